@@ -1,0 +1,150 @@
+/** Byte strings: everything here treats `Uint8Array` as an immutable value. */
+
+export const EMPTY = new Uint8Array(0);
+
+const HEX = '0123456789abcdef';
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  let out = '';
+  for (const byte of bytes) out += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15);
+  return out;
+}
+
+/** Upper-case hex, as CometBFT prints hashes and addresses. */
+export function toHexUpper(bytes: Uint8Array): string {
+  return toHex(bytes).toUpperCase();
+}
+
+/** @throws RangeError that names `title` when the text is not an even number of hex digits. */
+export function fromHex(text: string, title = 'hex'): Uint8Array {
+  if (text.length % 2 !== 0) throw new RangeError(`${title}: expected an even number of hex digits, got ${text.length}`);
+  if (!/^[0-9a-fA-F]*$/.test(text)) throw new RangeError(`${title}: expected hex digits only`);
+  const out = new Uint8Array(text.length >> 1);
+  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return out;
+}
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** @throws TypeError when the bytes are not valid UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string {
+  return strictDecoder.decode(bytes);
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lexicographic order of unsigned bytes, shorter first on a common prefix: the order of LevelDB and of Go's bytes.Compare. */
+export function compare(a: Uint8Array, b: Uint8Array): -1 | 0 | 1 {
+  const n = Math.min(a.length, b.length);
+  for (let i = 0; i < n; i++) {
+    const x = a[i] as number;
+    const y = b[i] as number;
+    if (x !== y) return x < y ? -1 : 1;
+  }
+  return a.length === b.length ? 0 : a.length < b.length ? -1 : 1;
+}
+
+export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
+  return true;
+}
+
+/** The least key greater than every key with this prefix, or `undefined` when there is none (all bytes 0xff). */
+export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    const byte = prefix[i] as number;
+    if (byte < 0xff) {
+      const out = prefix.slice(0, i + 1);
+      out[i] = byte + 1;
+      return out;
+    }
+  }
+  return undefined;
+}
+
+export function u32be(value: number): Uint8Array {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError(`u32: ${value} is out of range`);
+  return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
+}
+
+export function u64be(value: bigint): Uint8Array {
+  if (value < 0n || value > 0xffffffffffffffffn) throw new RangeError(`u64: ${value} is out of range`);
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, value);
+  return out;
+}
+
+export function readU64be(bytes: Uint8Array, offset = 0): bigint {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(offset);
+}
+
+/** u32 big-endian length, then the bytes: how variable-length items are concatenated in everything this chain hashes. */
+export function lengthPrefixed(bytes: Uint8Array): Uint8Array {
+  return concat(u32be(bytes.length), bytes);
+}
+
+/** @throws RangeError that names `title` when the length differs. */
+export function expectLength(bytes: Uint8Array, length: number, title: string): Uint8Array {
+  if (bytes.length !== length) throw new RangeError(`${title}: expected ${length} bytes, got ${bytes.length}`);
+  return bytes;
+}
+
+const B64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Standard base64 with padding (RFC 4648 section 4). */
+export function toBase64(bytes: Uint8Array): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; i += 3) {
+    const a = bytes[i] as number;
+    const b = bytes[i + 1];
+    const c = bytes[i + 2];
+    out += B64.charAt(a >> 2) + B64.charAt(((a & 3) << 4) | ((b ?? 0) >> 4));
+    out += b === undefined ? '=' : B64.charAt(((b & 15) << 2) | ((c ?? 0) >> 6));
+    out += c === undefined ? '=' : B64.charAt(c & 63);
+  }
+  return out;
+}
+
+/** @throws RangeError that names `title` when the text is not canonical padded base64. */
+export function fromBase64(text: string, title = 'base64'): Uint8Array {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
+    throw new RangeError(`${title}: expected padded base64 (RFC 4648)`);
+  const pad = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  const out = new Uint8Array((text.length >> 2) * 3 - pad);
+  let bits = 0;
+  let count = 0;
+  let at = 0;
+  for (let i = 0; i < text.length - pad; i++) {
+    bits = ((bits << 6) | B64.indexOf(text.charAt(i))) & 0xffffff;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out[at++] = (bits >> count) & 255;
+    }
+  }
+  if ((bits & ((1 << count) - 1)) !== 0) throw new RangeError(`${title}: expected zero padding bits`);
+  return out;
+}

@@ -1,0 +1,51 @@
+import type { Failure } from './result.ts';
+
+/**
+ * The registered error table: one number for each kind of refusal, for ever. The `sdk` codespace keeps the numbers of
+ * the Cosmos SDK (types/errors/errors.go, v0.50), because wallets read them.
+ */
+export const ERRORS = {
+  sdk: {
+    txDecode: 2,
+    invalidSequence: 3,
+    unauthorized: 4,
+    insufficientFunds: 5,
+    unknownRequest: 6,
+    invalidAddress: 7,
+    invalidPubKey: 8,
+    unknownAddress: 9,
+    invalidCoins: 10,
+    outOfGas: 11,
+    memoTooLarge: 12,
+    insufficientFee: 13,
+    maxSignaturesExceeded: 14,
+    noSignatures: 15,
+    invalidRequest: 18,
+    txInMempoolCache: 19,
+    mempoolIsFull: 20,
+    txTooLarge: 21,
+    keyNotFound: 22,
+    invalidSignerInfo: 24,
+    txTimeoutHeight: 30,
+    unknownExtensionOptions: 31,
+    wrongSequence: 32,
+    packAny: 33,
+    unpackAny: 34,
+    logic: 35,
+    conflict: 36,
+    notSupported: 37,
+    notFound: 38,
+    io: 39,
+    invalidHeight: 26,
+    invalidVersion: 27,
+    invalidChainId: 28,
+    invalidType: 29,
+  },
+} as const;
+
+export type SdkError = keyof typeof ERRORS.sdk;
+
+/** A failure of the `sdk` codespace. `message` says what was wrong and what was expected. */
+export function sdkError(kind: SdkError, message: string): Failure {
+  return { codespace: 'sdk', code: ERRORS.sdk[kind], message };
+}
