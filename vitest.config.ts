@@ -1,0 +1,67 @@
+import { defineConfig } from 'vitest/config';
+
+/** Layers whose unit tests lie beside what they test. */
+const unitFolders = [
+  'core',
+  'consensus',
+  'light',
+  'vm',
+  'runtime',
+  'wasm-modules',
+  'genesis',
+  'rpc',
+  'node',
+  'scripts',
+  'bench',
+] as const;
+
+const minute = 60_000;
+
+/**
+ * Modules are loaded by Node itself (`viteModuleRunner: false`): tests see the very loader, type stripping and
+ * `#layer/` imports that the running chain sees.
+ */
+const common = {
+  environment: 'node',
+  pool: 'forks',
+  watch: false,
+  experimental: { viteModuleRunner: false },
+} as const;
+
+export default defineConfig({
+  test: {
+    // Two cores are the machine we promise to work on; more workers than that make the timed tests lie.
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: unitFolders.map((folder) => `${folder}/**/*.test.ts`),
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: { ...common, name: 'vectors', include: ['test/vectors/**/*.test.ts'], testTimeout: minute },
+      },
+      {
+        test: { ...common, name: 'sim', include: ['test/sim/**/*.test.ts'], testTimeout: 5 * minute },
+      },
+      {
+        test: {
+          ...common,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          // Real processes on real ports: one file at a time.
+          fileParallelism: false,
+          testTimeout: 10 * minute,
+          hookTimeout: 5 * minute,
+          teardownTimeout: minute,
+        },
+      },
+      {
+        test: { ...common, name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 3 * minute },
+      },
+    ],
+  },
+});
