@@ -32,6 +32,7 @@ export default defineConfig({
   test: {
     // Two cores are the machine we promise to work on; more workers than that make the timed tests lie.
     maxWorkers: 2,
+    teardownTimeout: minute,
     projects: [
       {
         test: {
@@ -56,7 +57,6 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 10 * minute,
           hookTimeout: 5 * minute,
-          teardownTimeout: minute,
         },
       },
       {

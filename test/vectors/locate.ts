@@ -7,7 +7,7 @@ const warned = new Set<string>();
 
 /** Where the outside vectors lie: `$AUTONOMY_VECTORS`, else `../shared/vectors` beside the project. */
 export const vectorsRoot = (): string =>
-  resolve(process.env['AUTONOMY_VECTORS'] ?? join(projectRoot, '..', 'shared', 'vectors'));
+  resolve(process.env.AUTONOMY_VECTORS ?? join(projectRoot, '..', 'shared', 'vectors'));
 
 /**
  * Absolute path of a vector file or folder (`vectorsPath('ics23', 'testdata')`), or undefined when it is absent;
