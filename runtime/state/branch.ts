@@ -1,0 +1,184 @@
+import { assert } from '#core/assert.ts';
+import type { KvRange } from '#core/ports/kv.ts';
+import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
+import { insert, type SortedMap, scan } from './sorted-map.ts';
+
+/** One key's pending change; `value` undefined means deleted. */
+interface Change {
+  readonly id: string;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+/** One UTF-16 unit a byte, so that string order is byte order. */
+function idOf(key: Uint8Array): string {
+  let id = '';
+  for (let i = 0; i < key.length; i++) id += String.fromCharCode(key[i] as number);
+  return id;
+}
+
+function isWriter(store: KvReader): store is KvWriter {
+  return 'set' in store && 'delete' in store;
+}
+
+/**
+ * A copy-on-write overlay. Reads fall through to the parent; writes stay here until {@link Branch.write} hands them to the
+ * parent, or the branch is dropped. Branches nest. The parent must not change under an open branch except by its `write`.
+ */
+export class Branch implements KvWriter {
+  readonly #parent: KvReader;
+  readonly #changes = new Map<string, Change>();
+  /** Changes in key order, brought up to date from `#unindexed` when somebody iterates. */
+  #index: SortedMap<Change> | undefined;
+  readonly #unindexed = new Map<string, Change>();
+  #revision = 0;
+
+  constructor(parent: KvReader) {
+    this.#parent = parent;
+  }
+
+  /** Grows with each change; two equal readings mean that nothing was written in between. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const change = this.#changes.get(idOf(key));
+    return change === undefined ? this.#parent.get(key) : change.value;
+  }
+
+  has(key: Uint8Array): boolean {
+    const change = this.#changes.get(idOf(key));
+    return change === undefined ? this.#parent.has(key) : change.value !== undefined;
+  }
+
+  set(key: Uint8Array, value: Uint8Array): void {
+    this.#change(key, value);
+  }
+
+  delete(key: Uint8Array): void {
+    this.#change(key, undefined);
+  }
+
+  entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    for (const change of this.#unindexed.values()) this.#index = insert(this.#index, change.id, change);
+    this.#unindexed.clear();
+    const { limit, ...unlimited } = range;
+    return merge(this.#parent.entries(unlimited), this.#index, range);
+  }
+
+  /** Every change in key order; `value` undefined means deleted. */
+  changes(): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array | undefined }> {
+    return [...this.#changes.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  }
+
+  /** A child overlay on this one. */
+  branch(): Branch {
+    return new Branch(this);
+  }
+
+  /** Hands all changes to the parent, in key order, and is empty afterwards. @throws AssertionError on a read-only parent. */
+  write(): void {
+    const parent = this.#parent;
+    assert(isWriter(parent), 'a branch over a read-only store cannot be written');
+    for (const { key, value } of this.changes()) {
+      if (value === undefined) parent.delete(key);
+      else parent.set(key, value);
+    }
+    this.clear();
+  }
+
+  /** Drops all changes. */
+  clear(): void {
+    this.#changes.clear();
+    this.#unindexed.clear();
+    this.#index = undefined;
+    this.#revision++;
+  }
+
+  #change(key: Uint8Array, value: Uint8Array | undefined): void {
+    assert(key.length > 0, 'a store key must not be empty');
+    const id = idOf(key);
+    const change = { id, key, value };
+    this.#changes.set(id, change);
+    this.#unindexed.set(id, change);
+    this.#revision++;
+  }
+}
+
+/** Parent entries with the overlay's changes laid over them. */
+function* merge(
+  below: Iterable<readonly [Uint8Array, Uint8Array]>,
+  index: SortedMap<Change> | undefined,
+  range: KvRange,
+): Generator<readonly [Uint8Array, Uint8Array], void, undefined> {
+  const reverse = range.reverse === true;
+  let left = range.limit ?? Number.MAX_SAFE_INTEGER;
+  if (left <= 0) return;
+  const gte = range.gte === undefined ? undefined : idOf(range.gte);
+  const lt = range.lt === undefined ? undefined : idOf(range.lt);
+  const changes = scan(index, gte, lt, reverse);
+  let change = next(changes);
+  for (const entry of below) {
+    const id = change === undefined ? '' : idOf(entry[0]);
+    while (change !== undefined && (reverse ? change.id > id : change.id < id)) {
+      if (change.value !== undefined) {
+        yield [change.key, change.value];
+        if (--left === 0) return;
+      }
+      change = next(changes);
+    }
+    let shown: readonly [Uint8Array, Uint8Array] | undefined = entry;
+    if (change !== undefined && change.id === id) {
+      shown = change.value === undefined ? undefined : [change.key, change.value];
+      change = next(changes);
+    }
+    if (shown !== undefined) {
+      yield shown;
+      if (--left === 0) return;
+    }
+  }
+  for (; change !== undefined; change = next(changes)) {
+    if (change.value === undefined) continue;
+    yield [change.key, change.value];
+    if (--left === 0) return;
+  }
+}
+
+function next<T>(iterator: Iterator<T, void, undefined>): T | undefined {
+  const step = iterator.next();
+  return step.done === true ? undefined : step.value;
+}
+
+/** A {@link Branch} of each named store, made when first touched. Nothing is seen by the parent until `write`. */
+export class StateBranch implements StateWriter {
+  readonly #parent: StateView;
+  readonly #stores = new Map<string, Branch>();
+
+  constructor(parent: StateView) {
+    this.#parent = parent;
+  }
+
+  store(name: string): Branch {
+    let branch = this.#stores.get(name);
+    if (branch === undefined) {
+      branch = new Branch(this.#parent.store(name));
+      this.#stores.set(name, branch);
+    }
+    return branch;
+  }
+
+  branch(): StateBranch {
+    return new StateBranch(this);
+  }
+
+  /** Hands the changes of all stores to the parent and is empty afterwards. @throws AssertionError on a read-only parent. */
+  write(): void {
+    for (const branch of this.#stores.values()) branch.write();
+  }
+
+  /** Drops the changes of all stores. */
+  clear(): void {
+    for (const branch of this.#stores.values()) branch.clear();
+  }
+}

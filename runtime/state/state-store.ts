@@ -1,0 +1,37 @@
+import type { Result } from '#core/result.ts';
+import type { StateBranch } from './branch.ts';
+import type { StateView } from './kv-view.ts';
+
+export interface CommitId {
+  /** The block height whose commit made it. */
+  readonly version: bigint;
+  /** 32 bytes. */
+  readonly appHash: Uint8Array;
+}
+
+export interface StateProof {
+  /** `undefined`: the proofs show absence. */
+  readonly value: Uint8Array | undefined;
+  /** Encoded ics23.CommitmentProof: of the key in its store (`iavlSpec`), then of the store's root in the app hash (`tendermintSpec`). */
+  readonly commitmentProofs: readonly [Uint8Array, Uint8Array];
+}
+
+/** What the application needs of its store; {@link MultiStore} (multistore.ts) is the implementation. */
+export interface StateStore {
+  /** `undefined` before the first commit. */
+  readonly lastCommit: CommitId | undefined;
+  /** The one branch that the next commit writes. Execute on a `branch()` of it. Its own `write` is not for callers. */
+  workingBranch(): StateBranch;
+  /** Drops all that was written since the last commit. */
+  rollback(): void;
+  /** The app hash that `commit` would produce now. */
+  workingHash(): Uint8Array;
+  /** One atomic synced batch. */
+  commit(): Promise<CommitId>;
+  /** The committed state at `version`; `undefined` when that version is not kept. Never blocks the writer. */
+  viewAt(version: bigint): StateView | undefined;
+  /** The last committed state; empty stores before the first commit. */
+  latest(): StateView;
+  /** Fails with a sentence when the version is not kept, the store unknown, or the store empty (ICS-23 cannot show absence in an empty tree). */
+  proveAt(version: bigint, store: string, key: Uint8Array): Result<StateProof, string>;
+}
