@@ -1,5 +1,5 @@
 import { assert } from '#core/assert.ts';
-import { MAX_UINT64 } from '#core/int.ts';
+import { MAX_UINT64, minBig } from '#core/int.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
 
@@ -48,7 +48,7 @@ export function gasMeter(limit: bigint | undefined): GasMeter {
         consumed = wanted;
         return;
       }
-      consumed = wanted > MAX_UINT64 ? MAX_UINT64 : wanted;
+      consumed = minBig(wanted, MAX_UINT64);
       if (wanted > limit) throw new OutOfGas(descriptor, limit, wanted);
     },
   };

@@ -1,0 +1,107 @@
+/** How keys and values of typed collections become bytes. Decoding our own store cannot fail: a failure is a bug. */
+import { assert } from '#core/assert.ts';
+import { concat, fromUtf8, readU64be, u64be, utf8 } from '#core/bytes.ts';
+
+export interface ValueCodec<V> {
+  encode(value: V): Uint8Array;
+  decode(bytes: Uint8Array): V;
+}
+
+export interface KeyCodec<K> {
+  /** The last (or only) part of a key. */
+  encode(key: K): Uint8Array;
+  /** A part that others follow: fixed width, or preceded by its length. */
+  encodePart(key: K): Uint8Array;
+  decode(bytes: Uint8Array): K;
+  /** Reads a part at `at`. */
+  decodePart(bytes: Uint8Array, at: number): { readonly key: K; readonly next: number };
+}
+
+const MAX_PART = 255;
+
+function withLength(bytes: Uint8Array): Uint8Array {
+  assert(bytes.length <= MAX_PART, `a key part must be at most ${MAX_PART} bytes, got ${bytes.length}`);
+  return concat(Uint8Array.of(bytes.length), bytes);
+}
+
+function variableWidth<K>(toBytes: (key: K) => Uint8Array, fromBytes: (bytes: Uint8Array) => K): KeyCodec<K> {
+  return {
+    encode: toBytes,
+    encodePart: (key) => withLength(toBytes(key)),
+    decode: fromBytes,
+    decodePart(bytes, at) {
+      const length = bytes[at];
+      assert(length !== undefined && at + 1 + length <= bytes.length, 'a stored key part is cut short');
+      const next = at + 1 + length;
+      return { key: fromBytes(bytes.slice(at + 1, next)), next };
+    },
+  };
+}
+
+/** Raw bytes. As a part of a pair: one length byte, then the bytes (the Cosmos SDK's length-prefixed address keys). */
+export const bytesKey: KeyCodec<Uint8Array> = variableWidth(
+  (key) => key,
+  (bytes) => bytes,
+);
+
+/** UTF-8. As a part of a pair: one length byte, then the bytes. */
+export const stringKey: KeyCodec<string> = variableWidth(utf8, fromUtf8);
+
+/** Eight bytes, big-endian, so that byte order is numeric order. */
+export const u64Key: KeyCodec<bigint> = {
+  encode: u64be,
+  encodePart: u64be,
+  decode(bytes) {
+    assert(bytes.length === 8, `a stored u64 key has ${bytes.length} bytes`);
+    return readU64be(bytes);
+  },
+  decodePart(bytes, at) {
+    assert(at + 8 <= bytes.length, 'a stored u64 key part is cut short');
+    return { key: readU64be(bytes, at), next: at + 8 };
+  },
+};
+
+export interface PairCodec<A, B> extends KeyCodec<readonly [A, B]> {
+  /** What the keys of all pairs that begin with `first` begin with: for `CollectionMap.entries({ under })`. */
+  prefix(first: A): Uint8Array;
+}
+
+/** `first` as a part, then `second`. Triples are pairs whose second is a pair. */
+export function pairKey<A, B>(first: KeyCodec<A>, second: KeyCodec<B>): PairCodec<A, B> {
+  return {
+    prefix: (key) => first.encodePart(key),
+    encode: ([a, b]) => concat(first.encodePart(a), second.encode(b)),
+    encodePart: ([a, b]) => concat(first.encodePart(a), second.encodePart(b)),
+    decode(bytes) {
+      const { key, next } = first.decodePart(bytes, 0);
+      return [key, second.decode(bytes.slice(next))];
+    },
+    decodePart(bytes, at) {
+      const a = first.decodePart(bytes, at);
+      const b = second.decodePart(bytes, a.next);
+      return { key: [a.key, b.key], next: b.next };
+    },
+  };
+}
+
+export const bytesValue: ValueCodec<Uint8Array> = { encode: (value) => value, decode: (bytes) => bytes };
+
+export const stringValue: ValueCodec<string> = { encode: utf8, decode: fromUtf8 };
+
+/** Eight bytes, big-endian. */
+export const u64Value: ValueCodec<bigint> = { encode: u64be, decode: u64Key.decode };
+
+/** Decimal digits, as the Cosmos SDK stores math.Int: a bank balance proven from outside reads the same. */
+export const intValue: ValueCodec<bigint> = {
+  encode: (value) => utf8(value.toString()),
+  decode: (bytes) => BigInt(fromUtf8(bytes)),
+};
+
+/** One byte that says only "present": never empty, so that ICS-23 can prove it. */
+export const presentValue: ValueCodec<true> = {
+  encode: () => Uint8Array.of(1),
+  decode(bytes) {
+    assert(bytes.length === 1 && bytes[0] === 1, 'a stored presence mark is not 01');
+    return true;
+  },
+};
