@@ -3,7 +3,7 @@
  * each call is handed the store to work on, so that the same description serves branches, metered and historical views.
  */
 import { assert } from '#core/assert.ts';
-import { concat, EMPTY, prefixEnd } from '#core/bytes.ts';
+import { compare, concat, EMPTY, prefixEnd } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import { type KeyCodec, pairKey, presentValue, u64Value, type ValueCodec } from './codecs.ts';
 import type { KvReader, KvWriter } from './kv-view.ts';
@@ -105,10 +105,11 @@ export function map<K, V>(prefix: Uint8Array, keyCodec: KeyCodec<K>, valueCodec:
     has: (store, key) => store.has(storeKey(key)),
     set: (store, key, value) => store.set(storeKey(key), valueCodec.encode(value)),
     delete: (store, key) => store.delete(storeKey(key)),
-    *entries(store, range = {}) {
-      for (const [key, value] of store.entries(rawRange(prefix, keyCodec, range)))
-        yield [keyCodec.decode(key.slice(prefix.length)), valueCodec.decode(value)] as const;
-    },
+    entries: (store, range = {}) =>
+      each(
+        store.entries(rawRange(prefix, keyCodec, range)),
+        ([key, value]) => [keyCodec.decode(key.slice(prefix.length)), valueCodec.decode(value)] as const,
+      ),
   };
 }
 
@@ -126,9 +127,7 @@ export function keySet<K>(prefix: Uint8Array, keyCodec: KeyCodec<K>): KeySet<K> 
     has: inner.has,
     add: (store, key) => inner.set(store, key, true),
     delete: inner.delete,
-    *keys(store, range) {
-      for (const [key] of inner.entries(store, range)) yield key;
-    },
+    keys: (store, range) => each(inner.entries(store, range), ([key]) => key),
   };
 }
 
@@ -153,9 +152,8 @@ export function index<K, V, I>(
   const codec = pairKey(indexCodec, primaryCodec);
   const pairs = keySet(prefix, codec);
   return {
-    *keysOf(store, key, range = {}) {
-      for (const [, primary] of pairs.keys(store, { ...range, under: codec.prefix(key) })) yield primary;
-    },
+    keysOf: (store, key, range = {}) =>
+      each(pairs.keys(store, { ...range, under: codec.prefix(key) }), ([, primary]) => primary),
     entries: pairs.keys,
     put(store, key, value) {
       const at = of(value, key);
@@ -182,7 +180,7 @@ export function indexedMap<K, V, X extends Readonly<Record<string, Pick<Index<K,
   const inner = map(prefix, keyCodec, valueCodec);
   function unindex(store: KvWriter, key: K): void {
     const old = inner.get(store, key);
-    if (old !== undefined) for (const each of Object.values(indexes)) each.drop(store, key, old);
+    if (old !== undefined) for (const one of Object.values(indexes)) one.drop(store, key, old);
   }
   return {
     ...inner,
@@ -190,7 +188,7 @@ export function indexedMap<K, V, X extends Readonly<Record<string, Pick<Index<K,
     set(store, key, value) {
       unindex(store, key);
       inner.set(store, key, value);
-      for (const each of Object.values(indexes)) each.put(store, key, value);
+      for (const one of Object.values(indexes)) one.put(store, key, value);
     },
     delete(store, key) {
       unindex(store, key);
@@ -199,10 +197,25 @@ export function indexedMap<K, V, X extends Readonly<Record<string, Pick<Index<K,
   };
 }
 
+/** The source is taken at the call, not at the first step, so that the snapshot is of that moment. */
+function each<T, U>(source: Iterable<T>, change: (value: T) => U): Iterable<U> {
+  return (function* () {
+    for (const value of source) yield change(value);
+  })();
+}
+
 function rawRange<K>(prefix: Uint8Array, codec: KeyCodec<K>, range: MapRange<K>): KvRange {
   const base = concat(prefix, range.under ?? EMPTY);
-  const gte = range.gte === undefined ? base : concat(prefix, codec.encode(range.gte));
-  const lt = range.lt === undefined ? prefixEnd(base) : concat(prefix, codec.encode(range.lt));
+  let gte = base;
+  if (range.gte !== undefined) {
+    const asked = concat(prefix, codec.encode(range.gte));
+    if (compare(asked, base) > 0) gte = asked;
+  }
+  let lt = prefixEnd(base);
+  if (range.lt !== undefined) {
+    const asked = concat(prefix, codec.encode(range.lt));
+    if (lt === undefined || compare(asked, lt) < 0) lt = asked;
+  }
   return {
     gte,
     ...(lt === undefined ? {} : { lt }),

@@ -1,0 +1,109 @@
+/**
+ * The simple Merkle tree of CometBFT (crypto/merkle, spec/core/encoding.md), which is RFC 6962's: leaves are hashed
+ * behind a byte 00, inner nodes behind 01, and n > 1 leaves split at the largest power of two below n.
+ */
+import { assert } from './assert.ts';
+import { concat, EMPTY, equal } from './bytes.ts';
+import { sha256 } from './crypto/hash.ts';
+import { err, ok, type Result } from './result.ts';
+
+const LEAF = Uint8Array.of(0);
+const INNER = Uint8Array.of(1);
+const HASH_BYTES = 32;
+/** CometBFT's MaxAunts: deeper than any tree with 2^64 leaves. */
+const MAX_AUNTS = 100;
+
+export interface MerkleProof {
+  readonly total: number;
+  readonly index: number;
+  /** 32 bytes. */
+  readonly leafHash: Uint8Array;
+  /** Sibling hashes from the leaf's up to the root's child. */
+  readonly aunts: readonly Uint8Array[];
+}
+
+export function merkleLeafHash(leaf: Uint8Array): Uint8Array {
+  return sha256(concat(LEAF, leaf));
+}
+
+export function merkleInnerHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return sha256(concat(INNER, left, right));
+}
+
+/** The largest power of two below `n`, n ≥ 2. */
+function splitPoint(n: number): number {
+  assert(n >= 2 && n <= 0x7fffffff, `${n} leaves cannot be split`);
+  return 1 << (31 - Math.clz32(n - 1));
+}
+
+/** 32 bytes; SHA-256 of nothing for no leaves. */
+export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
+  if (leaves.length === 0) return sha256(EMPTY);
+  return rootOfHashes(leaves.map(merkleLeafHash), 0, leaves.length);
+}
+
+function rootOfHashes(hashes: readonly Uint8Array[], from: number, to: number): Uint8Array {
+  if (to - from === 1) return hashes[from] as Uint8Array;
+  const middle = from + splitPoint(to - from);
+  return merkleInnerHash(rootOfHashes(hashes, from, middle), rootOfHashes(hashes, middle, to));
+}
+
+/** The root, and a proof of each leaf. */
+export function merkleProofs(leaves: readonly Uint8Array[]): {
+  readonly root: Uint8Array;
+  readonly proofs: readonly MerkleProof[];
+} {
+  const hashes = leaves.map(merkleLeafHash);
+  const aunts: Uint8Array[][] = leaves.map(() => []);
+  function build(from: number, to: number): Uint8Array {
+    if (to - from === 1) return hashes[from] as Uint8Array;
+    const middle = from + splitPoint(to - from);
+    const left = build(from, middle);
+    const right = build(middle, to);
+    for (let i = from; i < to; i++) (aunts[i] as Uint8Array[]).push(i < middle ? right : left);
+    return merkleInnerHash(left, right);
+  }
+  const root = leaves.length === 0 ? sha256(EMPTY) : build(0, leaves.length);
+  const proofs = hashes.map((leafHash, index) => ({
+    total: leaves.length,
+    index,
+    leafHash,
+    aunts: aunts[index] as Uint8Array[],
+  }));
+  return { root, proofs };
+}
+
+/** Whether `leaf` stands at `proof.index` of the `proof.total` leaves under `root`. The error says what does not fit. */
+export function verifyMerkleProof(proof: MerkleProof, root: Uint8Array, leaf: Uint8Array): Result<true, string> {
+  if (!equal(proof.leafHash, merkleLeafHash(leaf))) return err('merkle proof: leaf_hash is not the hash of the leaf');
+  const computed = computeMerkleRoot(proof);
+  if (!computed.ok) return computed;
+  return equal(computed.value, root) ? ok(true) : err('merkle proof: the computed root differs from the expected root');
+}
+
+/** The root that a proof leads to. The error names the field that is out of range. */
+export function computeMerkleRoot(proof: MerkleProof): Result<Uint8Array, string> {
+  const { total, index, leafHash, aunts } = proof;
+  if (!Number.isSafeInteger(total) || total < 1 || total > 0x7fffffff)
+    return err(`merkle proof: total must be 1 … 2^31 − 1, got ${total}`);
+  if (!Number.isSafeInteger(index) || index < 0 || index >= total)
+    return err(`merkle proof: index must be 0 … ${total - 1}, got ${index}`);
+  if (leafHash.length !== HASH_BYTES) return err(`merkle proof: leaf_hash must be 32 bytes, got ${leafHash.length}`);
+  if (aunts.length > MAX_AUNTS) return err(`merkle proof: at most ${MAX_AUNTS} aunts, got ${aunts.length}`);
+  if (aunts.some((aunt) => aunt.length !== HASH_BYTES)) return err('merkle proof: every aunt must be 32 bytes');
+  // Walk down from the root to learn on which side the leaf lies at each level, then hash back up.
+  const sides: ('left' | 'right')[] = [];
+  let size = total;
+  let at = index;
+  while (size > 1) {
+    const left = splitPoint(size);
+    sides.push(at < left ? 'left' : 'right');
+    size = at < left ? left : size - left;
+    at = at < left ? at : at - left;
+  }
+  if (sides.length !== aunts.length)
+    return err(`merkle proof: leaf ${index} of ${total} takes ${sides.length} aunts, got ${aunts.length}`);
+  let hash = leafHash;
+  for (const aunt of aunts) hash = sides.pop() === 'left' ? merkleInnerHash(hash, aunt) : merkleInnerHash(aunt, hash);
+  return ok(hash);
+}
