@@ -41,6 +41,23 @@ export const ERRORS = {
     invalidChainId: 28,
     invalidType: 29,
   },
+  /** Why a module or component is refused (`vm/`). */
+  vm: {
+    /** The bytes do not parse. */
+    malformed: 1,
+    /** A rule of WebAssembly validation is broken. */
+    invalid: 2,
+    /** A feature of WebAssembly that models may not use. */
+    unsupported: 3,
+    /** A named limit of `vm/limits.ts` is exceeded. */
+    limit: 4,
+    /** Not the pinned component template. */
+    template: 5,
+    /** The core module's exports are not those of the model ABI. */
+    interface: 6,
+    /** `describe` did not return a string. */
+    describe: 7,
+  },
 } as const;
 
 export type SdkError = keyof typeof ERRORS.sdk;
@@ -48,4 +65,11 @@ export type SdkError = keyof typeof ERRORS.sdk;
 /** A failure of the `sdk` codespace. `message` says what was wrong and what was expected. */
 export function sdkError(kind: SdkError, message: string): Failure {
   return { codespace: 'sdk', code: ERRORS.sdk[kind], message };
+}
+
+export type VmError = keyof typeof ERRORS.vm;
+
+/** A failure of the `vm` codespace. `message` says what was wrong and what was expected. */
+export function vmError(kind: VmError, message: string): Failure {
+  return { codespace: 'vm', code: ERRORS.vm[kind], message };
 }

@@ -42,6 +42,11 @@ export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   return rootOfHashes(leaves.map(merkleLeafHash), 0, leaves.length);
 }
 
+/** {@link merkleRoot} of leaves that are hashed already ({@link merkleLeafHash}): for leaves too large to hash in JavaScript. */
+export function merkleRootOfLeafHashes(leafHashes: readonly Uint8Array[]): Uint8Array {
+  return leafHashes.length === 0 ? sha256(EMPTY) : rootOfHashes(leafHashes, 0, leafHashes.length);
+}
+
 function rootOfHashes(hashes: readonly Uint8Array[], from: number, to: number): Uint8Array {
   if (to - from === 1) return hashes[from] as Uint8Array;
   const middle = from + splitPoint(to - from);
