@@ -1,6 +1,6 @@
 /** Byte strings: everything here treats `Uint8Array` as an immutable value. */
 
-export const EMPTY = new Uint8Array(0);
+export const EMPTY: Uint8Array = new Uint8Array(0);
 
 const HEX = '0123456789abcdef';
 
@@ -18,7 +18,8 @@ export function toHexUpper(bytes: Uint8Array): string {
 
 /** @throws RangeError that names `title` when the text is not an even number of hex digits. */
 export function fromHex(text: string, title = 'hex'): Uint8Array {
-  if (text.length % 2 !== 0) throw new RangeError(`${title}: expected an even number of hex digits, got ${text.length}`);
+  if (text.length % 2 !== 0)
+    throw new RangeError(`${title}: expected an even number of hex digits, got ${text.length}`);
   if (!/^[0-9a-fA-F]*$/.test(text)) throw new RangeError(`${title}: expected hex digits only`);
   const out = new Uint8Array(text.length >> 1);
   for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
@@ -86,7 +87,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
 }
 
 export function u32be(value: number): Uint8Array {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError(`u32: ${value} is out of range`);
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new RangeError(`u32: ${value} is out of range`);
   return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }
 

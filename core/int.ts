@@ -24,7 +24,10 @@ export function divTrunc(a: bigint, b: bigint): bigint {
 
 /** ⌊a ÷ b⌋ for safe non-negative integers, b > 0. */
 export function divFloorSafe(a: number, b: number): number {
-  assert(Number.isSafeInteger(a) && Number.isSafeInteger(b) && a >= 0 && b > 0, `${a} ÷ ${b}: expected safe a ≥ 0, b > 0`);
+  assert(
+    Number.isSafeInteger(a) && Number.isSafeInteger(b) && a >= 0 && b > 0,
+    `${a} ÷ ${b}: expected safe a ≥ 0, b > 0`,
+  );
   return (a - (a % b)) / b;
 }
 

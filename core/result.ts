@@ -1,5 +1,7 @@
 /** Expected failure is a value. `E` is usually {@link Failure}. */
-export type Result<T, E = Failure> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
+export type Result<T, E = Failure> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: E };
 
 /**
  * Why something was refused. `codespace` and `code` stand in the registered table (`core/errors.ts`);
