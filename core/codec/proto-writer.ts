@@ -48,7 +48,9 @@ export class ProtoWriter {
   message(field: number, encoded: Uint8Array): this {
     this.#tag(field, WIRE_BYTES);
     this.rawVarint(encoded.length);
-    this.#buffer.set(encoded, this.#reserve(encoded.length));
+    // Reserved first: growing replaces the buffer.
+    const at = this.#reserve(encoded.length);
+    this.#buffer.set(encoded, at);
     return this;
   }
 
@@ -78,7 +80,8 @@ export class ProtoWriter {
   }
 
   raw(bytes: Uint8Array): this {
-    this.#buffer.set(bytes, this.#reserve(bytes.length));
+    const at = this.#reserve(bytes.length);
+    this.#buffer.set(bytes, at);
     return this;
   }
 
@@ -91,7 +94,8 @@ export class ProtoWriter {
   }
 
   #byte(value: number): void {
-    this.#buffer[this.#reserve(1)] = value;
+    const at = this.#reserve(1);
+    this.#buffer[at] = value;
   }
 
   #reserve(count: number): number {
