@@ -78,7 +78,10 @@ const examples: readonly Example[] = [
     rule: 'paths',
     name: 'inside a layer by relative path',
     bad: { 'core/a/b.ts': "import { x } from '#core/bytes.ts';" },
-    good: { 'core/a/b.ts': "import { x } from '../bytes.ts';" },
+    good: {
+      'core/a/b.ts': "import { x } from '../bytes.ts';",
+      'test/fuzz/core.test.ts': "import { x } from '#test/arbitrary/block.ts';",
+    },
   },
   {
     rule: 'paths',

@@ -123,7 +123,8 @@ const importProblem = (context: ImportContext, specifier: string): readonly [str
     const target = specifier.slice(1);
     const targetLayer = layerOf(target);
     if (targetLayer === undefined) return ['paths', `"${specifier}" names no layer`];
-    if (targetLayer.name === layer.name)
+    // test, bench and scripts are collections of things beside each other rather than one layer.
+    if (targetLayer.name === layer.name && layer.imports !== 'all')
       return ['paths', `"${specifier}" is in the same layer: write it as a relative path`];
     if (!/\.(ts|json)$/.test(specifier)) return ['paths', `"${specifier}": an import across layers ends in .ts`];
     if (layer.imports === 'all' || (test && targetLayer.name === 'test')) return undefined;
