@@ -1,0 +1,84 @@
+import { ClassicLevel } from 'classic-level';
+import { concat } from '#core/bytes.ts';
+import type { Kv, KvOp, KvRange } from '#core/ports/kv.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import type { RangeReader } from './range-reader.ts';
+
+export interface LevelKvOptions {
+  /** Folder of the database; created with its parents when absent. */
+  readonly path: string;
+  /** Bytes of uncompressed blocks that LevelDB caches. */
+  readonly cacheBytes: number;
+}
+
+/** A database that another process holds. */
+export class DatabaseLockedError extends Error {
+  override readonly name = 'DatabaseLockedError';
+}
+
+/** The {@link Kv} port over LevelDB. @throws DatabaseLockedError, Error when the database cannot be opened. */
+export async function openLevelKv(
+  options: LevelKvOptions,
+  dependencies: { readonly rangeReader: RangeReader },
+): Promise<Kv> {
+  const { path } = options;
+  const { rangeReader } = dependencies;
+  const db = new ClassicLevel<Uint8Array, Uint8Array>(path, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    multithreading: true,
+    cacheSize: options.cacheBytes,
+  });
+  await openOrExplain(db, path);
+  return {
+    get(key) {
+      const value = db.getSync(key);
+      // LevelDB answers with a Buffer, whose slice() does not copy: it must not reach code that relies on copies.
+      return value && new Uint8Array(value.buffer, value.byteOffset, value.length);
+    },
+    entries: (range) => readRange(rangeReader, path, range),
+    async write(ops: readonly KvOp[], writeOptions = {}) {
+      if (ops.length === 0) return;
+      await db.batch(ops as KvOp[], { sync: writeOptions.sync ?? false });
+    },
+    async close() {
+      rangeReader.release(path);
+      await db.close();
+    },
+  };
+}
+
+async function openOrExplain(db: ClassicLevel<Uint8Array, Uint8Array>, path: string): Promise<void> {
+  try {
+    await db.open();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED')
+      throw new DatabaseLockedError(`${path} is in use by another process`, { cause: error });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`the database ${path} cannot be opened: ${reason}`, { cause: error });
+  }
+}
+
+/** Chunk after chunk: few entries first, because most reads of ranges want one. */
+function* readRange(
+  reader: RangeReader,
+  path: string,
+  range: KvRange,
+): Generator<readonly [Uint8Array, Uint8Array], void> {
+  const reverse = range.reverse ?? false;
+  let { gte, lt } = range;
+  let left = range.limit ?? Number.POSITIVE_INFINITY;
+  let count = Math.min(left, 16);
+  while (left > 0) {
+    const rows = reader.read(path, { gte, lt, reverse, count });
+    yield* rows;
+    left -= rows.length;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < count) return;
+    // The least key above `last` is `last` with a zero byte; `lt` is exclusive already.
+    if (reverse) lt = last[0];
+    else gte = concat(last[0], Uint8Array.of(0));
+    count = Math.min(left, NODE_LIMITS.rangeChunkEntries);
+  }
+}

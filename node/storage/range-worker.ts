@@ -1,0 +1,63 @@
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { ClassicLevel } from 'classic-level';
+import { assertNever } from '#core/assert.ts';
+import type { RangeRequest, RangeResponse } from './range-protocol.ts';
+
+/** The thread behind {@link ./range-reader.ts}: opens the same LevelDB instance and reads ranges of it. */
+const { port, signal } = workerData as { readonly port: MessagePort; readonly signal: SharedArrayBuffer };
+const answered = new Int32Array(signal);
+const databases = new Map<string, ClassicLevel<Uint8Array, Uint8Array>>();
+
+async function database(path: string): Promise<ClassicLevel<Uint8Array, Uint8Array>> {
+  const open = databases.get(path);
+  if (open !== undefined) return open;
+  const db = new ClassicLevel<Uint8Array, Uint8Array>(path, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    multithreading: true,
+    createIfMissing: false,
+  });
+  await db.open();
+  databases.set(path, db);
+  return db;
+}
+
+async function answer(request: RangeRequest): Promise<RangeResponse> {
+  switch (request.kind) {
+    case 'close': {
+      const db = databases.get(request.path);
+      databases.delete(request.path);
+      await db?.close();
+      return { kind: 'closed' };
+    }
+    case 'read': {
+      const db = await database(request.path);
+      // abstract-level reads a bound that is present but undefined as the empty key.
+      const iterator = db.iterator({
+        reverse: request.reverse,
+        limit: request.count,
+        ...(request.gte === undefined ? {} : { gte: request.gte }),
+        ...(request.lt === undefined ? {} : { lt: request.lt }),
+      });
+      try {
+        return { kind: 'rows', rows: await iterator.nextv(request.count) };
+      } finally {
+        await iterator.close();
+      }
+    }
+    default:
+      return assertNever(request, 'range request');
+  }
+}
+
+port.on('message', async (request: RangeRequest) => {
+  let response: RangeResponse;
+  try {
+    response = await answer(request);
+  } catch (error) {
+    response = { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
+  }
+  port.postMessage(response);
+  Atomics.store(answered, 0, 1);
+  Atomics.notify(answered, 0);
+});
