@@ -96,7 +96,17 @@ export function computeMerkleRoot(proof: MerkleProof): Result<Uint8Array, string
   if (leafHash.length !== HASH_BYTES) return err(`merkle proof: leaf_hash must be 32 bytes, got ${leafHash.length}`);
   if (aunts.length > MAX_AUNTS) return err(`merkle proof: at most ${MAX_AUNTS} aunts, got ${aunts.length}`);
   if (aunts.some((aunt) => aunt.length !== HASH_BYTES)) return err('merkle proof: every aunt must be 32 bytes');
-  // Walk down from the root to learn on which side the leaf lies at each level, then hash back up.
+  const sides = merkleSides(total, index);
+  if (sides.length !== aunts.length)
+    return err(`merkle proof: leaf ${index} of ${total} takes ${sides.length} aunts, got ${aunts.length}`);
+  let hash = leafHash;
+  for (const [level, aunt] of aunts.entries())
+    hash = sides[level] === 'left' ? merkleInnerHash(hash, aunt) : merkleInnerHash(aunt, hash);
+  return ok(hash);
+}
+
+/** On which side of its sibling the path from leaf `index` of `total` lies, from the leaf up: one for each aunt. */
+export function merkleSides(total: number, index: number): ('left' | 'right')[] {
   const sides: ('left' | 'right')[] = [];
   let size = total;
   let at = index;
@@ -106,9 +116,5 @@ export function computeMerkleRoot(proof: MerkleProof): Result<Uint8Array, string
     size = at < left ? left : size - left;
     at = at < left ? at : at - left;
   }
-  if (sides.length !== aunts.length)
-    return err(`merkle proof: leaf ${index} of ${total} takes ${sides.length} aunts, got ${aunts.length}`);
-  let hash = leafHash;
-  for (const aunt of aunts) hash = sides.pop() === 'left' ? merkleInnerHash(hash, aunt) : merkleInnerHash(aunt, hash);
-  return ok(hash);
+  return sides.reverse();
 }

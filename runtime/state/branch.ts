@@ -168,6 +168,13 @@ export class StateBranch implements StateWriter {
     return branch;
   }
 
+  /** Grows with each change in any store. */
+  get revision(): number {
+    let sum = 0;
+    for (const branch of this.#stores.values()) sum += branch.revision;
+    return sum;
+  }
+
   branch(): StateBranch {
     return new StateBranch(this);
   }

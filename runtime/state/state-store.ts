@@ -20,7 +20,10 @@ export interface StateProof {
 export interface StateStore {
   /** `undefined` before the first commit. */
   readonly lastCommit: CommitId | undefined;
-  /** The one branch that the next commit writes. Execute on a `branch()` of it. Its own `write` is not for callers. */
+  /**
+   * What the next commit writes: always the same object, empty again after each commit. Execute on a `branch()` of it.
+   * Its own `write` fails, as there is only the committed state below it.
+   */
   workingBranch(): StateBranch;
   /** Drops all that was written since the last commit. */
   rollback(): void;

@@ -2,13 +2,20 @@
  * The store's part of the conformance door: thin lines over the product's code. Keys, values, proofs and roots are bytes;
  * operations and specs have the JSON form of ICS-23's own vectors (protobuf names, numbers for enums, base64 for bytes).
  */
-import { EMPTY, fromBase64, utf8 } from '#core/bytes.ts';
-import { decodeCommitmentProof } from '#core/ics23/codec.ts';
+import { EMPTY, fromBase64, fromHex, toHex, utf8 } from '#core/bytes.ts';
+import { decodeCommitmentProof, encodeCommitmentProof } from '#core/ics23/codec.ts';
 import * as ops from '#core/ics23/ops.ts';
 import { iavlSpec, smtSpec, tendermintSpec } from '#core/ics23/specs.ts';
 import type { ExistenceProof, InnerOp, LeafOp, ProofSpec } from '#core/ics23/types.ts';
 import * as verify from '#core/ics23/verify.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
 import type { Result } from '#core/result.ts';
+import * as commitInfo from '#runtime/state/commit-info.ts';
+import type { NodeRef } from '#runtime/state/iavl/node.ts';
+import { NodeCache, NodeStore } from '#runtime/state/iavl/node-store.ts';
+import { proveKey } from '#runtime/state/iavl/proof.ts';
+import { TreeEditor } from '#runtime/state/iavl/tree.ts';
+import { STATE_LIMITS } from '#runtime/state/limits.ts';
 
 export { merkleRoot } from '#core/merkle.ts';
 
@@ -147,4 +154,34 @@ export function existenceRoot(proof: ExistenceProofJson): Uint8Array {
 /** True, or throws the sentence that says what does not fit. */
 export function checkAgainstSpec(proof: ExistenceProofJson, spec: ProofSpecJson): boolean {
   return unwrap(verify.checkAgainstSpec(existenceFromJson(proof), specFromJson(spec)));
+}
+
+/** App hash over named stores, as hex. */
+export function multistoreHash(roots: Readonly<Record<string, string>>): string {
+  return toHex(commitInfo.multistoreHash(new Map(Object.entries(roots).map(([name, root]) => [name, fromHex(root)]))));
+}
+
+/** One IAVL tree in memory; operations apply in the order of the calls. `prove` is about the last saved version. */
+export function createTree() {
+  const kv = new MemoryKv();
+  const nodes = new NodeStore(kv, 'tree', new NodeCache(STATE_LIMITS.nodeCacheBytes));
+  let version = 0;
+  let root: NodeRef | undefined;
+  let editor = new TreeEditor(nodes, root);
+  return {
+    set: (key: Uint8Array, value: Uint8Array) => editor.set(key, value),
+    remove: (key: Uint8Array) => editor.remove(key),
+    get: (key: Uint8Array) => editor.reader().get(key),
+    async saveVersion(): Promise<Uint8Array> {
+      const sealed = editor.seal(++version);
+      await kv.write(sealed.puts);
+      root = sealed.root;
+      editor = new TreeEditor(nodes, root);
+      return sealed.hash;
+    },
+    prove(key: Uint8Array): Uint8Array {
+      if (root === undefined) throw new Error('an empty tree has no ICS-23 proofs');
+      return encodeCommitmentProof(proveKey(nodes, root, key).proof);
+    },
+  };
 }

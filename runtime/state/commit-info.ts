@@ -1,0 +1,82 @@
+/** The roots of all stores at one version, and the app hash over them (cosmos-sdk store/types/commit_info.go, v0.50). */
+import { assert } from '#core/assert.ts';
+import { compare, concat, EMPTY, fromUtf8, utf8 } from '#core/bytes.ts';
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import { tendermintSpec } from '#core/ics23/specs.ts';
+import { type ExistenceProof, HASH_OP } from '#core/ics23/types.ts';
+import { merkleProofs, merkleRoot, merkleSides } from '#core/merkle.ts';
+import { type NodeRef, REF_BYTES, readRef, writeRef } from './iavl/node.ts';
+
+const INNER_PREFIX = Uint8Array.of(1);
+
+/** Names in byte order with their 32-byte store roots. */
+function leavesOf(hashes: ReadonlyMap<string, Uint8Array>): {
+  readonly names: readonly Uint8Array[];
+  readonly leaves: Uint8Array[];
+} {
+  const sorted = [...hashes].map(([name, hash]) => [utf8(name), hash] as const).sort((a, b) => compare(a[0], b[0]));
+  const leaves = sorted.map(([name, hash]) => {
+    const valueHash = sha256(hash);
+    return new ProtoWriter().rawVarint(name.length).raw(name).rawVarint(valueHash.length).raw(valueHash).finish();
+  });
+  return { names: sorted.map(([name]) => name), leaves };
+}
+
+/** 32 bytes: simple-Merkle root over the stores by name; SHA-256 of nothing when there are none. */
+export function multistoreHash(hashes: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  return merkleRoot(leavesOf(hashes).leaves);
+}
+
+/** That store `name` has its root in the app hash, for `tendermintSpec`. */
+export function proveStore(hashes: ReadonlyMap<string, Uint8Array>, name: string): ExistenceProof {
+  const key = utf8(name);
+  const { names, leaves } = leavesOf(hashes);
+  const index = names.findIndex((each) => compare(each, key) === 0);
+  const proof = merkleProofs(leaves).proofs[index];
+  const value = hashes.get(name);
+  assert(proof !== undefined && value !== undefined, `there is no store ${name}`);
+  const sides = merkleSides(proof.total, proof.index);
+  return {
+    key,
+    value,
+    leaf: tendermintSpec.leafSpec,
+    path: proof.aunts.map((aunt, level) =>
+      sides[level] === 'left'
+        ? { hash: HASH_OP.sha256, prefix: INNER_PREFIX, suffix: aunt }
+        : { hash: HASH_OP.sha256, prefix: concat(INNER_PREFIX, aunt), suffix: EMPTY },
+    ),
+  };
+}
+
+export type StoreRoots = ReadonlyMap<string, NodeRef | undefined>;
+
+/** For each store: name length u8 ‖ name ‖ 00 when empty, else 01 ‖ root reference. */
+export function encodeRoots(roots: StoreRoots): Uint8Array {
+  return concat(
+    ...[...roots].map(([name, root]) => {
+      const bytes = utf8(name);
+      const head = concat(Uint8Array.of(bytes.length), bytes, Uint8Array.of(root === undefined ? 0 : 1));
+      if (root === undefined) return head;
+      const tail = new Uint8Array(REF_BYTES);
+      writeRef(new DataView(tail.buffer), 0, root);
+      return concat(head, tail);
+    }),
+  );
+}
+
+/** @throws AssertionError on a record that we did not write: the database is damaged. */
+export function decodeRoots(record: Uint8Array): Map<string, NodeRef | undefined> {
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  const roots = new Map<string, NodeRef | undefined>();
+  for (let at = 0; at < record.length; ) {
+    const nameEnd = at + 1 + (record[at] as number);
+    const flag = record[nameEnd];
+    assert(flag === 0 || flag === 1, 'a commit record is damaged');
+    const next = nameEnd + 1 + (flag === 1 ? REF_BYTES : 0);
+    assert(next <= record.length, 'a commit record is cut short');
+    roots.set(fromUtf8(record.subarray(at + 1, nameEnd)), flag === 1 ? readRef(view, nameEnd + 1) : undefined);
+    at = next;
+  }
+  return roots;
+}

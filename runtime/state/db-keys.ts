@@ -1,0 +1,34 @@
+/** The table of database key prefixes of the multistore. */
+import { concat, u32be, u64be, utf8 } from '#core/bytes.ts';
+
+export const DB_PREFIX = {
+  /** 'c' ‖ version → the roots of all stores. */
+  commit: 0x63,
+  /** 'n' ‖ store ‖ version ‖ nonce → a tree node. */
+  node: 0x6e,
+  /** 'o' ‖ version ‖ store → the nodes that this version no longer uses: what pruning may free after it. */
+  orphans: 0x6f,
+} as const;
+
+function nameOf(store: string): Uint8Array {
+  const name = utf8(store);
+  return concat(Uint8Array.of(name.length), name);
+}
+
+/** What all node keys of a store begin with. */
+export function nodePrefix(store: string): Uint8Array {
+  return concat(Uint8Array.of(DB_PREFIX.node), nameOf(store));
+}
+
+export function commitKey(version: number): Uint8Array {
+  return concat(Uint8Array.of(DB_PREFIX.commit), u64be(BigInt(version)));
+}
+
+export function orphansKey(version: number, store: string): Uint8Array {
+  return concat(Uint8Array.of(DB_PREFIX.orphans), u64be(BigInt(version)), nameOf(store));
+}
+
+/** @param prefix of {@link nodePrefix} */
+export function nodeKey(prefix: Uint8Array, version: number, nonce: number): Uint8Array {
+  return concat(prefix, u64be(BigInt(version)), u32be(nonce));
+}
