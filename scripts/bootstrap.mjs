@@ -199,6 +199,7 @@ const install = (node) => {
     if (dependencyMaps({ ...locked, overrides: manifest.overrides }) === dependencyMaps(manifest))
       writeFileSync(lockFile, before);
   }
+  mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, wantedStamp());
 };
 

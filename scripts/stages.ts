@@ -100,7 +100,7 @@ export const countReport = (report: VitestReport, ok: boolean, mayBeEmpty: boole
 
 /** A stage that is one command: it passes or fails as a whole. */
 export const commandStage = (name: string, command: string, args: readonly string[]): Stage => {
-  const timeoutMs = 5 * minute;
+  const timeoutMs = 15 * minute;
   return {
     name,
     timeoutMs,

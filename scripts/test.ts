@@ -1,7 +1,7 @@
 /** `npm test`: everything. The last line is `N passed, N failed`. */
 import { existsSync } from 'node:fs';
 import { vectorsRoot } from '#test/vectors/locate.ts';
-import { runStages, staticStages, vectorsStage, vitestStage } from './stages.ts';
+import { commandStage, runStages, staticStages, vectorsStage, vitestStage } from './stages.ts';
 
 const minute = 60_000;
 
@@ -11,5 +11,6 @@ process.exitCode = await runStages([
   vectorsStage(existsSync(vectorsRoot())),
   vitestStage('sim', { timeoutMs: 20 * minute }),
   vitestStage('fuzz', { timeoutMs: 15 * minute }),
+  commandStage('mutants', process.execPath, ['scripts/mutants.ts']),
   vitestStage('e2e', { timeoutMs: 40 * minute }),
 ]);
