@@ -57,6 +57,8 @@ export const ERRORS = {
     interface: 6,
     /** `describe` did not return a string. */
     describe: 7,
+    /** This machine could not answer; another one can. Never a verdict. */
+    hostFault: 8,
   },
 } as const;
 

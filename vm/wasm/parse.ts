@@ -437,7 +437,6 @@ function codeSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
       localsRange: { start, end: body.at },
       code: { start: body.at, end: r.at },
       locals: declared.types,
-      localGroups: declared.groups,
     });
   }
 }

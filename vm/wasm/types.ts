@@ -117,7 +117,6 @@ export interface FunctionBody {
   readonly localsRange: Range;
   /** Declared locals, parameters excluded. */
   readonly locals: readonly ValType[];
-  readonly localGroups: number;
 }
 
 /** A module that has parsed. Index spaces hold imports first. Nothing in it has been type-checked. */
