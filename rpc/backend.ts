@@ -206,11 +206,11 @@ export interface Backend {
   onCommitted(listener: (committed: CommittedBlock) => void): () => void;
 }
 
-/** Events under their composite keys `type.attribute`, as queries see them. Attributes without a key are left out. */
-export function eventAttributes(events: readonly Event[], indexedOnly: boolean): Map<string, string[]> {
-  const out = new Map<string, string[]>();
-  for (const event of events) {
-    if (event.type === '') continue;
+/** Each event's attributes under their composite keys `type.attribute`, as queries see them. Attributes without a key are left out. */
+export function eventValues(events: readonly Event[], indexedOnly: boolean): Map<string, string[]>[] {
+  return events.map((event) => {
+    const out = new Map<string, string[]>();
+    if (event.type === '') return out;
     for (const { key, value, index } of event.attributes) {
       if (key === '' || (indexedOnly && !index)) continue;
       const composite = `${event.type}.${key}`;
@@ -218,6 +218,6 @@ export function eventAttributes(events: readonly Event[], indexedOnly: boolean):
       if (values === undefined) out.set(composite, [value]);
       else values.push(value);
     }
-  }
-  return out;
+    return out;
+  });
 }
