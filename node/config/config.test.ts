@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { DEFAULT_ENGINE_CONFIG } from '#consensus/config.ts';
+import { parseListenAddress, parsePeers } from './address.ts';
+import { parseConfig, renderConfig } from './config.ts';
+import { formatDuration, parseDuration } from './duration.ts';
+
+const peer = '12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK';
+
+const errorOf = (text: string) => {
+  const result = parseConfig(text);
+  return result.ok ? 'accepted' : result.error;
+};
+
+test('the rendered file reads back as the defaults, and an empty file means the same', () => {
+  const rendered = parseConfig(renderConfig({}));
+  expect(rendered).toEqual(parseConfig(''));
+  expect(rendered.ok && rendered.value.consensus).toEqual(DEFAULT_ENGINE_CONFIG);
+  expect(rendered.ok && rendered.value.rpc.listen).toEqual({ host: '127.0.0.1', port: 26657 });
+});
+
+test('written values and flags are taken, flags last', () => {
+  const text = renderConfig({
+    moniker: 'v0',
+    'consensus.timeout_commit': '200ms',
+    'p2p.persistent_peers': `${peer}@127.0.0.1:1`,
+  });
+  const result = parseConfig(text, { moniker: 'v1', 'rpc.laddr': '' });
+  expect(result.ok && result.value).toMatchObject({
+    moniker: 'v1',
+    rpc: { listen: undefined },
+    consensus: { timeoutCommitMs: 200 },
+    p2p: { persistentPeers: [{ id: peer, host: '127.0.0.1', port: 1 }] },
+  });
+});
+
+test('a wrong setting is named with what was expected', () => {
+  expect(errorOf('[consensus]\ntimeout_comit = "1s"')).toBe(
+    'consensus.timeout_comit: no such setting, did you mean consensus.timeout_commit?',
+  );
+  expect(errorOf('[mempool]\nsize = 0')).toBe('mempool.size: expected a whole number from 1 to 1000000, got 0');
+  expect(errorOf('[mempool]\nsize = "5"')).toBe('mempool.size: expected a whole number from 1 to 1000000, got "5"');
+  expect(errorOf('[consensus]\ntimeout_commit = "1 second"')).toMatch(/^consensus.timeout_commit: expected a duration/);
+  expect(errorOf('[consensus]\nskip_timeout_commit = 1')).toMatch(/expected true or false, got 1/);
+  expect(errorOf('log_level = "loud"')).toMatch(/^log_level: expected one of debug, info/);
+  expect(errorOf('[p2p]\nladdr = ""')).toMatch(/^p2p.laddr: expected tcp:/);
+  expect(errorOf('[p2p]\nladdr = "tcp://0.0.0.0:70000"')).toMatch(/at most 65535/);
+  expect(errorOf('moniker = ')).toMatch(/^not valid TOML/);
+});
+
+test('addresses', () => {
+  expect(parseListenAddress('tcp://[::1]:80')).toEqual({ ok: true, value: { host: '::1', port: 80 } });
+  expect(parsePeers('').ok).toBe(true);
+  expect(parsePeers('nobody@127.0.0.1:1').ok).toBe(false);
+  expect(parsePeers(`${peer}@127.0.0.1`).ok).toBe(false);
+});
+
+test('durations', () => {
+  for (const [text, ms] of [
+    ['0', 0],
+    ['500ms', 500],
+    ['3s', 3_000],
+    ['2m', 120_000],
+    ['1h', 3_600_000],
+  ] as const) {
+    expect(parseDuration(text)).toEqual({ ok: true, value: ms });
+    expect(parseDuration(formatDuration(ms))).toEqual({ ok: true, value: ms });
+  }
+  expect(parseDuration('1.5s').ok).toBe(false);
+  expect(parseDuration('-1s').ok).toBe(false);
+});

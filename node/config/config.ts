@@ -1,0 +1,164 @@
+import { parse, TomlError } from 'smol-toml';
+import type { EngineConfig } from '#consensus/config.ts';
+import { assertNever, defined } from '#core/assert.ts';
+import { err, ok, type Result } from '#core/result.ts';
+import { type ListenAddress, type PeerAddress, parseListenAddress, parsePeers } from './address.ts';
+import { parseDuration } from './duration.ts';
+import { nearest } from './nearest.ts';
+import { fallbackValue, SETTINGS, type Setting, type SettingValue } from './schema.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** What an operator can set, checked. */
+export interface NodeConfig {
+  readonly moniker: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+  readonly rpc: { readonly listen: ListenAddress | undefined };
+  readonly p2p: {
+    readonly listen: ListenAddress;
+    readonly persistentPeers: readonly PeerAddress[];
+    readonly maxPeers: number;
+  };
+  readonly mempool: {
+    readonly maxTxs: number;
+    readonly maxBytes: number;
+    readonly maxTxBytes: number;
+    readonly cacheEntries: number;
+    readonly ttlMs: number;
+    readonly ttlBlocks: bigint;
+  };
+  readonly consensus: EngineConfig;
+  readonly storage: { readonly cacheBytes: number };
+  readonly txIndex: boolean;
+}
+
+/** Values by `section.key`, as they stand in the file or on the command line. */
+export type ConfigValues = Readonly<Record<string, SettingValue>>;
+
+const nameOf = (setting: Setting): string =>
+  setting.section === '' ? setting.key : `${setting.section}.${setting.key}`;
+
+const byName = new Map(SETTINGS.map((setting) => [nameOf(setting), setting]));
+
+/** The commented file. `values` replace defaults; their names must exist. */
+export function renderConfig(values: ConfigValues): string {
+  for (const name of Object.keys(values)) defined(byName.get(name), `setting ${name}`);
+  const lines = ['# Configuration of an Autonomy node. Durations: "500ms", "3s", "1m".'];
+  let section = '';
+  for (const setting of SETTINGS) {
+    if (setting.section !== section) lines.push('', `[${setting.section}]`);
+    section = setting.section;
+    if (setting.comment !== '') lines.push('', `# ${setting.comment}`);
+    lines.push(`${setting.key} = ${JSON.stringify(values[nameOf(setting)] ?? fallbackValue(setting))}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Reads the text of config.toml; `overrides` (from flags) win. The error names the setting. */
+export function parseConfig(text: string, overrides: ConfigValues = {}): Result<NodeConfig, string> {
+  const values = new Map<string, unknown>();
+  try {
+    flatten(parse(text), '', values);
+  } catch (error) {
+    if (error instanceof TomlError) return err(`not valid TOML: ${error.message.split('\n')[0]}`);
+    throw error;
+  }
+  for (const [name, value] of Object.entries(overrides)) values.set(name, value);
+  for (const name of values.keys()) {
+    if (!byName.has(name)) return err(`${name}: no such setting${nearest(name, [...byName.keys()])}`);
+  }
+  const checked = new Map<string, unknown>();
+  for (const [name, setting] of byName) {
+    const value = check(setting, values.get(name) ?? fallbackValue(setting));
+    if (!value.ok) return err(`${name}: ${value.error}`);
+    checked.set(name, value.value);
+  }
+  return ok(assemble(checked));
+}
+
+function flatten(table: object, prefix: string, into: Map<string, unknown>): void {
+  for (const [key, value] of Object.entries(table)) {
+    if (prefix === '' && typeof value === 'object' && value !== null && !Array.isArray(value))
+      flatten(value, `${key}.`, into);
+    else into.set(prefix + key, value);
+  }
+}
+
+function check(setting: Setting, value: unknown): Result<unknown, string> {
+  const shown = JSON.stringify(value);
+  switch (setting.kind) {
+    case 'flag':
+      return typeof value === 'boolean' ? ok(value) : err(`expected true or false, got ${shown}`);
+    case 'integer':
+      return typeof value === 'number' && Number.isSafeInteger(value) && value >= setting.min && value <= setting.max
+        ? ok(value)
+        : err(`expected a whole number from ${setting.min} to ${setting.max}, got ${shown}`);
+    case 'duration': {
+      if (typeof value !== 'string') return err(`expected a duration such as "500ms" or "3s", got ${shown}`);
+      const ms = parseDuration(value);
+      if (ms.ok && ms.value > setting.maxMs) return err(`expected at most ${setting.maxMs}ms, got ${shown}`);
+      return ms;
+    }
+    default:
+      if (typeof value !== 'string') return err(`expected a text, got ${shown}`);
+      return checkText(setting, value);
+  }
+}
+
+function checkText(
+  setting: Extract<Setting, { kind: 'text' | 'listen' | 'peers' }>,
+  value: string,
+): Result<unknown, string> {
+  switch (setting.kind) {
+    case 'text':
+      if (setting.oneOf !== undefined && !setting.oneOf.includes(value))
+        return err(`expected one of ${setting.oneOf.join(', ')}, got ${JSON.stringify(value)}`);
+      if (value === '' || value.length > 128) return err(`expected 1 to 128 characters, got ${value.length}`);
+      return ok(value);
+    case 'listen':
+      return value === '' && setting.section !== 'p2p' ? ok(undefined) : parseListenAddress(value);
+    case 'peers':
+      return parsePeers(value);
+    default:
+      return assertNever(setting, 'setting');
+  }
+}
+
+/** The names of the table become the names of the program, once and here. */
+function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
+  const get = <T>(name: string): T => values.get(name) as T;
+  return {
+    moniker: get('moniker'),
+    logLevel: get('log_level'),
+    logFormat: get('log_format'),
+    rpc: { listen: get('rpc.laddr') },
+    p2p: {
+      listen: get('p2p.laddr'),
+      persistentPeers: get('p2p.persistent_peers'),
+      maxPeers: get('p2p.max_peers'),
+    },
+    mempool: {
+      maxTxs: get('mempool.size'),
+      maxBytes: get('mempool.max_txs_bytes'),
+      maxTxBytes: get('mempool.max_tx_bytes'),
+      cacheEntries: get('mempool.cache_size'),
+      ttlMs: get('mempool.ttl_duration'),
+      ttlBlocks: BigInt(get<number>('mempool.ttl_num_blocks')),
+    },
+    consensus: {
+      timeoutProposeMs: get('consensus.timeout_propose'),
+      timeoutProposeDeltaMs: get('consensus.timeout_propose_delta'),
+      timeoutPrevoteMs: get('consensus.timeout_prevote'),
+      timeoutPrevoteDeltaMs: get('consensus.timeout_prevote_delta'),
+      timeoutPrecommitMs: get('consensus.timeout_precommit'),
+      timeoutPrecommitDeltaMs: get('consensus.timeout_precommit_delta'),
+      timeoutCommitMs: get('consensus.timeout_commit'),
+      skipTimeoutCommit: get('consensus.skip_timeout_commit'),
+      createEmptyBlocks: get('consensus.create_empty_blocks'),
+      createEmptyBlocksIntervalMs: get('consensus.create_empty_blocks_interval'),
+    },
+    storage: { cacheBytes: get('storage.cache_bytes') },
+    txIndex: get('tx_index.enabled'),
+  };
+}

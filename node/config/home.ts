@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+
+/** Where everything of one node lies, as in CometBFT's home folder: config/ is the operator's, data/ the node's. */
+export interface HomePaths {
+  readonly home: string;
+  readonly config: string;
+  readonly genesis: string;
+  readonly nodeKey: string;
+  readonly validatorKey: string;
+  readonly validatorState: string;
+  readonly wal: string;
+  readonly blockStore: string;
+  readonly state: string;
+  readonly application: string;
+  readonly index: string;
+  readonly keyring: string;
+}
+
+export function homePaths(home: string): HomePaths {
+  const config = (name: string) => join(home, 'config', name);
+  const data = (name: string) => join(home, 'data', name);
+  return {
+    home,
+    config: config('config.toml'),
+    genesis: config('genesis.json'),
+    nodeKey: config('node_key.json'),
+    validatorKey: config('priv_validator_key.json'),
+    validatorState: data('priv_validator_state.json'),
+    wal: data('cs.wal'),
+    blockStore: data('blockstore.db'),
+    state: data('state.db'),
+    application: data('application.db'),
+    index: data('tx_index.db'),
+    keyring: join(home, 'keyring'),
+  };
+}

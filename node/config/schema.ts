@@ -1,0 +1,173 @@
+import { formatDuration } from './duration.ts';
+
+/** One setting of config.toml. The section of top-level settings is ''. */
+export type Setting = { readonly section: string; readonly key: string; readonly comment: string } & (
+  | { readonly kind: 'text'; readonly fallback: string; readonly oneOf?: readonly string[] }
+  | { readonly kind: 'listen'; readonly fallback: string }
+  | { readonly kind: 'peers'; readonly fallback: string }
+  | { readonly kind: 'integer'; readonly fallback: number; readonly min: number; readonly max: number }
+  | { readonly kind: 'flag'; readonly fallback: boolean }
+  | { readonly kind: 'duration'; readonly fallbackMs: number; readonly maxMs: number }
+);
+
+const consensusTimeout = (key: string, fallbackMs: number, comment: string): Setting => ({
+  section: 'consensus',
+  key,
+  kind: 'duration',
+  fallbackMs,
+  maxMs: 3_600_000,
+  comment,
+});
+
+/** The whole of config.toml, in the order in which it is written. */
+export const SETTINGS: readonly Setting[] = [
+  { section: '', key: 'moniker', kind: 'text', fallback: 'node', comment: 'Name of this node, for people.' },
+  {
+    section: '',
+    key: 'log_level',
+    kind: 'text',
+    fallback: 'info',
+    oneOf: ['debug', 'info', 'warn', 'error', 'silent'],
+    comment: 'Least level that is logged.',
+  },
+  {
+    section: '',
+    key: 'log_format',
+    kind: 'text',
+    fallback: 'text',
+    oneOf: ['text', 'json'],
+    comment: 'Lines for people, or one JSON object a line.',
+  },
+  {
+    section: 'rpc',
+    key: 'laddr',
+    kind: 'listen',
+    fallback: 'tcp://127.0.0.1:26657',
+    comment: 'Where the CometBFT JSON-RPC listens; "" turns it off. Bind it to the outside only behind a proxy.',
+  },
+  {
+    section: 'p2p',
+    key: 'laddr',
+    kind: 'listen',
+    fallback: 'tcp://127.0.0.1:26656',
+    comment: 'Where peers connect to.',
+  },
+  {
+    section: 'p2p',
+    key: 'persistent_peers',
+    kind: 'peers',
+    fallback: '',
+    comment: 'Peers to stay connected with, as id@host:port, separated by commas.',
+  },
+  {
+    section: 'p2p',
+    key: 'max_peers',
+    kind: 'integer',
+    fallback: 50,
+    min: 1,
+    max: 1_000,
+    comment: 'Connections beyond this are refused.',
+  },
+  {
+    section: 'mempool',
+    key: 'size',
+    kind: 'integer',
+    fallback: 5_000,
+    min: 1,
+    max: 1_000_000,
+    comment: 'Most transactions in the mempool.',
+  },
+  {
+    section: 'mempool',
+    key: 'max_txs_bytes',
+    kind: 'integer',
+    fallback: 67_108_864,
+    min: 1_024,
+    max: 4_294_967_296,
+    comment: 'Most bytes of all transactions in the mempool.',
+  },
+  {
+    section: 'mempool',
+    key: 'max_tx_bytes',
+    kind: 'integer',
+    fallback: 1_048_576,
+    min: 256,
+    max: 1_048_576,
+    comment: 'Most bytes of one transaction.',
+  },
+  {
+    section: 'mempool',
+    key: 'cache_size',
+    kind: 'integer',
+    fallback: 10_000,
+    min: 1,
+    max: 10_000_000,
+    comment: 'Transactions that are remembered as seen, so that they are not checked again.',
+  },
+  {
+    section: 'mempool',
+    key: 'ttl_duration',
+    kind: 'duration',
+    fallbackMs: 600_000,
+    maxMs: 86_400_000,
+    comment: 'A transaction leaves the mempool after this time; "0" keeps it.',
+  },
+  {
+    section: 'mempool',
+    key: 'ttl_num_blocks',
+    kind: 'integer',
+    fallback: 0,
+    min: 0,
+    max: 1_000_000_000,
+    comment: 'A transaction leaves the mempool after this many blocks; 0 keeps it.',
+  },
+  consensusTimeout('timeout_propose', 3_000, 'How long a proposal is waited for; grows with each round by the delta.'),
+  consensusTimeout('timeout_propose_delta', 500, ''),
+  consensusTimeout('timeout_prevote', 1_000, 'How long prevotes are waited for once 2/3 of any kind have come.'),
+  consensusTimeout('timeout_prevote_delta', 500, ''),
+  consensusTimeout('timeout_precommit', 1_000, 'The same for precommits.'),
+  consensusTimeout('timeout_precommit_delta', 500, ''),
+  consensusTimeout('timeout_commit', 1_000, 'Pause after a commit: sets the time between blocks.'),
+  {
+    section: 'consensus',
+    key: 'skip_timeout_commit',
+    kind: 'flag',
+    fallback: false,
+    comment: 'Go on as soon as all precommits are in.',
+  },
+  {
+    section: 'consensus',
+    key: 'create_empty_blocks',
+    kind: 'flag',
+    fallback: true,
+    comment: 'Make blocks without transactions.',
+  },
+  consensusTimeout(
+    'create_empty_blocks_interval',
+    0,
+    'With empty blocks off: make one after this time; "0" never does.',
+  ),
+  {
+    section: 'storage',
+    key: 'cache_bytes',
+    kind: 'integer',
+    fallback: 33_554_432,
+    min: 1_048_576,
+    max: 68_719_476_736,
+    comment: 'Bytes that each database caches.',
+  },
+  {
+    section: 'tx_index',
+    key: 'enabled',
+    kind: 'flag',
+    fallback: true,
+    comment: 'Index transactions and events, for tx, tx_search and block_search.',
+  },
+];
+
+export type SettingValue = string | number | boolean;
+
+/** The setting's default as it is written in the file. */
+export function fallbackValue(setting: Setting): SettingValue {
+  return setting.kind === 'duration' ? formatDuration(setting.fallbackMs) : setting.fallback;
+}
