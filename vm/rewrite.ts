@@ -10,7 +10,7 @@ import { RESERVED, RESERVED_PREFIX } from './reserved.ts';
 import { rewriteBody } from './rewrite/body.ts';
 import type { Added } from './rewrite/emit.ts';
 import { putI32, putI64 } from './rewrite/emit.ts';
-import { helpers } from './rewrite/helpers.ts';
+import { helpers, type MemoryBound } from './rewrite/helpers.ts';
 import type { FunctionFacts } from './wasm/check.ts';
 import { OP } from './wasm/opcodes.ts';
 import { SECTION } from './wasm/parse.ts';
@@ -23,6 +23,8 @@ export const REWRITER_VERSION = 1;
 export interface RewriteOptions {
   /** Pages that the memory may reach, whatever it declares. */
   readonly maxMemoryPages: number;
+  /** Gas that an instance has before its host sets any: none, save in suites whose instances call each other. */
+  readonly initialGas?: bigint;
 }
 
 interface Plan {
@@ -32,7 +34,8 @@ interface Plan {
   readonly types: readonly FuncType[];
   /** Block type of each distinct list of results, by its text. */
   readonly resultBlocks: ReadonlyMap<string, bigint>;
-  readonly memoryBound: number | undefined;
+  readonly memoryBound: MemoryBound | undefined;
+  readonly initialGas: bigint;
 }
 
 const VOID_BLOCK = -64n;
@@ -41,9 +44,10 @@ function resultsKey(results: readonly ValType[]): string {
   return results.join(' ');
 }
 
-function memoryBound(module: Module, maxMemoryPages: number): number | undefined {
+function memoryBound(module: Module, maxMemoryPages: number): MemoryBound | undefined {
   const memory = module.memories[0];
-  return memory === undefined ? undefined : Math.min(memory.max ?? MAX_PAGES, maxMemoryPages);
+  if (memory === undefined) return undefined;
+  return { bound: Math.min(memory.max ?? MAX_PAGES, maxMemoryPages), own: module.importedMemories === 0 };
 }
 
 function plan(module: Module, facts: readonly FunctionFacts[], options: RewriteOptions): Plan {
@@ -73,7 +77,8 @@ function plan(module: Module, facts: readonly FunctionFacts[], options: RewriteO
     trap: globals + 1,
     depth: globals + 2,
   };
-  return { module, facts, added, types, resultBlocks, memoryBound: memoryBound(module, options.maxMemoryPages) };
+  const bound = memoryBound(module, options.maxMemoryPages);
+  return { module, facts, added, types, resultBlocks, memoryBound: bound, initialGas: options.initialGas ?? 0n };
 }
 
 function putTypes(w: Writer, types: readonly ValType[]): void {
@@ -103,7 +108,7 @@ function memorySection(p: Plan, w: Writer): void {
   for (const memory of own) {
     put(w, 1);
     putU32(w, memory.min);
-    putU32(w, defined(p.memoryBound, 'the bound of a memory'));
+    putU32(w, defined(p.memoryBound, 'the bound of a memory').bound);
   }
 }
 
@@ -114,7 +119,7 @@ function globalSection(p: Plan, w: Writer): void {
     putBytes(w, p.module.bytes.subarray(init.start, init.end));
   }
   put(w, I64, 1);
-  putI64(w, 0n);
+  putI64(w, p.initialGas);
   put(w, OP.end);
   for (let i = 0; i < 2; i++) {
     put(w, I32, 1);
@@ -183,7 +188,6 @@ function assemble(p: Plan): Uint8Array {
   if (module.memories.length > module.importedMemories) putSection(out, SECTION.memory, made(p, memorySection));
   putSection(out, SECTION.global, made(p, globalSection));
   putSection(out, SECTION.export, made(p, exportSection));
-  copied(SECTION.start);
   copied(SECTION.element);
   copied(SECTION.dataCount);
   putSection(out, SECTION.code, made(p, codeSection));

@@ -1,15 +1,16 @@
 /** The machine's part of the conformance door. */
+
+import { ERRORS } from '#core/errors.ts';
+import type { Failure } from '#core/result.ts';
 import { MAX_GAS_LIMIT, MAX_PAGES, MODULE_LIMITS } from '#vm/limits.ts';
 import { RESERVED } from '#vm/reserved.ts';
 import { rewriteModule } from '#vm/rewrite.ts';
-import { ERRORS } from '#core/errors.ts';
-import type { Failure } from '#core/result.ts';
 import { checkModule, type FunctionFacts } from '#vm/wasm/check.ts';
 import { parseModule } from '#vm/wasm/parse.ts';
 import type { Module } from '#vm/wasm/types.ts';
 
 /** A conformance suite has modules of any size and shape; what is tested with it is the rules, not our limits. */
-const LIMITS = {
+export const CONFORMANCE_LIMITS = {
   ...MODULE_LIMITS,
   params: 1_000,
   results: 1_000,
@@ -35,16 +36,16 @@ function fail(failure: Failure): never {
 }
 
 function checked(bytes: Uint8Array, options: InstrumentOptions): { module: Module; facts: readonly FunctionFacts[] } {
-  const module = parseModule(bytes, { limits: LIMITS, allowImports: options.allowImports ?? false });
+  const module = parseModule(bytes, { limits: CONFORMANCE_LIMITS, allowImports: options.allowImports ?? false });
   if (!module.ok) return fail(module.error);
-  const facts = checkModule(module.value, LIMITS);
+  const facts = checkModule(module.value, CONFORMANCE_LIMITS);
   return facts.ok ? { module: module.value, facts: facts.value } : fail(facts.error);
 }
 
 /** The self-metering form of a core module. Throws with `code` `unsupported` or `invalid`. */
 export function instrument(bytes: Uint8Array, options: InstrumentOptions = {}): Uint8Array {
   const { module, facts } = checked(bytes, options);
-  const rewritten = rewriteModule(module, facts, { maxMemoryPages: MAX_PAGES });
+  const rewritten = rewriteModule(module, facts, { maxMemoryPages: MAX_PAGES, initialGas: MAX_GAS_LIMIT });
   return rewritten.ok ? rewritten.value : fail(rewritten.error);
 }
 

@@ -20,6 +20,13 @@ const I64X2_EXTRACT_LANE = 0x1d;
 
 const NO_LOCALS = 0;
 
+export interface MemoryBound {
+  /** Pages. */
+  readonly bound: number;
+  /** Whether the module defines its memory; an imported one (test suites) may have a lower maximum of its own. */
+  readonly own: boolean;
+}
+
 function argument(w: Writer): void {
   putIndexed(w, OP.localGet, 0);
   put(w, I64_EXTEND_I32_U);
@@ -60,7 +67,7 @@ function chargeEntries(added: Added): Uint8Array {
  * memory.grow: −1 beyond the bound, on every machine, free of charge; below it the pages are paid for, and an engine
  * that cannot provide them ends the call as a host fault, because other machines could.
  */
-function grow(added: Added, bound: number): Uint8Array {
+function grow(added: Added, { bound, own }: MemoryBound): Uint8Array {
   const w = writer();
   put(w, NO_LOCALS);
   putIndexed(w, OP.localGet, 0);
@@ -71,11 +78,14 @@ function grow(added: Added, bound: number): Uint8Array {
   chargeProduct(w, added, PAGE_GAS);
   putIndexed(w, OP.localGet, 0);
   put(w, OP.memoryGrow, 0);
-  putIndexed(w, OP.localTee, 0);
-  putI32(w, -1);
-  put(w, I32_EQ, OP.if, VOID);
-  putTrap(w, added, TRAP.growthRefused);
-  put(w, OP.end);
+  putIndexed(w, OP.localSet, 0);
+  if (own) {
+    putIndexed(w, OP.localGet, 0);
+    putI32(w, -1);
+    put(w, I32_EQ, OP.if, VOID);
+    putTrap(w, added, TRAP.growthRefused);
+    put(w, OP.end);
+  }
   putIndexed(w, OP.localGet, 0);
   put(w, OP.end);
   return written(w);
@@ -131,7 +141,7 @@ function globalWord(globals: readonly GlobalType[]): Uint8Array {
 export function helpers(
   added: Added,
   globals: readonly GlobalType[],
-  memoryBound: number | undefined,
+  memoryBound: MemoryBound | undefined,
 ): readonly { readonly type: number; readonly body: Uint8Array }[] {
   const out = [
     { type: added.typeI32I32, body: chargeBytes(added) },

@@ -66,7 +66,6 @@ interface Draft {
   globalTypes: GlobalType[];
   globals: Global[];
   exports: Export[];
-  start: number | undefined;
   elements: ElementSegment[];
   dataCount: number | undefined;
   bodies: FunctionBody[];
@@ -89,7 +88,6 @@ function emptyDraft(): Draft {
     globalTypes: [],
     globals: [],
     exports: [],
-    start: undefined,
     elements: [],
     dataCount: undefined,
     bodies: [],
@@ -406,7 +404,7 @@ function elementSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
   for (let i = 0; i < length; i++) elementSegment(r, draft, limits);
 }
 
-function locals(r: Reader, params: number, limit: number): { types: ValType[]; groups: number } {
+function locals(r: Reader, params: number, limit: number): ValType[] {
   const groups = count(r, r.end, 'groups of locals');
   const out: ValType[] = [];
   for (let i = 0; i < groups; i++) {
@@ -416,7 +414,7 @@ function locals(r: Reader, params: number, limit: number): { types: ValType[]; g
     const type = valueType(r, 'the type of a local');
     for (let k = 0; k < n; k++) out.push(type);
   }
-  return { types: out, groups };
+  return out;
 }
 
 function codeSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
@@ -436,7 +434,7 @@ function codeSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
     draft.bodies.push({
       localsRange: { start, end: body.at },
       code: { start: body.at, end: r.at },
-      locals: declared.types,
+      locals: declared,
     });
   }
 }
@@ -457,15 +455,8 @@ function dataSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
   }
 }
 
-function startSection(r: Reader, draft: Draft, options: ParseOptions): void {
-  const at = r.at;
-  if (options.allowImports !== true)
-    refuse('unsupported', `offset ${at}: a start function, which models may not have: nothing runs before a call`);
-  const index = u32(r, 'the index of the start function');
-  const type = draft.types[draft.functions[index] ?? -1];
-  if (type === undefined || type.params.length + type.results.length > 0)
-    refuse('invalid', `offset ${at}: start function ${index}, expected a function without parameters and results`);
-  draft.start = index;
+function startSection(r: Reader): void {
+  refuse('unsupported', `offset ${r.at}: a start function, which models may not have: nothing runs before a call`);
 }
 
 function section(r: Reader, id: number, draft: Draft, options: ParseOptions): void {
@@ -493,7 +484,7 @@ function section(r: Reader, id: number, draft: Draft, options: ParseOptions): vo
       exportSection(r, draft, limits);
       return;
     case SECTION.start:
-      startSection(r, draft, options);
+      startSection(r);
       return;
     case SECTION.element:
       elementSection(r, draft, limits);

@@ -136,7 +136,6 @@ export interface Module {
   /** Defined globals. */
   readonly globals: readonly Global[];
   readonly exports: readonly Export[];
-  readonly start: number | undefined;
   readonly elements: readonly ElementSegment[];
   readonly dataCount: number | undefined;
   readonly bodies: readonly FunctionBody[];
