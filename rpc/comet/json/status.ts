@@ -2,6 +2,7 @@ import { EMPTY, toHexUpper } from '#core/bytes.ts';
 import { consensusAddress } from '#core/crypto/pubkey.ts';
 import { BLOCK_PROTOCOL } from '#core/types/header.ts';
 import { formatTime, ZERO_TIME } from '#core/types/timestamp.ts';
+import { indexOfValidator } from '#core/types/validator-set.ts';
 import type {
   BlockSummary,
   ConsensusStateView,

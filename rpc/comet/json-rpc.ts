@@ -1,0 +1,164 @@
+/**
+ * JSON-RPC 2.0 (https://www.jsonrpc.org/specification) over the table of routes, without a transport: text in, text out.
+ * Error codes and messages are CometBFT's; `data` is the sentence that says what was wrong.
+ */
+import type { Logger } from '#core/ports/logger.ts';
+import { err, type Result } from '#core/result.ts';
+import type { Backend } from '../backend.ts';
+import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
+import { blockRoutes } from './block-routes.ts';
+import { describeJson, type JsonObject, readJson } from './json/reader.ts';
+import { nodeRoutes } from './node-routes.ts';
+import { readJsonParams, readUriParams } from './params.ts';
+import type { Route } from './route.ts';
+import { txRoutes } from './tx-routes.ts';
+
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data: string;
+}
+
+export const rpcErrors = {
+  parse: (data: string): RpcError => ({ code: -32700, message: 'Parse error. Invalid JSON', data }),
+  request: (data: string): RpcError => ({ code: -32600, message: 'Invalid Request', data }),
+  method: (data: string): RpcError => ({ code: -32601, message: 'Method not found', data }),
+  params: (data: string): RpcError => ({ code: -32602, message: 'Invalid params', data }),
+  internal: (data: string): RpcError => ({ code: -32603, message: 'Internal error', data }),
+};
+
+/** Every method by its name. */
+export const routes: ReadonlyMap<string, Route> = new Map(
+  Object.entries({ ...nodeRoutes, ...blockRoutes, ...txRoutes }).sort(([a], [b]) => (a < b ? -1 : 1)),
+);
+
+export interface RpcDependencies {
+  readonly backend: Backend;
+  readonly logger: Logger;
+}
+
+export interface JsonRpc {
+  /** Answers a body: `undefined` when it holds notifications alone; `malformed` when it is no JSON-RPC at all. */
+  post(body: string): Promise<{ readonly text: string | undefined; readonly malformed: boolean }>;
+  /** Answers a GET request for one method. */
+  get(method: string, query: URLSearchParams): Promise<{ readonly text: string; readonly error: RpcError | undefined }>;
+}
+
+type Id = string | number;
+/** The id of an answer to what has none (GET), as CometBFT writes it. */
+const NO_ID = -1;
+
+function responseJson(id: Id | null, outcome: Result<unknown, RpcError>): string {
+  return JSON.stringify(
+    outcome.ok ? { jsonrpc: '2.0', id, result: outcome.value } : { jsonrpc: '2.0', id, error: outcome.error },
+  );
+}
+
+export function createJsonRpc(
+  limits: Pick<ServerLimits, 'maxBatch' | 'responseTimeoutMs'>,
+  { backend, logger }: RpcDependencies,
+): JsonRpc {
+  async function run(method: string, readParams: (route: Route) => Record<string, unknown>) {
+    const found = routes.get(method);
+    if (found === undefined) return err(rpcErrors.method(`there is no method ${describeJson(method)}`));
+    const args = readJson(() => readParams(found));
+    if (!args.ok) return err(rpcErrors.params(args.error));
+    return withTimeout(limits.responseTimeoutMs, async () => {
+      try {
+        const answer = await found.answer(backend, args.value);
+        return answer.ok ? answer : err(rpcErrors.internal(answer.error.message));
+      } catch (error) {
+        logger.error('A request failed unexpectedly.', { method, error });
+        return err(rpcErrors.internal(`${method} failed unexpectedly; the node's log says more`));
+      }
+    });
+  }
+
+  async function answerOne(request: unknown): Promise<string | undefined> {
+    const read = readRequest(request);
+    if (!read.ok) return responseJson(null, err(read.error));
+    const { id, method, params } = read.value;
+    // A notification: JSON-RPC forbids an answer, and nothing here is done for its effect alone.
+    if (id === undefined) return undefined;
+    return responseJson(id, await run(method, (route) => readJsonParams(route.params, params)));
+  }
+
+  return {
+    async post(body) {
+      const refuse = (error: RpcError) => ({ text: responseJson(null, err(error)), malformed: true });
+      const parsed = parseJson(body);
+      if (!parsed.ok) return refuse(rpcErrors.parse(parsed.error));
+      if (!Array.isArray(parsed.value)) return { text: await answerOne(parsed.value), malformed: false };
+      if (parsed.value.length === 0) return refuse(rpcErrors.request('the batch is empty'));
+      if (parsed.value.length > limits.maxBatch)
+        return refuse(
+          rpcErrors.request(`a batch of ${parsed.value.length} requests exceeds the limit of ${limits.maxBatch}`),
+        );
+      const answers: string[] = [];
+      for (const request of parsed.value) {
+        const answer = await answerOne(request);
+        if (answer !== undefined) answers.push(answer);
+      }
+      return { text: answers.length === 0 ? undefined : `[${answers.join(',')}]`, malformed: false };
+    },
+    async get(method, query) {
+      const outcome = await run(method, (route) => readUriParams(route.params, query));
+      return { text: responseJson(NO_ID, outcome), error: outcome.ok ? undefined : outcome.error };
+    },
+  };
+}
+
+async function withTimeout(
+  timeoutMs: number,
+  work: () => Promise<Result<unknown, RpcError>>,
+): Promise<Result<unknown, RpcError>> {
+  const { promise, resolve } = Promise.withResolvers<Result<unknown, RpcError>>();
+  const timer = setTimeout(() => resolve(err(rpcErrors.internal(`no answer within ${timeoutMs} ms`))), timeoutMs);
+  try {
+    return await Promise.race([work(), promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readRequest(
+  value: unknown,
+): Result<{ readonly id: Id | undefined; readonly method: string; readonly params: unknown }, RpcError> {
+  const refuse = (data: string) => err(rpcErrors.request(data));
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return refuse(`a request is an object, got ${describeJson(value)}`);
+  const { jsonrpc, id, method, params } = value as JsonObject;
+  if (jsonrpc !== undefined && jsonrpc !== '2.0')
+    return refuse(`jsonrpc: expected "2.0", got ${describeJson(jsonrpc)}`);
+  if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number')
+    return refuse(`id: expected a string or a number, got ${describeJson(id)}`);
+  if (typeof method !== 'string') return refuse(`method: expected a string, got ${describeJson(method)}`);
+  return { ok: true, value: { id: id ?? undefined, method, params } };
+}
+
+/** JSON whose nesting is bounded, so that nothing later can exhaust the stack on it. */
+function parseJson(body: string): Result<unknown, string> {
+  if (body.trim() === '') return err('the body is empty: expected a JSON-RPC request');
+  if (jsonDepth(body) > RPC_LIMITS.maxJsonDepth) return err(`nested deeper than ${RPC_LIMITS.maxJsonDepth} levels`);
+  try {
+    return { ok: true, value: JSON.parse(body) };
+  } catch (error) {
+    return err(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function jsonDepth(body: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let i = 0; i < body.length; i++) {
+    const char = body.charCodeAt(i);
+    if (quoted) {
+      if (char === 0x5c) i++;
+      else if (char === 0x22) quoted = false;
+    } else if (char === 0x22) quoted = true;
+    else if (char === 0x5b || char === 0x7b) deepest = Math.max(deepest, ++depth);
+    else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return deepest;
+}
