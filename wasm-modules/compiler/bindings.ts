@@ -1,0 +1,166 @@
+import type { ValueInfo } from '../onnx/model.ts';
+import { Refusal } from '../onnx/refusal.ts';
+import { OPCODE } from './opcodes.ts';
+import { address, elements, float, type Operand, type PlanBuilder, type Value } from './plan.ts';
+
+/** How one input of the graph is filled from a request. The request's bytes are the inputs in this order. */
+export type InputBinding =
+  /** The tensor itself: little-endian elements in row-major order. */
+  | { readonly kind: 'tensor'; readonly graphInput: string }
+  /** One byte an element: element = byte * scale + shift. */
+  | {
+      readonly kind: 'bytes';
+      readonly graphInput: string;
+      readonly scale: number;
+      readonly shift: number;
+      readonly description: string;
+    }
+  /** One byte, the index of a label: the tensor is 1 there and 0 elsewhere. */
+  | { readonly kind: 'label'; readonly graphInput: string; readonly labels: readonly string[] }
+  /** Approximately normal numbers from the seed; takes no bytes of the request. */
+  | { readonly kind: 'normal'; readonly graphInput: string; readonly deviation: number };
+
+/** How one output of the graph goes into the answer. */
+export type OutputBinding =
+  | { readonly kind: 'tensor'; readonly graphOutput: string }
+  /** [1, channels, height, width] in [0, 1] becomes height x width x channels bytes. */
+  | { readonly kind: 'image'; readonly graphOutput: string };
+
+/** One entry of `inputs` or `outputs` in what `describe` returns. */
+export interface Field {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly mediaType: string;
+  readonly description: string;
+  readonly labels?: readonly string[];
+}
+
+const RAW = 'application/octet-stream';
+
+/** Bytes that a binding takes of the request. */
+export function requestBytes(binding: InputBinding, value: Value): number {
+  switch (binding.kind) {
+    case 'tensor':
+      return value.buffer.bytes;
+    case 'bytes':
+      return elements(value.dims);
+    case 'label':
+      return 1;
+    case 'normal':
+      return 0;
+  }
+}
+
+/** Emits the step that fills `value`; `offset` is where its bytes begin in the request, `stream` tells draws apart. */
+export function bindInput(
+  plan: PlanBuilder,
+  binding: InputBinding,
+  value: Value,
+  offset: number,
+  stream: number,
+): void {
+  const to = address(value.buffer);
+  const count = elements(value.dims);
+  switch (binding.kind) {
+    case 'tensor':
+      plan.emit(OPCODE.inputBytes, offset, to, value.buffer.bytes);
+      return;
+    case 'bytes':
+      plan.emit(OPCODE.inputScaledBytes, offset, to, count, float(binding.scale), float(binding.shift));
+      return;
+    case 'label': {
+      if (binding.labels.length !== count) {
+        throw new Refusal(
+          'invalid',
+          `input ${binding.graphInput} has ${count} elements for ${binding.labels.length} labels`,
+        );
+      }
+      const text = `byte ${offset} (${binding.graphInput}) must be below ${count}`;
+      const message = (part: 'pointer' | 'length'): Operand => ({ kind: 'message', text, part });
+      plan.emit(OPCODE.inputOneHot, offset, to, count, message('pointer'), message('length'));
+      return;
+    }
+    case 'normal':
+      plan.emit(OPCODE.inputNormal, to, count, stream, float(binding.deviation));
+  }
+}
+
+/** What `describe` says of an input; undefined for what no request contains. */
+export function inputField(binding: InputBinding, value: Value): Field | undefined {
+  const name = binding.graphInput;
+  switch (binding.kind) {
+    case 'tensor':
+      return {
+        name,
+        dtype: value.dtype,
+        shape: value.dims,
+        mediaType: RAW,
+        description: 'little-endian elements in row-major order',
+      };
+    case 'bytes':
+      return { name, dtype: 'uint8', shape: value.dims.slice(1), mediaType: RAW, description: binding.description };
+    case 'label':
+      return {
+        name,
+        dtype: 'uint8',
+        shape: [1],
+        mediaType: RAW,
+        description: 'index of a label',
+        labels: binding.labels,
+      };
+    case 'normal':
+      return undefined;
+  }
+}
+
+/** Bytes of the answer that an output makes. */
+export function answerBytes(binding: OutputBinding, value: Value): number {
+  return binding.kind === 'tensor' ? value.buffer.bytes : elements(value.dims);
+}
+
+export function bindOutput(plan: PlanBuilder, binding: OutputBinding, value: Value, offset: number): Field {
+  const name = binding.graphOutput;
+  if (binding.kind === 'tensor') {
+    plan.emit(OPCODE.outputBytes, address(value.buffer), offset, value.buffer.bytes);
+    return {
+      name,
+      dtype: value.dtype,
+      shape: value.dims,
+      mediaType: RAW,
+      description: 'little-endian elements in row-major order',
+    };
+  }
+  const [batch, channels = 0, height = 0, width = 0] = value.dims;
+  if (value.dims.length !== 4 || batch !== 1 || value.dtype !== 'float32') {
+    throw new Refusal(
+      'invalid',
+      `output ${name} has the shape [${value.dims}]; a picture is [1, channels, height, width]`,
+    );
+  }
+  plan.emit(OPCODE.outputImage, address(value.buffer), offset, channels, height * width);
+  return {
+    name,
+    dtype: 'uint8',
+    shape: [height, width, channels],
+    mediaType: RAW,
+    description: 'picture, rows from top to bottom, channels interleaved',
+  };
+}
+
+/** The type code of a graph input as the compiler takes it; refuses what is no float32 tensor of static shape. */
+export function staticShape(info: ValueInfo): readonly number[] {
+  const name = JSON.stringify(info.name);
+  if (info.dtype !== 1)
+    throw new Refusal(
+      'unsupported',
+      `graph input ${name} has element type ${info.dtype}; only float32 (1) is supported`,
+    );
+  if (info.dims === undefined) throw new Refusal('unsupported', `graph input ${name} has no shape`);
+  return info.dims.map((d, i) => {
+    if (typeof d !== 'number')
+      throw new Refusal('unsupported', `dimension ${i} of graph input ${name} is dynamic (${JSON.stringify(d)})`);
+    if (d === 0) throw new Refusal('unsupported', `dimension ${i} of graph input ${name} is 0: an empty tensor`);
+    return d;
+  });
+}

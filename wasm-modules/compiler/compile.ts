@@ -1,0 +1,206 @@
+import { committedKernel } from '../kernels/committed.ts';
+import type { Model, Node } from '../onnx/model.ts';
+import { readModel } from '../onnx/reader.ts';
+import { type ModelError, Refusal, refusing } from '../onnx/refusal.ts';
+import { err, type Result } from '../result.ts';
+import { assembleModule } from './assemble.ts';
+import {
+  answerBytes,
+  bindInput,
+  bindOutput,
+  type Field,
+  type InputBinding,
+  inputField,
+  type OutputBinding,
+  requestBytes,
+  staticShape,
+} from './bindings.ts';
+import { layOut } from './layout.ts';
+import { ELEMENTWISE } from './lower/elementwise.ts';
+import { MATRIX } from './lower/matrix.ts';
+import { SHAPE } from './lower/shape.ts';
+import { WINDOW } from './lower/window.ts';
+import { createOperator, type Lowering } from './operator.ts';
+import { createPlan, elements, type PlanBuilder, type Value } from './plan.ts';
+
+/** What `describe` says beyond names and shapes, and how a request's bytes reach the graph. */
+export interface CompileOptions {
+  /** What the model does, in a word or two; by default the graph's name. */
+  readonly task?: string;
+  /** One for each graph input, in the order of the request's bytes; by default every tensor as it is. */
+  readonly inputs?: readonly InputBinding[];
+  readonly outputs?: readonly OutputBinding[];
+  /** A real request. */
+  readonly example?: { readonly input: Uint8Array; readonly seed: bigint };
+}
+
+/** A core module of the model ABI (docs/model-abi.md), and the shapes it takes and gives, in order. */
+export interface CompiledModel {
+  readonly module: Uint8Array;
+  readonly inputs: readonly Field[];
+  readonly outputs: readonly Field[];
+  readonly requestBytes: number;
+}
+
+/** The versions of the default operator set whose semantics the lowerings follow. */
+export const OPSETS = { least: 13, greatest: 22 } as const;
+
+const constant: Lowering = {
+  attributes: ['value'],
+  inputs: [0, 0],
+  lower(op) {
+    const tensor = op.tensor('value') ?? op.refuse('only a constant in attribute value is supported');
+    return [{ dtype: tensor.dtype, dims: tensor.dims, buffer: op.plan.constant(tensor.data) }];
+  },
+};
+
+const LOWERINGS = new Map<string, Lowering>(
+  Object.entries({ Constant: constant, ...ELEMENTWISE, ...MATRIX, ...SHAPE, ...WINDOW }),
+);
+
+/** The operators that compile, in alphabetical order. */
+export function supportedOperators(): readonly string[] {
+  return [...LOWERINGS.keys()].sort((a, b) => (a < b ? -1 : 1));
+}
+
+/**
+ * Compiles an ONNX model into a core module: the pinned kernel runtime, a plan and the weights. Whatever the compiler
+ * does not know exactly is refused with its node; the same bytes and options always give the same module.
+ */
+export function compileOnnx(bytes: Uint8Array, options: CompileOptions = {}): Result<CompiledModel, ModelError> {
+  const model = readModel(bytes);
+  if (!model.ok) return err(model.error);
+  return refusing(() => compileModel(model.value, options));
+}
+
+function compileModel(model: Model, options: CompileOptions): CompiledModel {
+  if (model.opset < OPSETS.least || model.opset > OPSETS.greatest) {
+    throw new Refusal(
+      'unsupported',
+      `operator set ${model.opset}; ${OPSETS.least} to ${OPSETS.greatest} are supported`,
+    );
+  }
+  const plan = createPlan();
+  const values = new Map<string, Value>();
+  for (const { name, dtype, dims, data } of model.initializers.values()) {
+    values.set(name, { dtype, dims, buffer: plan.constant(data) });
+  }
+  const request = bindInputs(model, options, plan, values);
+  for (const node of model.nodes) lowerNode(node, model.opset, plan, values);
+  const answer = bindOutputs(model, options, plan, values);
+  const describe = JSON.stringify({
+    task: options.task ?? model.name,
+    inputs: request.fields,
+    outputs: answer.fields,
+    ...(options.example === undefined
+      ? {}
+      : { example: { input: hex(options.example.input), seed: options.example.seed.toString() } }),
+  });
+  const image = layOut({
+    steps: plan.steps,
+    describe,
+    requestBytes: request.bytes,
+    answerBytes: answer.bytes,
+    lengthError: `the input must have exactly ${request.bytes} bytes`,
+  });
+  return {
+    module: assembleModule(committedKernel('runtime'), image),
+    inputs: request.fields,
+    outputs: answer.fields,
+    requestBytes: request.bytes,
+  };
+}
+
+interface Edge {
+  readonly fields: readonly Field[];
+  readonly bytes: number;
+}
+
+function bindInputs(model: Model, options: CompileOptions, plan: PlanBuilder, values: Map<string, Value>): Edge {
+  // Before IR version 4 initializers also stand among the inputs.
+  const wanted = model.inputs.filter((info) => !model.initializers.has(info.name));
+  const bindings: readonly InputBinding[] =
+    options.inputs ?? wanted.map((info) => ({ kind: 'tensor', graphInput: info.name }));
+  const fields: Field[] = [];
+  let bytes = 0;
+  bindings.forEach((binding, stream) => {
+    const info = wanted.find((candidate) => candidate.name === binding.graphInput);
+    if (info === undefined)
+      throw new Refusal('invalid', `the graph has no input ${JSON.stringify(binding.graphInput)}`);
+    const dims = staticShape(info);
+    define(values, info.name, { dtype: 'float32', dims, buffer: plan.room(elements(dims) * 4) });
+    const value = values.get(info.name) as Value;
+    bindInput(plan, binding, value, bytes, stream);
+    bytes += requestBytes(binding, value);
+    const field = inputField(binding, value);
+    if (field !== undefined) fields.push(field);
+  });
+  for (const info of wanted) {
+    if (!values.has(info.name))
+      throw new Refusal('invalid', `nothing is bound to graph input ${JSON.stringify(info.name)}`);
+  }
+  return { fields, bytes };
+}
+
+function bindOutputs(
+  model: Model,
+  options: CompileOptions,
+  plan: PlanBuilder,
+  values: ReadonlyMap<string, Value>,
+): Edge {
+  const bindings: readonly OutputBinding[] =
+    options.outputs ?? model.outputs.map((info) => ({ kind: 'tensor', graphOutput: info.name }));
+  if (bindings.length === 0) throw new Refusal('invalid', 'the graph has no output');
+  const fields: Field[] = [];
+  let bytes = 0;
+  for (const binding of bindings) {
+    const value = values.get(binding.graphOutput);
+    if (value === undefined)
+      throw new Refusal('invalid', `no node computes output ${JSON.stringify(binding.graphOutput)}`);
+    checkDeclared(model, binding.graphOutput, value);
+    fields.push(bindOutput(plan, binding, value, bytes));
+    bytes += answerBytes(binding, value);
+  }
+  return { fields, bytes };
+}
+
+/** What the file says of an output must agree with what was inferred. */
+function checkDeclared(model: Model, name: string, value: Value): void {
+  const dims = model.outputs.find((info) => info.name === name)?.dims;
+  if (dims === undefined) return;
+  const fits = dims.length === value.dims.length && dims.every((d, i) => typeof d === 'string' || d === value.dims[i]);
+  if (!fits)
+    throw new Refusal('invalid', `output ${JSON.stringify(name)} is declared as [${dims}] but is [${value.dims}]`);
+}
+
+function lowerNode(node: Node, opset: number, plan: PlanBuilder, values: Map<string, Value>): void {
+  const refuse = (reason: string): never => {
+    throw new Refusal('unsupported', reason, node.name, node.op);
+  };
+  if (node.domain !== '') refuse(`operator of domain ${JSON.stringify(node.domain)}`);
+  const lowering = LOWERINGS.get(node.op) ?? refuse('this operator is not supported');
+  for (const name of node.attributes.keys()) {
+    if (!lowering.attributes.includes(name)) refuse(`attribute ${JSON.stringify(name)} is not supported`);
+  }
+  const [least, greatest] = lowering.inputs;
+  if (node.inputs.length < least || node.inputs.length > greatest) {
+    throw new Refusal('invalid', `${node.inputs.length} inputs; expected ${least} to ${greatest}`, node.name, node.op);
+  }
+  const results = lowering.lower(createOperator(node, opset, plan, values));
+  if (node.outputs.length !== results.length)
+    refuse(`${node.outputs.length} outputs are asked for; ${results.length} are supported`);
+  results.forEach((value, i) => {
+    define(values, node.outputs[i] ?? '', value, node);
+  });
+}
+
+function define(values: Map<string, Value>, name: string, value: Value, node?: Node): void {
+  if (name === '' || values.has(name)) {
+    throw new Refusal('invalid', `the name ${JSON.stringify(name)} is given twice or empty`, node?.name, node?.op);
+  }
+  values.set(name, value);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,6 @@
+/** Bounds on a compiled model. Beyond them compilation is refused. */
+export const MAX_PLAN_STEPS = 16_384;
+/** Memory for constants, intermediate tensors and the answer, in bytes. */
+export const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
+/** Pages (64 KiB) a model may grow by, beyond what its plan needs, for a request that is longer than expected. */
+export const SPARE_PAGES = 16;

@@ -1,0 +1,148 @@
+import { OPCODE } from '../opcodes.ts';
+import type { Lowering, Operator } from '../operator.ts';
+import { address, type Buffer, elements, float, type Operand, type Value } from '../plan.ts';
+import { broadcast, broadcastStrides } from './elementwise.ts';
+
+/** A matrix in memory; strides in bytes. */
+export interface Matrix {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+interface Product {
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly c?: Matrix;
+  readonly y: Buffer;
+  readonly yOffset: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly alpha?: number;
+  readonly beta?: number;
+}
+
+/** y[m,n] = alpha * a[m,k] b[k,n] + beta * c[m,n]; y is dense. */
+export function emitProduct(op: Operator, { a, b, c, y, yOffset, m, n, k, alpha = 1, beta = 1 }: Product): void {
+  const at: Operand = c === undefined ? 0 : address(c.buffer, c.offset);
+  op.plan.emit(
+    OPCODE.gemm,
+    address(a.buffer, a.offset),
+    address(b.buffer, b.offset),
+    at,
+    address(y, yOffset),
+    m,
+    n,
+    k,
+    a.row,
+    a.column,
+    b.row,
+    b.column,
+    c?.row ?? 0,
+    c?.column ?? 0,
+    float(alpha),
+    float(beta),
+  );
+}
+
+function matrixOf(
+  op: Operator,
+  value: Value,
+  transposed: boolean,
+): { readonly matrix: Matrix; readonly dims: readonly [number, number] } {
+  const [rows, columns] = value.dims;
+  if (value.dims.length !== 2 || rows === undefined || columns === undefined) {
+    return op.invalid(`an operand has the shape [${value.dims}]; expected two dimensions`);
+  }
+  const plain = { buffer: value.buffer, offset: 0 };
+  return transposed
+    ? { matrix: { ...plain, row: 4, column: columns * 4 }, dims: [columns, rows] }
+    : { matrix: { ...plain, row: columns * 4, column: 4 }, dims: [rows, columns] };
+}
+
+const gemm: Lowering = {
+  attributes: ['alpha', 'beta', 'transA', 'transB'],
+  inputs: [2, 3],
+  lower(op) {
+    const a = matrixOf(op, op.floats(0), op.int('transA', 0) !== 0);
+    const b = matrixOf(op, op.floats(1), op.int('transB', 0) !== 0);
+    const [m, k] = a.dims;
+    const [rows, n] = b.dims;
+    if (k !== rows) op.invalid(`[${m},${k}] times [${rows},${n}] is not a product`);
+    const y = op.result([m, n]);
+    const product = {
+      a: a.matrix,
+      b: b.matrix,
+      y: y.buffer,
+      yOffset: 0,
+      m,
+      n,
+      k,
+      alpha: op.float('alpha', 1),
+      beta: op.float('beta', 1),
+    };
+    if (op.optional(2) === undefined) {
+      emitProduct(op, product);
+      return [y];
+    }
+    const c = op.floats(2);
+    if (c.dims.length > 2 || broadcast(op, c.dims, y.dims).some((d, i) => d !== y.dims[i])) {
+      op.invalid(`c of shape [${c.dims}] does not broadcast to [${y.dims}]`);
+    }
+    const [row = 0, column = 0] = broadcastStrides(c.dims, y.dims);
+    emitProduct(op, { ...product, c: { buffer: c.buffer, offset: 0, row, column } });
+    return [y];
+  },
+};
+
+const matMul: Lowering = {
+  attributes: [],
+  inputs: [2, 2],
+  lower(op) {
+    const a = op.floats(0);
+    const b = op.floats(1);
+    if (a.dims.length === 0 || b.dims.length === 0) op.invalid('an operand is a scalar');
+    // One-dimensional operands count as a row or a column, which the result then lacks.
+    const da = a.dims.length === 1 ? [1, ...a.dims] : a.dims;
+    const db = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
+    const [m = 0, k = 0] = da.slice(-2);
+    const [rows = 0, n = 0] = db.slice(-2);
+    if (k !== rows) op.invalid(`[${da}] times [${db}] is not a product`);
+    const batch = broadcast(op, da.slice(0, -2), db.slice(0, -2));
+    const sa = broadcastStrides(da.slice(0, -2), batch).map((s) => s * m * k);
+    const sb = broadcastStrides(db.slice(0, -2), batch).map((s) => s * k * n);
+    const y = op.result([...batch, ...(a.dims.length === 1 ? [] : [m]), ...(b.dims.length === 1 ? [] : [n])]);
+    for (let i = 0; i < elements(batch); i++) {
+      const at = indexOf(i, batch);
+      emitProduct(op, {
+        a: { buffer: a.buffer, offset: dot(at, sa), row: k * 4, column: 4 },
+        b: { buffer: b.buffer, offset: dot(at, sb), row: n * 4, column: 4 },
+        y: y.buffer,
+        yOffset: i * m * n * 4,
+        m,
+        n,
+        k,
+      });
+    }
+    return [y];
+  },
+};
+
+function indexOf(i: number, dims: readonly number[]): number[] {
+  const out = new Array<number>(dims.length).fill(0);
+  let rest = i;
+  for (let d = dims.length - 1; d >= 0; d--) {
+    const size = dims[d] ?? 1;
+    out[d] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  return out;
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, v, i) => sum + v * (b[i] ?? 0), 0);
+}
+
+export const MATRIX: Readonly<Record<string, Lowering>> = { Gemm: gemm, MatMul: matMul };

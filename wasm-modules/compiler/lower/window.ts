@@ -1,0 +1,162 @@
+import { OPCODE } from '../opcodes.ts';
+import type { Lowering, Operator } from '../operator.ts';
+import { address, type Operand, type Value } from '../plan.ts';
+import { emitProduct } from './matrix.ts';
+
+type Pair = readonly [number, number];
+
+/** What Conv and ConvTranspose share, as two spatial dimensions (a single one has height 1). */
+interface Geometry {
+  readonly x: Value;
+  readonly weights: Value;
+  readonly batch: number;
+  readonly channels: number;
+  readonly size: Pair;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly dilation: Pair;
+  /** Padding before and after, per dimension. */
+  readonly before: Pair;
+  readonly after: Pair;
+  readonly groups: number;
+  readonly flat: boolean;
+}
+
+const ATTRIBUTES = ['auto_pad', 'dilations', 'group', 'kernel_shape', 'pads', 'strides'];
+
+function geometryOf(op: Operator): Geometry {
+  const x = op.floats(0);
+  const weights = op.floats(1);
+  const spatial = x.dims.length - 2;
+  if (spatial !== 1 && spatial !== 2)
+    op.refuse(`input 0 has the shape [${x.dims}]; one or two spatial dimensions are supported`);
+  if (weights.dims.length !== x.dims.length)
+    op.invalid(`weights of shape [${weights.dims}] for an input of [${x.dims}]`);
+  const flat = spatial === 1;
+  const pair = (values: readonly number[], fill: number, least: number, name: string): Pair => {
+    if (values.length !== spatial) op.invalid(`${name} [${values}] for ${spatial} spatial dimensions`);
+    if (values.some((v) => v < least || v > 65535)) op.refuse(`${name} [${values}] is out of range`);
+    return flat ? [fill, values[0] ?? fill] : [values[0] ?? fill, values[1] ?? fill];
+  };
+  const ones = new Array<number>(spatial).fill(1);
+  const kernel = pair(weights.dims.slice(2), 1, 1, 'kernel');
+  const shape = op.ints('kernel_shape');
+  if (shape !== undefined && shape.join() !== weights.dims.slice(2).join())
+    op.invalid(`kernel_shape [${shape}] is not that of the weights`);
+  const auto = op.string('auto_pad', 'NOTSET');
+  if (auto !== 'NOTSET' && auto !== 'VALID') op.refuse(`auto_pad ${auto} is not supported`);
+  const pads = (auto === 'NOTSET' ? op.ints('pads') : undefined) ?? new Array<number>(2 * spatial).fill(0);
+  if (pads.length !== 2 * spatial) op.invalid(`pads [${pads}] for ${spatial} spatial dimensions`);
+  const groups = op.int('group', 1);
+  const [batch = 0, channels = 0] = x.dims;
+  if (groups < 1 || channels % groups !== 0) op.invalid(`${channels} channels in ${groups} groups`);
+  return {
+    x,
+    weights,
+    batch,
+    channels,
+    size: pair(x.dims.slice(2), 1, 1, 'input size'),
+    kernel,
+    stride: pair(op.ints('strides') ?? ones, 1, 1, 'strides'),
+    dilation: pair(op.ints('dilations') ?? ones, 1, 1, 'dilations'),
+    before: pair(pads.slice(0, spatial), 0, 0, 'pads'),
+    after: pair(pads.slice(spatial), 0, 0, 'pads'),
+    groups,
+    flat,
+  };
+}
+
+/** The bias, if there is one, checked against the number of output channels. */
+function biasOf(op: Operator, channels: number): Value | undefined {
+  if (op.optional(2) === undefined) return undefined;
+  const bias = op.floats(2);
+  return bias.dims.length === 1 && bias.dims[0] === channels
+    ? bias
+    : op.invalid(`bias of shape [${bias.dims}] for ${channels} channels`);
+}
+
+/** Operands of columnsToImage and imageToColumns after the three addresses. */
+function windowOperands(g: Geometry, channels: number, image: Pair, grid: Pair): readonly Operand[] {
+  return [channels, ...image, ...g.kernel, ...grid, ...g.stride, ...g.dilation, ...g.before];
+}
+
+const convTranspose: Lowering = {
+  attributes: [...ATTRIBUTES, 'output_padding', 'output_shape'],
+  inputs: [2, 3],
+  lower(op) {
+    const g = geometryOf(op);
+    if (op.ints('output_shape') !== undefined) op.refuse('output_shape is not supported; use pads and output_padding');
+    const extra = op.ints('output_padding') ?? [0, 0];
+    const [extraY, extraX] = g.flat ? [0, extra[0] ?? 0] : [extra[0] ?? 0, extra[1] ?? 0];
+    const along = (i: 0 | 1, more: number): number =>
+      (g.size[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 - g.before[i] - g.after[i] + more;
+    const out: Pair = [along(0, extraY), along(1, extraX)];
+    const [inputs, perGroup = 0] = g.weights.dims;
+    if (inputs !== g.channels) op.invalid(`weights for ${inputs} channels, the input has ${g.channels}`);
+    const bias = biasOf(op, perGroup * g.groups);
+    const y = op.result([g.batch, perGroup * g.groups, ...(g.flat ? [out[1]] : out)]);
+    const patch = perGroup * g.kernel[0] * g.kernel[1];
+    const area = g.size[0] * g.size[1];
+    const depth = g.channels / g.groups;
+    const columns = op.plan.room(patch * area * 4);
+    for (let i = 0; i < g.batch * g.groups; i++) {
+      const group = i % g.groups;
+      emitProduct(op, {
+        a: { buffer: g.weights.buffer, offset: group * depth * patch * 4, row: 4, column: patch * 4 },
+        b: { buffer: g.x.buffer, offset: i * depth * area * 4, row: area * 4, column: 4 },
+        y: columns,
+        yOffset: 0,
+        m: patch,
+        n: area,
+        k: depth,
+      });
+      op.plan.emit(
+        OPCODE.columnsToImage,
+        address(columns),
+        address(y.buffer, i * perGroup * out[0] * out[1] * 4),
+        bias === undefined ? 0 : address(bias.buffer, group * perGroup * 4),
+        ...windowOperands(g, perGroup, out, g.size),
+      );
+    }
+    return [y];
+  },
+};
+
+const conv: Lowering = {
+  attributes: ATTRIBUTES,
+  inputs: [2, 3],
+  lower(op) {
+    const g = geometryOf(op);
+    const along = (i: 0 | 1): number =>
+      Math.floor((g.size[i] + g.before[i] + g.after[i] - (g.kernel[i] - 1) * g.dilation[i] - 1) / g.stride[i]) + 1;
+    const out: Pair = [along(0), along(1)];
+    const [filters = 0, depth = 0] = g.weights.dims;
+    if (depth * g.groups !== g.channels)
+      op.invalid(`weights for ${depth} channels in ${g.groups} groups, the input has ${g.channels}`);
+    if (filters % g.groups !== 0) op.invalid(`${filters} filters in ${g.groups} groups`);
+    const bias = biasOf(op, filters);
+    const y = op.result([g.batch, filters, ...(g.flat ? [out[1]] : out)]);
+    const perGroup = filters / g.groups;
+    const patch = depth * g.kernel[0] * g.kernel[1];
+    const area = out[0] * out[1];
+    const columns = op.plan.room(patch * area * 4);
+    for (let i = 0; i < g.batch * g.groups; i++) {
+      const group = i % g.groups;
+      const from = address(g.x.buffer, i * depth * g.size[0] * g.size[1] * 4);
+      op.plan.emit(OPCODE.imageToColumns, address(columns), from, 0, ...windowOperands(g, depth, g.size, out));
+      emitProduct(op, {
+        a: { buffer: g.weights.buffer, offset: group * perGroup * patch * 4, row: patch * 4, column: 4 },
+        b: { buffer: columns, offset: 0, row: area * 4, column: 4 },
+        ...(bias === undefined ? {} : { c: { buffer: bias.buffer, offset: group * perGroup * 4, row: 4, column: 0 } }),
+        y: y.buffer,
+        yOffset: i * perGroup * area * 4,
+        m: perGroup,
+        n: area,
+        k: patch,
+      });
+    }
+    return [y];
+  },
+};
+
+export const WINDOW: Readonly<Record<string, Lowering>> = { Conv: conv, ConvTranspose: convTranspose };

@@ -1,0 +1,36 @@
+/** The steps of `kernels/assembly/runtime.ts`; the operands of each stand beside its kernel. */
+export const OPCODE = {
+  inputBytes: 1,
+  inputScaledBytes: 2,
+  inputOneHot: 3,
+  inputNormal: 4,
+  outputBytes: 5,
+  outputImage: 6,
+  gemm: 7,
+  columnsToImage: 8,
+  imageToColumns: 9,
+  unary: 10,
+  binary: 11,
+  stridedCopy: 12,
+} as const;
+
+/** `unaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */
+export const UNARY = {
+  Relu: 1,
+  Sigmoid: 2,
+  Tanh: 3,
+  LeakyRelu: 4,
+  Exp: 5,
+  Neg: 6,
+  Abs: 7,
+  Sqrt: 8,
+  Reciprocal: 9,
+  Floor: 10,
+  Ceil: 11,
+  Round: 12,
+  Clip: 13,
+  Sign: 14,
+} as const;
+
+/** `binaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */
+export const BINARY = { Add: 1, Sub: 2, Mul: 3, Div: 4, Max: 5, Min: 6 } as const;

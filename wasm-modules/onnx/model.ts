@@ -1,0 +1,73 @@
+/** TensorProto.DataType of onnx.proto: the ones whose elements have a fixed width. */
+export const DATA_TYPES = {
+  1: { name: 'float32', bytes: 4 },
+  2: { name: 'uint8', bytes: 1 },
+  3: { name: 'int8', bytes: 1 },
+  4: { name: 'uint16', bytes: 2 },
+  5: { name: 'int16', bytes: 2 },
+  6: { name: 'int32', bytes: 4 },
+  7: { name: 'int64', bytes: 8 },
+  9: { name: 'bool', bytes: 1 },
+  10: { name: 'float16', bytes: 2 },
+  11: { name: 'float64', bytes: 8 },
+  12: { name: 'uint32', bytes: 4 },
+  13: { name: 'uint64', bytes: 8 },
+} as const;
+
+export type DataTypeCode = keyof typeof DATA_TYPES;
+export type DataType = (typeof DATA_TYPES)[DataTypeCode]['name'];
+
+/** A constant. `data`: elements in row-major order, little-endian, `bytes * product(dims)` long; often a view of the file. */
+export interface Tensor {
+  readonly name: string;
+  readonly dtype: DataType;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** An attribute of a node, by its AttributeProto.AttributeType. Graphs and sparse tensors stay unread. */
+export type Attribute =
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'int'; readonly value: bigint }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'tensor'; readonly value: Tensor }
+  | { readonly kind: 'floats'; readonly value: readonly number[] }
+  | { readonly kind: 'ints'; readonly value: readonly bigint[] }
+  | { readonly kind: 'strings'; readonly value: readonly string[] }
+  | { readonly kind: 'other' };
+
+export interface Node {
+  readonly name: string;
+  readonly op: string;
+  readonly domain: string;
+  /** An empty name is an input that is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+}
+
+/** A graph input or output. A dimension that is a name (or unnamed) is not static; `dims` is undefined without a shape. */
+export interface ValueInfo {
+  readonly name: string;
+  /** The element type's code; 0 where the value is no tensor. */
+  readonly dtype: number;
+  readonly dims: readonly (number | string)[] | undefined;
+}
+
+export interface Model {
+  readonly irVersion: number;
+  /** Version of the default operator set. */
+  readonly opset: number;
+  readonly producer: string;
+  readonly name: string;
+  readonly nodes: readonly Node[];
+  readonly initializers: ReadonlyMap<string, Tensor>;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+}
+
+/** Bytes of one element. */
+export function widthOf(dtype: DataType): number {
+  for (const { name, bytes } of Object.values(DATA_TYPES)) if (name === dtype) return bytes;
+  return 0;
+}
