@@ -36,10 +36,20 @@ export const ERRORS = {
     notSupported: 37,
     notFound: 38,
     io: 39,
+    invalidGasLimit: 41,
     invalidHeight: 26,
     invalidVersion: 27,
     invalidChainId: 28,
     invalidType: 29,
+  },
+  /** x/bank/types/errors.go of v0.50. */
+  bank: {
+    noInputs: 2,
+    noOutputs: 3,
+    inputOutputMismatch: 4,
+    sendDisabled: 5,
+    denomMetadataNotFound: 6,
+    multipleSenders: 9,
   },
   /** Why a module or component is refused (`vm/`). */
   vm: {

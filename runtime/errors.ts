@@ -30,6 +30,7 @@ const SENTENCES: Partial<Record<SdkError, string>> = {
   conflict: 'conflict',
   notSupported: 'feature not supported',
   notFound: 'not found',
+  invalidGasLimit: 'invalid gas limit',
   invalidHeight: 'invalid height',
   invalidVersion: 'invalid version',
   invalidChainId: 'invalid chain-id',

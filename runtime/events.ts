@@ -1,0 +1,23 @@
+import type { Event, EventAttribute } from '#core/abci.ts';
+import type { EventSink } from './context.ts';
+
+/** Collects events. `extra` attributes are appended to each, e.g. the message's index. */
+export class EventLog implements EventSink {
+  readonly events: Event[] = [];
+  readonly #extra: readonly EventAttribute[];
+
+  constructor(extra: readonly (readonly [key: string, value: string])[] = []) {
+    this.#extra = extra.map(toAttribute);
+  }
+
+  emit(type: string, attributes: readonly (readonly [key: string, value: string])[]): void {
+    this.events.push({ type, attributes: [...attributes.map(toAttribute), ...this.#extra] });
+  }
+}
+
+function toAttribute([key, value]: readonly [key: string, value: string]): EventAttribute {
+  return { key, value, index: true };
+}
+
+/** For what changes state outside blocks: genesis. */
+export const noEvents: EventSink = { emit() {} };

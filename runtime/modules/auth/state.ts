@@ -1,0 +1,185 @@
+/** Accounts: one record an address. */
+import { assert } from '#core/assert.ts';
+import { utf8 } from '#core/bytes.ts';
+import { asBytes, asMessage, asString, asUint64, readFields } from '#core/codec/proto-reader.ts';
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
+import { bytesKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
+import { index, indexedMap, item, sequence, storeLayout } from '../../state/collections.ts';
+import type { KvReader, KvWriter } from '../../state/kv-view.ts';
+
+export const AUTH_STORE = 'acc';
+
+const layout = storeLayout(AUTH_STORE, { params: 0x00, accounts: 0x01, nextNumber: 0x02, byNumber: 0x03 });
+
+/** A public key as it stands in transactions: a google.protobuf.Any. */
+export interface StoredKey {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+export interface Account {
+  readonly address: Uint8Array;
+  readonly accountNumber: bigint;
+  /** The sequence that its next transaction must carry. */
+  readonly sequence: bigint;
+  /** Known from the first transaction on. */
+  readonly pubKey: StoredKey | undefined;
+  /** Set: no key controls it. */
+  readonly module: { readonly name: string; readonly permissions: readonly string[] } | undefined;
+}
+
+type Stored = Omit<Account, 'address'>;
+
+const KIND_BASE = 1;
+const KIND_MODULE = 2;
+const MAX_STORED_TEXT = 256;
+const MAX_STORED_KEY = 4096;
+
+const accountValue: ValueCodec<Stored> = {
+  encode({ accountNumber, sequence: next, pubKey, module }) {
+    const writer = new ProtoWriter()
+      .varint(1, module === undefined ? KIND_BASE : KIND_MODULE)
+      .varint(2, accountNumber)
+      .varint(3, next);
+    if (pubKey !== undefined)
+      writer.message(4, new ProtoWriter().bytes(1, utf8(pubKey.typeUrl)).bytes(2, pubKey.value).finish());
+    if (module !== undefined) {
+      writer.string(5, module.name);
+      for (const permission of module.permissions) writer.string(6, permission);
+    }
+    return writer.finish();
+  },
+  decode(bytes) {
+    let accountNumber = 0n;
+    let next = 0n;
+    let pubKey: StoredKey | undefined;
+    let name: string | undefined;
+    const permissions: string[] = [];
+    for (const field of readFields('account', bytes, { known: [1, 2, 3, 4, 5, 6], repeated: [6] })) {
+      if (field.number === 2) accountNumber = asUint64('account', field);
+      else if (field.number === 3) next = asUint64('account', field);
+      else if (field.number === 4) pubKey = readStoredKey(asMessage('account', field));
+      else if (field.number === 5) name = asString('account', field, MAX_STORED_TEXT);
+      else if (field.number === 6) permissions.push(asString('account', field, MAX_STORED_TEXT));
+    }
+    return { accountNumber, sequence: next, pubKey, module: name === undefined ? undefined : { name, permissions } };
+  },
+};
+
+function readStoredKey(bytes: Uint8Array): StoredKey {
+  let typeUrl = '';
+  let value: Uint8Array = bytes.subarray(0, 0);
+  for (const field of readFields('account key', bytes, { known: [1, 2] })) {
+    if (field.number === 1) typeUrl = asString('account key', field, MAX_STORED_TEXT);
+    else value = asBytes('account key', field, MAX_STORED_KEY).slice();
+  }
+  return { typeUrl, value };
+}
+
+/** x/auth Params of v0.50. */
+export interface AuthParams {
+  readonly maxMemoCharacters: bigint;
+  readonly txSigLimit: bigint;
+  readonly txSizeCostPerByte: bigint;
+  readonly sigVerifyCostEd25519: bigint;
+  readonly sigVerifyCostSecp256k1: bigint;
+}
+
+export const DEFAULT_AUTH_PARAMS: AuthParams = {
+  maxMemoCharacters: 256n,
+  txSigLimit: 7n,
+  txSizeCostPerByte: 10n,
+  sigVerifyCostEd25519: 590n,
+  sigVerifyCostSecp256k1: 1000n,
+};
+
+const authParamsValue: ValueCodec<AuthParams> = {
+  encode: (params) =>
+    new ProtoWriter()
+      .varint(1, params.maxMemoCharacters)
+      .varint(2, params.txSigLimit)
+      .varint(3, params.txSizeCostPerByte)
+      .varint(4, params.sigVerifyCostEd25519)
+      .varint(5, params.sigVerifyCostSecp256k1)
+      .finish(),
+  decode(bytes) {
+    const values = [0n, 0n, 0n, 0n, 0n];
+    for (const field of readFields('auth params', bytes, { known: [1, 2, 3, 4, 5] }))
+      values[field.number - 1] = asUint64('auth params', field);
+    const [memo = 0n, limit = 0n, size = 0n, ed25519 = 0n, secp256k1 = 0n] = values;
+    return {
+      maxMemoCharacters: memo,
+      txSigLimit: limit,
+      txSizeCostPerByte: size,
+      sigVerifyCostEd25519: ed25519,
+      sigVerifyCostSecp256k1: secp256k1,
+    };
+  },
+};
+
+export const authParams = item(layout.params, authParamsValue);
+const nextNumber = sequence(layout.nextNumber);
+const accounts = indexedMap(layout.accounts, bytesKey, accountValue, {
+  number: index(layout.byNumber, u64Key, bytesKey, (account: Stored) => account.accountNumber),
+});
+
+export const ACCOUNTS_PREFIX = layout.accounts;
+
+export function decodeAccount(address: Uint8Array, value: Uint8Array): Account {
+  return { address, ...accountValue.decode(value) };
+}
+
+export function getAuthParams(store: KvReader): AuthParams {
+  return authParams.get(store) ?? DEFAULT_AUTH_PARAMS;
+}
+
+export function getAccount(store: KvReader, address: Uint8Array): Account | undefined {
+  const stored = accounts.get(store, address);
+  return stored === undefined ? undefined : { address, ...stored };
+}
+
+export function hasAccount(store: KvReader, address: Uint8Array): boolean {
+  return accounts.has(store, address);
+}
+
+/** Address of an account number. */
+export function addressOfNumber(store: KvReader, number: bigint): Uint8Array | undefined {
+  for (const address of accounts.indexes.number.keysOf(store, number)) return address;
+  return undefined;
+}
+
+/** Changes an existing account; its number stays. */
+export function setAccount(store: KvWriter, account: Account): void {
+  const { address, ...stored } = account;
+  // The index is over the number, which never changes: the plain entry is enough, and costs no second read.
+  store.set(accounts.storeKey(address), accountValue.encode(stored));
+}
+
+/** A new account with the next number. @throws AssertionError when it exists. */
+export function createAccount(store: KvWriter, address: Uint8Array, module?: Account['module']): Account {
+  assert(!accounts.has(store, address), 'an account is created once');
+  const stored: Stored = { accountNumber: nextNumber.next(store), sequence: 0n, pubKey: undefined, module };
+  accounts.set(store, address, stored);
+  return { address, ...stored };
+}
+
+/** Makes the account when there is none: whoever receives coins has an account. */
+export function ensureAccount(store: KvWriter, address: Uint8Array): void {
+  if (!accounts.has(store, address)) createAccount(store, address);
+}
+
+/** For genesis: an account with its own number and sequence. */
+export function importAccount(store: KvWriter, account: Account): void {
+  const { address, ...stored } = account;
+  accounts.set(store, address, stored);
+  if (nextNumber.peek(store) <= account.accountNumber) nextNumber.set(store, account.accountNumber + 1n);
+}
+
+export function peekAccountNumber(store: KvReader): bigint {
+  return nextNumber.peek(store);
+}
+
+/** Every account, by address. */
+export function* allAccounts(store: KvReader): Generator<Account, void, undefined> {
+  for (const [address, stored] of accounts.entries(store)) yield { address, ...stored };
+}

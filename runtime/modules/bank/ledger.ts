@@ -1,0 +1,155 @@
+/**
+ * How coins move: the only functions of the runtime that change balances and supply. Each keeps
+ * `supply = Σ balances`. A failure leaves what was written before it; callers work in a branch that they drop.
+ */
+
+import { assert } from '#core/assert.ts';
+import { ERRORS } from '#core/errors.ts';
+import { err, ok, type Result } from '#core/result.ts';
+import { formatAddress, moduleAddress } from '../../address.ts';
+import { type Coin, formatCoins } from '../../coins.ts';
+import type { ChainParams, EventSink } from '../../context.ts';
+import { failSdk } from '../../errors.ts';
+import { RUNTIME_LIMITS } from '../../limits.ts';
+import type { KvWriter, StateWriter } from '../../state/kv-view.ts';
+import { AUTH_STORE, ensureAccount } from '../auth/state.ts';
+import { BANK_STORE, balanceOf, balances, isSendEnabled, supply, supplyOf } from './state.ts';
+
+export interface Ledger {
+  readonly bank: KvWriter;
+  readonly auth: KvWriter;
+  readonly events: EventSink;
+  readonly chain: ChainParams;
+}
+
+/** The ledger of a message's, block's or any other context. */
+export function ledgerOf(context: {
+  readonly state: StateWriter;
+  readonly events: EventSink;
+  readonly chain: ChainParams;
+}): Ledger {
+  return {
+    bank: context.state.store(BANK_STORE),
+    auth: context.state.store(AUTH_STORE),
+    events: context.events,
+    chain: context.chain,
+  };
+}
+
+/** Moves coins. The recipient gets an account when it has none. Blocked and send-disabled are the message's concern. */
+export function sendCoins(ledger: Ledger, from: Uint8Array, to: Uint8Array, coins: readonly Coin[]): Result<void> {
+  const taken = take(ledger, from, coins);
+  if (!taken.ok) return taken;
+  give(ledger, to, coins);
+  ensureAccount(ledger.auth, to);
+  const sender = formatAddress(ledger.chain, from);
+  ledger.events.emit('transfer', [
+    ['recipient', formatAddress(ledger.chain, to)],
+    ['sender', sender],
+    ['amount', formatCoins(coins)],
+  ]);
+  ledger.events.emit('message', [['sender', sender]]);
+  return ok(undefined);
+}
+
+export interface Output {
+  readonly to: Uint8Array;
+  readonly coins: readonly Coin[];
+}
+
+/** One sender, many recipients; `total` is the sum of the outputs. */
+export function sendToMany(
+  ledger: Ledger,
+  from: Uint8Array,
+  total: readonly Coin[],
+  outputs: readonly Output[],
+): Result<void> {
+  const taken = take(ledger, from, total);
+  if (!taken.ok) return taken;
+  ledger.events.emit('message', [['sender', formatAddress(ledger.chain, from)]]);
+  for (const { to, coins } of outputs) {
+    give(ledger, to, coins);
+    ledger.events.emit('transfer', [
+      ['recipient', formatAddress(ledger.chain, to)],
+      ['amount', formatCoins(coins)],
+    ]);
+    ensureAccount(ledger.auth, to);
+  }
+  return ok(undefined);
+}
+
+/** New coins into a module's account. @param module one with the permission `minter`, which the caller answers for. */
+export function mintCoins(ledger: Ledger, module: string, coins: readonly Coin[]): Result<void> {
+  for (const { denom, amount } of coins) {
+    const next = supplyOf(ledger.bank, denom) + amount;
+    if (next > RUNTIME_LIMITS.maxAmount)
+      return failSdk('invalidCoins', `the supply of ${denom} would exceed 2^256 − 1`);
+    supply.set(ledger.bank, denom, next);
+  }
+  const address = moduleAddress(module);
+  give(ledger, address, coins);
+  ledger.events.emit('coinbase', [
+    ['minter', formatAddress(ledger.chain, address)],
+    ['amount', formatCoins(coins)],
+  ]);
+  return ok(undefined);
+}
+
+/** Destroys coins of a module's account. @param module one with the permission `burner`. */
+export function burnCoins(ledger: Ledger, module: string, coins: readonly Coin[]): Result<void> {
+  const address = moduleAddress(module);
+  const taken = take(ledger, address, coins);
+  if (!taken.ok) return taken;
+  for (const { denom, amount } of coins) {
+    const left = supplyOf(ledger.bank, denom) - amount;
+    assert(left >= 0n, `the supply of ${denom} is below what an account holds`);
+    if (left === 0n) supply.delete(ledger.bank, denom);
+    else supply.set(ledger.bank, denom, left);
+  }
+  ledger.events.emit('burn', [
+    ['burner', formatAddress(ledger.chain, address)],
+    ['amount', formatCoins(coins)],
+  ]);
+  return ok(undefined);
+}
+
+/** Refuses denominations that accounts may not send to each other. */
+export function requireSendEnabled(ledger: Pick<Ledger, 'bank'>, coins: readonly Coin[]): Result<void> {
+  for (const { denom } of coins) {
+    if (!isSendEnabled(ledger.bank, denom))
+      return err({
+        codespace: 'bank',
+        code: ERRORS.bank.sendDisabled,
+        message: `${denom} transfers are currently disabled: send transactions are disabled`,
+      });
+  }
+  return ok(undefined);
+}
+
+function take(ledger: Ledger, from: Uint8Array, coins: readonly Coin[]): Result<void> {
+  for (const { denom, amount } of coins) {
+    assert(amount > 0n, 'coins to move must be positive');
+    const have = balanceOf(ledger.bank, from, denom);
+    if (have < amount)
+      return failSdk('insufficientFunds', `spendable balance ${have}${denom} is smaller than ${amount}${denom}`);
+    if (have === amount) balances.delete(ledger.bank, [from, denom]);
+    else balances.set(ledger.bank, [from, denom], have - amount);
+  }
+  ledger.events.emit('coin_spent', [
+    ['spender', formatAddress(ledger.chain, from)],
+    ['amount', formatCoins(coins)],
+  ]);
+  return ok(undefined);
+}
+
+function give(ledger: Ledger, to: Uint8Array, coins: readonly Coin[]): void {
+  for (const { denom, amount } of coins) {
+    const next = balanceOf(ledger.bank, to, denom) + amount;
+    assert(next <= RUNTIME_LIMITS.maxAmount, `a balance of ${denom} exceeds its supply`);
+    balances.set(ledger.bank, [to, denom], next);
+  }
+  ledger.events.emit('coin_received', [
+    ['receiver', formatAddress(ledger.chain, to)],
+    ['amount', formatCoins(coins)],
+  ]);
+}

@@ -1,0 +1,70 @@
+/** Balances, supply, metadata of denominations. Keys and amounts are stored as the Cosmos SDK's x/bank stores them. */
+import { defined } from '#core/assert.ts';
+import { MetadataSchema } from '#proto/gen/cosmos/bank/v1beta1/bank_pb.ts';
+import { decodeStrict, encode, type MessageInitShape, type MessageShape } from '#proto/message.ts';
+import type { Coin } from '../../coins.ts';
+import { bytesKey, intValue, pairKey, stringKey, type ValueCodec } from '../../state/codecs.ts';
+import { item, map, storeLayout } from '../../state/collections.ts';
+import type { KvReader } from '../../state/kv-view.ts';
+
+export const BANK_STORE = 'bank';
+
+const layout = storeLayout(BANK_STORE, {
+  supply: 0x00,
+  metadata: 0x01,
+  balances: 0x02,
+  sendEnabled: 0x04,
+  params: 0x05,
+});
+
+const flagValue: ValueCodec<boolean> = {
+  encode: (flag) => Uint8Array.of(flag ? 1 : 0),
+  decode: (bytes) => bytes[0] === 1,
+};
+
+export type Metadata = MessageShape<typeof MetadataSchema>;
+
+const metadataValue: ValueCodec<MessageInitShape<typeof MetadataSchema>> = {
+  encode: (metadata) => encode(MetadataSchema, metadata),
+  decode: (bytes) => readMetadata(bytes),
+};
+
+export function readMetadata(bytes: Uint8Array): Metadata {
+  const decoded = decodeStrict(MetadataSchema, bytes);
+  return defined(decoded.ok ? decoded.value : undefined, 'stored denomination metadata');
+}
+
+const balanceKey = pairKey(bytesKey, stringKey);
+
+export const balances = map(layout.balances, balanceKey, intValue);
+export const supply = map(layout.supply, stringKey, intValue);
+export const metadata = map(layout.metadata, stringKey, metadataValue);
+export const sendEnabled = map(layout.sendEnabled, stringKey, flagValue);
+export const defaultSendEnabled = item(layout.params, flagValue);
+
+export const BANK_PREFIX = layout;
+
+/** What the store keys of one account's balances begin with, after the collection's own prefix. */
+export function balancesUnder(address: Uint8Array): Uint8Array {
+  return balanceKey.prefix(address);
+}
+
+export function balanceOf(store: KvReader, address: Uint8Array, denom: string): bigint {
+  return balances.get(store, [address, denom]) ?? 0n;
+}
+
+/** All balances of an account, by denomination. */
+export function allBalances(store: KvReader, address: Uint8Array): readonly Coin[] {
+  const coins: Coin[] = [];
+  for (const [[, denom], amount] of balances.entries(store, { under: balanceKey.prefix(address) }))
+    coins.push({ denom, amount });
+  return coins;
+}
+
+export function supplyOf(store: KvReader, denom: string): bigint {
+  return supply.get(store, denom) ?? 0n;
+}
+
+export function isSendEnabled(store: KvReader, denom: string): boolean {
+  return sendEnabled.get(store, denom) ?? defaultSendEnabled.get(store) ?? true;
+}

@@ -1,0 +1,56 @@
+import { concat, EMPTY, prefixEnd } from '#core/bytes.ts';
+import { ok, type Result } from '#core/result.ts';
+import type { PageRequest } from '#proto/gen/cosmos/base/query/v1beta1/pagination_pb.ts';
+import { failGrpc } from './errors.ts';
+import { RUNTIME_LIMITS } from './limits.ts';
+import type { KvReader } from './state/kv-view.ts';
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly pagination: { readonly nextKey: Uint8Array; readonly total: bigint };
+}
+
+/**
+ * A page of the entries under `prefix`, as types/query/pagination.go cuts them: by `key` or by `offset`; 100 entries
+ * unless asked otherwise, at most {@link RUNTIME_LIMITS.maxPageEntries}; `total` when asked, or without a page request.
+ * @param read the key after the prefix, and the value; undefined leaves the entry out.
+ */
+export function paginate<T>(
+  store: KvReader,
+  prefix: Uint8Array,
+  request: PageRequest | undefined,
+  read: (key: Uint8Array, value: Uint8Array) => T | undefined,
+): Result<Page<T>> {
+  const key = request?.key ?? EMPTY;
+  const offset = request?.offset ?? 0n;
+  if (key.length > 0 && offset > 0n)
+    return failGrpc('InvalidArgument', 'invalid request, either offset or key is expected, got both');
+  const asked = request === undefined || request.limit === 0n ? undefined : request.limit;
+  const cap = BigInt(RUNTIME_LIMITS.maxPageEntries);
+  const limit = asked === undefined ? RUNTIME_LIMITS.defaultPageEntries : Number(asked < cap ? asked : cap);
+  const countTotal = key.length === 0 && (asked === undefined || request?.countTotal === true);
+  const reverse = request?.reverse === true;
+  const items: T[] = [];
+  let nextKey: Uint8Array = EMPTY;
+  let seen = 0n;
+  for (const [entryKey, value] of store.entries(rangeOf(prefix, key, reverse))) {
+    const suffix = entryKey.slice(prefix.length);
+    const wanted = seen >= offset && nextKey.length === 0;
+    if (wanted && items.length === limit) {
+      nextKey = suffix;
+      if (!countTotal) break;
+    }
+    const item = read(suffix, value);
+    if (item === undefined) continue;
+    if (wanted && nextKey.length === 0) items.push(item);
+    seen++;
+  }
+  return ok({ items, pagination: { nextKey, total: countTotal ? seen : 0n } });
+}
+
+function rangeOf(prefix: Uint8Array, key: Uint8Array, reverse: boolean) {
+  const end = prefixEnd(prefix);
+  const from = key.length > 0 && !reverse ? concat(prefix, key) : prefix;
+  const to = key.length > 0 && reverse ? concat(prefix, key, Uint8Array.of(0)) : end;
+  return { gte: from, reverse, ...(to === undefined ? {} : { lt: to }) };
+}
