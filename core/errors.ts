@@ -51,6 +51,46 @@ export const ERRORS = {
     denomMetadataNotFound: 6,
     multipleSenders: 9,
   },
+  /** Buying compute credits. */
+  credits: {
+    /** The amount buys no whole credit. */
+    tooLittle: 2,
+    /** Fewer credits than the buyer asked for at least. */
+    belowMinimum: 3,
+  },
+  /** Registering a model. From 10 on: why its component is refused, as in the `vm` codespace. */
+  models: {
+    notFound: 2,
+    /** A name, description, licence, price or gas limit outside its bounds. */
+    badMetadata: 3,
+    componentTooLarge: 4,
+    componentMalformed: 10,
+    componentInvalid: 11,
+    componentUnsupported: 12,
+    componentLimit: 13,
+    componentTemplate: 14,
+    componentInterface: 15,
+  },
+  /** Requesting, sealing and opening an inference. */
+  inference: {
+    jobNotFound: 2,
+    providerNotFound: 3,
+    /** The provider's free bond does not cover it. */
+    bondTooSmall: 4,
+    inputTooLarge: 5,
+    badGasLimit: 6,
+    feeTooLow: 7,
+    badDeadline: 8,
+    tooManyJobs: 9,
+    /** The job is not in the status in which this is done. */
+    wrongStatus: 10,
+    notItsProvider: 11,
+    /** A seal, salt, root or outcome that is not well-formed. */
+    malformedResult: 12,
+    /** What is opened is not what was sealed. */
+    sealMismatch: 13,
+    outputTooLarge: 14,
+  },
   /** Why a module or component is refused (`vm/`). */
   vm: {
     /** The bytes do not parse. */
@@ -84,4 +124,20 @@ export type VmError = keyof typeof ERRORS.vm;
 /** A failure of the `vm` codespace. `message` says what was wrong and what was expected. */
 export function vmError(kind: VmError, message: string): Failure {
   return { codespace: 'vm', code: ERRORS.vm[kind], message };
+}
+
+export type CreditsError = keyof typeof ERRORS.credits;
+export type ModelsError = keyof typeof ERRORS.models;
+export type InferenceError = keyof typeof ERRORS.inference;
+
+export function creditsError(kind: CreditsError, message: string): Failure {
+  return { codespace: 'credits', code: ERRORS.credits[kind], message };
+}
+
+export function modelsError(kind: ModelsError, message: string): Failure {
+  return { codespace: 'models', code: ERRORS.models[kind], message };
+}
+
+export function inferenceError(kind: InferenceError, message: string): Failure {
+  return { codespace: 'inference', code: ERRORS.inference[kind], message };
 }

@@ -1,6 +1,7 @@
 /** What handlers are given. Each context has the narrowest reach that its moment needs. */
 import type { CommitInfo, Event, ExtendedCommitInfo, Misbehavior } from '#core/abci.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
+import type { ConsensusParams } from '#core/types/consensus-params.ts';
 import type { Timestamp } from '#core/types/timestamp.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
 import type { GasMeter } from './state/gas.ts';
@@ -60,6 +61,7 @@ export interface GenesisContext {
   readonly chain: ChainParams;
   readonly time: Timestamp;
   readonly initialHeight: bigint;
+  readonly consensusParams: ConsensusParams;
   /** The validators of the genesis document. */
   readonly validators: readonly ValidatorUpdate[];
 }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file autonomy/inference/v1/inference.proto.
  */
 export const file_autonomy_inference_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("CiVhdXRvbm9teS9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlLnByb3RvEhVhdXRvbm9teS5pbmZlcmVuY2UudjEi8wEKBlBhcmFtcxIXCg9tYXhfaW5wdXRfYnl0ZXMYASABKA0SGAoQbWF4X291dHB1dF9ieXRlcxgCIAEoDRIYChBtYXhfbWVtb3J5X3BhZ2VzGAMgASgNEhEKCWpvYl9zdGFrZRgEIAEoBBIVCg1tYXhfbGl2ZV9qb2JzGAUgASgNEhsKE21pbl9kZWFkbGluZV9ibG9ja3MYBiABKA0SGwoTbWF4X2RlYWRsaW5lX2Jsb2NrcxgHIAEoDRIcChRjb21taXRfd2luZG93X2Jsb2NrcxgIIAEoDRIaChJvcGVuX3dpbmRvd19ibG9ja3MYCSABKA0iPQoIUHJvdmlkZXISDwoHYWRkcmVzcxgBIAEoCRIOCgZib25kZWQYAiABKAQSEAoIcmVzZXJ2ZWQYAyABKAQitwQKA0pvYhIKCgJpZBgBIAEoBBIRCglyZXF1ZXN0ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEAoIbW9kZWxfaWQYBCABKAQSFgoOY29tcG9uZW50X2hhc2gYBSABKAwSEgoKaW5wdXRfaGFzaBgGIAEoDBITCgtpbnB1dF9ieXRlcxgHIAEoDRIMCgRzZWVkGAggASgEEhEKCWdhc19saW1pdBgJIAEoBBILCgNmZWUYCiABKAQSDQoFc3Rha2UYCyABKAQSEAoIZGVhZGxpbmUYDCABKAMSMAoGc3RhdHVzGA0gASgOMiAuYXV0b25vbXkuaW5mZXJlbmNlLnYxLkpvYlN0YXR1cxI6Cg1yZWZ1bmRfcmVhc29uGA4gASgOMiMuYXV0b25vbXkuaW5mZXJlbmNlLnYxLlJlZnVuZFJlYXNvbhIYChByZXF1ZXN0ZWRfaGVpZ2h0GA8gASgDEhUKDXNlYWxlZF9oZWlnaHQYECABKAMSGAoQcmV2ZWFsaW5nX2hlaWdodBgRIAEoAxIUCgxmaW5hbF9oZWlnaHQYEiABKAMSHAoUd2luZG93X3N0YXJ0X3NlY29uZHMYEyABKAMSDAoEc2VhbBgUIAEoDBItCgZyZXN1bHQYFSABKAsyHS5hdXRvbm9teS5pbmZlcmVuY2UudjEuUmVzdWx0EjMKCnNldHRsZW1lbnQYFiABKAsyHy5hdXRvbm9teS5jcmVkaXRzLnYxLlNldHRsZW1lbnQiqAEKBlJlc3VsdBIMCgRraW5kGAEgASgNEgwKBGNvZGUYAiABKA0SEwoLb3V0cHV0X2hhc2gYAyABKAwSFAoMb3V0cHV0X2J5dGVzGAQgASgNEhMKC291dHB1dF9yb290GAUgASgMEhIKCnRyYWNlX3Jvb3QYBiABKAwSEAoIZ2FzX3VzZWQYByABKAQSDAoEc2FsdBgIIAEoDBIOCgZoZWlnaHQYCSABKAMqpgEKCUpvYlN0YXR1cxIaChZKT0JfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTSk9CX1NUQVRVU19BU1NJR05FRBABEhkKFUpPQl9TVEFUVVNfQ09NTUlUVElORxACEhgKFEpPQl9TVEFUVVNfUkVWRUFMSU5HEAMSFgoSSk9CX1NUQVRVU19TRVRUTEVEEAQSFwoTSk9CX1NUQVRVU19SRUZVTkRFRBAFKoQCCgxSZWZ1bmRSZWFzb24SHQoZUkVGVU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEhwKGFJFRlVORF9SRUFTT05fTk9UX1NFQUxFRBABEiIKHlJFRlVORF9SRUFTT05fTk9fQ09NTUlUX1FVT1JVTRACEiUKIVJFRlVORF9SRUFTT05fUFJPVklERVJfTk9UX09QRU5FRBADEiMKH1JFRlVORF9SRUFTT05fT1BFTklOR1NfRElTQUdSRUUQBBIjCh9SRUZVTkRfUkVBU09OX05PX09QRU5JTkdfUVVPUlVNEAUSIgoeUkVGVU5EX1JFQVNPTl9QUk9WSURFUl9ESUZGRVJTEAZiBnByb3RvMw", [file_autonomy_credits_v1_credits]);
+  fileDesc("CiVhdXRvbm9teS9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlLnByb3RvEhVhdXRvbm9teS5pbmZlcmVuY2UudjEi2QEKBlBhcmFtcxIXCg9tYXhfaW5wdXRfYnl0ZXMYASABKA0SGAoQbWF4X291dHB1dF9ieXRlcxgCIAEoDRIRCglqb2Jfc3Rha2UYAyABKAQSFQoNbWF4X2xpdmVfam9icxgEIAEoDRIbChNtaW5fZGVhZGxpbmVfYmxvY2tzGAUgASgNEhsKE21heF9kZWFkbGluZV9ibG9ja3MYBiABKA0SHAoUY29tbWl0X3dpbmRvd19ibG9ja3MYByABKA0SGgoSb3Blbl93aW5kb3dfYmxvY2tzGAggASgNIj0KCFByb3ZpZGVyEg8KB2FkZHJlc3MYASABKAkSDgoGYm9uZGVkGAIgASgEEhAKCHJlc2VydmVkGAMgASgEIrcECgNKb2ISCgoCaWQYASABKAQSEQoJcmVxdWVzdGVyGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhAKCG1vZGVsX2lkGAQgASgEEhYKDmNvbXBvbmVudF9oYXNoGAUgASgMEhIKCmlucHV0X2hhc2gYBiABKAwSEwoLaW5wdXRfYnl0ZXMYByABKA0SDAoEc2VlZBgIIAEoBBIRCglnYXNfbGltaXQYCSABKAQSCwoDZmVlGAogASgEEg0KBXN0YWtlGAsgASgEEhAKCGRlYWRsaW5lGAwgASgDEjAKBnN0YXR1cxgNIAEoDjIgLmF1dG9ub215LmluZmVyZW5jZS52MS5Kb2JTdGF0dXMSOgoNcmVmdW5kX3JlYXNvbhgOIAEoDjIjLmF1dG9ub215LmluZmVyZW5jZS52MS5SZWZ1bmRSZWFzb24SGAoQcmVxdWVzdGVkX2hlaWdodBgPIAEoAxIVCg1zZWFsZWRfaGVpZ2h0GBAgASgDEhgKEHJldmVhbGluZ19oZWlnaHQYESABKAMSFAoMZmluYWxfaGVpZ2h0GBIgASgDEhwKFHdpbmRvd19zdGFydF9zZWNvbmRzGBMgASgDEgwKBHNlYWwYFCABKAwSLQoGcmVzdWx0GBUgASgLMh0uYXV0b25vbXkuaW5mZXJlbmNlLnYxLlJlc3VsdBIzCgpzZXR0bGVtZW50GBYgASgLMh8uYXV0b25vbXkuY3JlZGl0cy52MS5TZXR0bGVtZW50IqgBCgZSZXN1bHQSDAoEa2luZBgBIAEoDRIMCgRjb2RlGAIgASgNEhMKC291dHB1dF9oYXNoGAMgASgMEhQKDG91dHB1dF9ieXRlcxgEIAEoDRITCgtvdXRwdXRfcm9vdBgFIAEoDBISCgp0cmFjZV9yb290GAYgASgMEhAKCGdhc191c2VkGAcgASgEEgwKBHNhbHQYCCABKAwSDgoGaGVpZ2h0GAkgASgDKqYBCglKb2JTdGF0dXMSGgoWSk9CX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE0pPQl9TVEFUVVNfQVNTSUdORUQQARIZChVKT0JfU1RBVFVTX0NPTU1JVFRJTkcQAhIYChRKT0JfU1RBVFVTX1JFVkVBTElORxADEhYKEkpPQl9TVEFUVVNfU0VUVExFRBAEEhcKE0pPQl9TVEFUVVNfUkVGVU5ERUQQBSqEAgoMUmVmdW5kUmVhc29uEh0KGVJFRlVORF9SRUFTT05fVU5TUEVDSUZJRUQQABIcChhSRUZVTkRfUkVBU09OX05PVF9TRUFMRUQQARIiCh5SRUZVTkRfUkVBU09OX05PX0NPTU1JVF9RVU9SVU0QAhIlCiFSRUZVTkRfUkVBU09OX1BST1ZJREVSX05PVF9PUEVORUQQAxIjCh9SRUZVTkRfUkVBU09OX09QRU5JTkdTX0RJU0FHUkVFEAQSIwofUkVGVU5EX1JFQVNPTl9OT19PUEVOSU5HX1FVT1JVTRAFEiIKHlJFRlVORF9SRUFTT05fUFJPVklERVJfRElGRkVSUxAGYgZwcm90bzM", [file_autonomy_credits_v1_credits]);
 
 /**
  * @generated from message autonomy.inference.v1.Params
@@ -29,47 +29,40 @@ export type Params = Message<"autonomy.inference.v1.Params"> & {
   maxOutputBytes: number;
 
   /**
-   * 64 KiB pages that a model's memory may grow to.
-   *
-   * @generated from field: uint32 max_memory_pages = 3;
-   */
-  maxMemoryPages: number;
-
-  /**
    * uauton of the provider's bond that one job reserves.
    *
-   * @generated from field: uint64 job_stake = 4;
+   * @generated from field: uint64 job_stake = 3;
    */
   jobStake: bigint;
 
   /**
    * Jobs that are not final, at any moment.
    *
-   * @generated from field: uint32 max_live_jobs = 5;
+   * @generated from field: uint32 max_live_jobs = 4;
    */
   maxLiveJobs: number;
 
   /**
    * A deadline lies at least and at most so many blocks ahead.
    *
-   * @generated from field: uint32 min_deadline_blocks = 6;
+   * @generated from field: uint32 min_deadline_blocks = 5;
    */
   minDeadlineBlocks: number;
 
   /**
-   * @generated from field: uint32 max_deadline_blocks = 7;
+   * @generated from field: uint32 max_deadline_blocks = 6;
    */
   maxDeadlineBlocks: number;
 
   /**
    * Length of the commit and of the open window. A window also lasts 2 s + 3 s for each 10^9 gas of the job's limit.
    *
-   * @generated from field: uint32 commit_window_blocks = 8;
+   * @generated from field: uint32 commit_window_blocks = 7;
    */
   commitWindowBlocks: number;
 
   /**
-   * @generated from field: uint32 open_window_blocks = 9;
+   * @generated from field: uint32 open_window_blocks = 8;
    */
   openWindowBlocks: number;
 };

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file autonomy/models/v1/models.proto.
  */
 export const file_autonomy_models_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("Ch9hdXRvbm9teS9tb2RlbHMvdjEvbW9kZWxzLnByb3RvEhJhdXRvbm9teS5tb2RlbHMudjEiRQoGUGFyYW1zEhsKE21heF9jb21wb25lbnRfYnl0ZXMYASABKA0SHgoWYWRtaXNzaW9uX2dhc19wZXJfYnl0ZRgCIAEoBCLUAQoFTW9kZWwSCgoCaWQYASABKAQSDwoHY3JlYXRvchgCIAEoCRIMCgRuYW1lGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEg8KB2xpY2VuY2UYBSABKAkSFgoOY29tcG9uZW50X2hhc2gYBiABKAwSEwoLbW9kdWxlX2hhc2gYByABKAwSFwoPY29tcG9uZW50X2J5dGVzGAggASgNEg0KBXByaWNlGAkgASgEEhUKDWdhc19saW1pdF9tYXgYCiABKAQSDgoGaGVpZ2h0GAsgASgDYgZwcm90bzM");
+  fileDesc("Ch9hdXRvbm9teS9tb2RlbHMvdjEvbW9kZWxzLnByb3RvEhJhdXRvbm9teS5tb2RlbHMudjEidgoGUGFyYW1zEhsKE21heF9jb21wb25lbnRfYnl0ZXMYASABKA0SHgoWYWRtaXNzaW9uX2dhc19wZXJfYnl0ZRgCIAEoBBIYChBtYXhfbWVtb3J5X3BhZ2VzGAMgASgNEhUKDW1heF9nYXNfbGltaXQYBCABKAQi1AEKBU1vZGVsEgoKAmlkGAEgASgEEg8KB2NyZWF0b3IYAiABKAkSDAoEbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIPCgdsaWNlbmNlGAUgASgJEhYKDmNvbXBvbmVudF9oYXNoGAYgASgMEhMKC21vZHVsZV9oYXNoGAcgASgMEhcKD2NvbXBvbmVudF9ieXRlcxgIIAEoDRINCgVwcmljZRgJIAEoBBIVCg1nYXNfbGltaXRfbWF4GAogASgEEg4KBmhlaWdodBgLIAEoA2IGcHJvdG8z");
 
 /**
  * @generated from message autonomy.models.v1.Params
@@ -29,6 +29,20 @@ export type Params = Message<"autonomy.models.v1.Params"> & {
    * @generated from field: uint64 admission_gas_per_byte = 2;
    */
   admissionGasPerByte: bigint;
+
+  /**
+   * 64 KiB pages that a model's memory may grow to during a call.
+   *
+   * @generated from field: uint32 max_memory_pages = 3;
+   */
+  maxMemoryPages: number;
+
+  /**
+   * Largest gas limit that a model may allow.
+   *
+   * @generated from field: uint64 max_gas_limit = 4;
+   */
+  maxGasLimit: bigint;
 };
 
 /**
