@@ -1,0 +1,34 @@
+import type { QueryContext } from '../../context.ts';
+import type { RuntimeModule } from '../../module.ts';
+import { exportBank, initBank } from './genesis.ts';
+import { bankMessages } from './handlers.ts';
+import { bankQueries } from './queries.ts';
+import { BANK_STORE, balances, supply } from './state.ts';
+
+/** Supply equals the sum of balances; no balance is zero or negative. */
+function bankInvariants(context: QueryContext): readonly string[] {
+  const store = context.state.store(BANK_STORE);
+  const sums = new Map<string, bigint>();
+  const breaches: string[] = [];
+  for (const [[, denom], amount] of balances.entries(store)) {
+    if (amount <= 0n) breaches.push(`bank: a balance of ${denom} is ${amount}`);
+    sums.set(denom, (sums.get(denom) ?? 0n) + amount);
+  }
+  for (const [denom, amount] of supply.entries(store)) {
+    if (sums.get(denom) !== amount)
+      breaches.push(`bank: the supply of ${denom} is ${amount}, the balances add up to ${sums.get(denom) ?? 0n}`);
+    sums.delete(denom);
+  }
+  for (const [denom, amount] of sums) breaches.push(`bank: ${amount} ${denom} stand in balances but not in the supply`);
+  return breaches;
+}
+
+export const bankModule: RuntimeModule = {
+  name: 'bank',
+  stores: [BANK_STORE],
+  initGenesis: initBank,
+  exportGenesis: exportBank,
+  messages: bankMessages,
+  queries: bankQueries,
+  invariants: bankInvariants,
+};
