@@ -8,4 +8,29 @@ export const NODE_LIMITS = {
   verifierKeyCacheEntries: 4_096,
   /** Bytes of configuration and key files. */
   maxConfigFileBytes: 1_048_576,
+
+  /** Bytes of one gossiped transaction message. */
+  maxGossipTxBytes: 1_048_576,
+  /** Bytes waiting to be sent to one peer; what comes beyond is dropped, unless nothing waits. */
+  maxPeerQueueBytes: 16_777_216,
+  /** Bytes that are written to a stream at once. */
+  streamWriteBytes: 65_536,
+  /** What one peer may send: messages a second and bytes a second, with bursts of twice as much. */
+  peerMessagesPerSecond: 5_000,
+  peerBytesPerSecond: 67_108_864,
+  /** Transactions a second from one peer; more are ignored. */
+  peerTxsPerSecond: 5_000,
+  /** Invalid messages within a minute after which a peer is banned. */
+  peerFaultsPerMinute: 20,
+  banMs: 60_000,
+  /** Banned peers that are remembered. */
+  maxBans: 1_024,
+  /** Waits between attempts to reach a persistent peer. */
+  redialMinMs: 250,
+  redialMaxMs: 10_000,
+  /** Pending and new connections that one host may open a second: many nodes may share an address. */
+  inboundConnectionsPerSecond: 50,
+  maxPendingInbound: 50,
+  /** Transactions whose check is running or waiting. */
+  maxPendingChecks: 10_000,
 } as const;

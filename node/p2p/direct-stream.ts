@@ -1,0 +1,68 @@
+import type { Stream } from '@libp2p/interface';
+import { concat } from '#core/bytes.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import { frame } from './framing.ts';
+
+/**
+ * The sending half towards one peer. Messages gather until the event loop turns and leave in large writes; when the
+ * peer reads slowly they wait, and beyond the queue's limit they are dropped: the repair protocol sends them again.
+ */
+export class DirectSender {
+  readonly #stream: Stream;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #scheduled = false;
+  #closed = false;
+
+  constructor(stream: Stream, onClose: () => void) {
+    this.#stream = stream;
+    stream.addEventListener('drain', () => this.#flush());
+    stream.addEventListener('close', () => {
+      this.#closed = true;
+      this.#queue = [];
+      onClose();
+    });
+  }
+
+  /** False: dropped. */
+  send(message: Uint8Array): boolean {
+    if (this.#closed) return false;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + message.length > NODE_LIMITS.maxPeerQueueBytes) return false;
+    this.#queue.push(frame(message));
+    this.#queuedBytes += message.length + 4;
+    if (!this.#scheduled && !this.#stream.writableNeedsDrain) {
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#stream.close().catch(() => {
+      // The peer is gone already.
+    });
+  }
+
+  #flush(): void {
+    while (this.#queue.length > 0 && !this.#closed && !this.#stream.writableNeedsDrain) {
+      let bytes = 0;
+      let count = 0;
+      while (count < this.#queue.length && (count === 0 || bytes < NODE_LIMITS.streamWriteBytes)) {
+        bytes += this.#queue[count]?.length ?? 0;
+        count += 1;
+      }
+      const batch = this.#queue.splice(0, count);
+      this.#queuedBytes -= bytes;
+      try {
+        this.#stream.send(batch.length === 1 ? (batch[0] as Uint8Array) : concat(...batch));
+      } catch {
+        // Closing under way; the close event follows.
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import fc from 'fast-check';
+import { afterEach, expect, test, vi } from 'vitest';
+import { concat, toHex, utf8 } from '#core/bytes.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import { FrameReader, frame } from './framing.ts';
+import { createP2pHost, nodeIdOf, type P2pHost, type P2pOptions, type PeerHandlers, type Verdict } from './host.ts';
+import { PeerGuard } from './peer-guard.ts';
+
+const open: P2pHost[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((host) => host.close()));
+});
+
+interface Recorded {
+  readonly host: P2pHost;
+  readonly messages: string[];
+  readonly txs: string[];
+  readonly connected: Set<string>;
+}
+
+async function start(
+  seed: number,
+  options: Partial<P2pOptions> = {},
+  verdict: (text: string) => Verdict = () => 'accept',
+): Promise<Recorded> {
+  const host = await createP2pHost(
+    {
+      seed: new Uint8Array(32).fill(seed),
+      moniker: `n${seed}`,
+      chainId: 'test',
+      genesisHash: new Uint8Array(32),
+      listen: { host: '127.0.0.1', port: 0 },
+      persistentPeers: [],
+      maxPeers: 10,
+      ...options,
+    },
+    { logger: silentLogger, now: Date.now },
+  );
+  const recorded: Recorded = { host, messages: [], txs: [], connected: new Set() };
+  const handlers: PeerHandlers = {
+    message(_peer, bytes) {
+      const text = new TextDecoder().decode(bytes);
+      recorded.messages.push(text);
+      return verdict(text);
+    },
+    async tx(_peer, bytes) {
+      recorded.txs.push(new TextDecoder().decode(bytes));
+      return 'accept';
+    },
+    connected: (peer) => recorded.connected.add(peer),
+    disconnected: (peer) => recorded.connected.delete(peer),
+  };
+  open.push(host);
+  await host.start(handlers);
+  return recorded;
+}
+
+const addressOf = ({ host }: Recorded) => {
+  const listen = host.listenAddresses()[0];
+  if (listen === undefined) throw new Error('not listening');
+  return { id: host.id, ...listen };
+};
+
+const until = (condition: () => boolean) =>
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 20 });
+
+test('gossip reaches everybody along a line, direct messages the one they are for', async () => {
+  const a = await start(1);
+  const b = await start(2, { persistentPeers: [addressOf(a)] });
+  const c = await start(3, { persistentPeers: [addressOf(b)] });
+  await until(() => a.connected.has(b.host.id) && b.connected.size === 2 && c.connected.has(b.host.id));
+  // A message is published anew until the meshes have formed.
+  let serial = 0;
+  await vi.waitFor(
+    () => {
+      a.host.publish(utf8(`gossip ${serial++}`));
+      expect(c.messages.some((text) => text.startsWith('gossip'))).toBe(true);
+    },
+    { timeout: 10_000, interval: 100 },
+  );
+  a.host.publishTx(utf8('tx'));
+  await until(() => c.txs.includes('tx') && b.txs.includes('tx'));
+  b.host.send(c.host.id, utf8('only c'));
+  b.host.send('nobody', utf8('lost'));
+  await until(() => c.messages.includes('only c'));
+  expect(a.messages).not.toContain('only c');
+  expect(
+    b.host
+      .peers()
+      .map((peer) => peer.moniker)
+      .sort(),
+  ).toEqual(['n1', 'n3']);
+});
+
+test('large messages arrive whole and in order over the direct stream', async () => {
+  const a = await start(1);
+  const b = await start(2, { persistentPeers: [addressOf(a)] });
+  await until(() => b.connected.has(a.host.id));
+  const sent = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(i * 5_000 + 3, '.'));
+  for (const text of sent) b.host.send(a.host.id, utf8(text));
+  await until(() => a.messages.length === sent.length);
+  expect(a.messages).toEqual(sent);
+});
+
+test('what is rejected is not forwarded, and its sender is banned in the end', async () => {
+  const refusing = await start(1, {}, (text) => (text.startsWith('bad') ? 'reject' : 'accept'));
+  const sender = await start(2, { persistentPeers: [addressOf(refusing)] });
+  const beyond = await start(3, { persistentPeers: [addressOf(refusing)] });
+  await until(() => refusing.connected.size === 2 && sender.connected.size === 1 && beyond.connected.size === 1);
+  for (let i = 0; i < NODE_LIMITS.peerFaultsPerMinute; i++) sender.host.send(refusing.host.id, utf8(`bad ${i}`));
+  await until(() => !refusing.connected.has(sender.host.id));
+  expect(refusing.connected.has(beyond.host.id)).toBe(true);
+  expect(beyond.messages).toEqual([]);
+});
+
+test('a node of another genesis is disconnected', async () => {
+  const a = await start(1);
+  const other = await start(2, { genesisHash: new Uint8Array(32).fill(1), persistentPeers: [addressOf(a)] });
+  const same = await start(3, { persistentPeers: [addressOf(a)] });
+  await until(() => same.connected.has(a.host.id));
+  await until(() => a.host.peers().length === 1);
+  expect(a.connected.has(other.host.id)).toBe(false);
+  expect(other.connected.size).toBe(0);
+});
+
+test('a persistent peer that comes back is found again', async () => {
+  const a = await start(1);
+  const b = await start(2, { persistentPeers: [addressOf(a)] });
+  await until(() => b.connected.has(a.host.id));
+  const { host, port } = addressOf(a);
+  await a.host.close();
+  await until(() => b.connected.size === 0);
+  const again = await start(1, { listen: { host, port } });
+  await until(() => b.connected.has(again.host.id) && again.connected.has(b.host.id));
+});
+
+test('a busy port is named', async () => {
+  const a = await start(1);
+  const { host, port } = addressOf(a);
+  await expect(start(2, { listen: { host, port } })).rejects.toThrow(`127.0.0.1:${port} is busy`);
+});
+
+test('the node id is the peer id of the node key', async () => {
+  const a = await start(7);
+  expect(await nodeIdOf(new Uint8Array(32).fill(7))).toBe(a.host.id);
+});
+
+test('frames are cut right however the stream is split, and too long ones are refused at their head', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 })),
+      fc.infiniteStream(fc.integer({ min: 1, max: 9 })),
+      (messages, sizes) => {
+        const stream = concat(...messages.map(frame));
+        const reader = new FrameReader(() => 50);
+        const seen: string[] = [];
+        for (let at = 0; at < stream.length; ) {
+          const size = sizes.next().value ?? 1;
+          const result = reader.push(stream.subarray(at, at + size));
+          if (result.ok) seen.push(...result.value.map(toHex));
+          at += size;
+        }
+        expect(seen).toEqual(messages.map(toHex));
+      },
+    ),
+  );
+  const reader = new FrameReader((first) => (first === 7 ? 100 : 10));
+  expect(reader.push(Uint8Array.of(0, 0, 0, 11, 7))).toEqual({ ok: true, value: [] });
+  expect(new FrameReader(() => 10).push(Uint8Array.of(0, 0, 0, 11, 7)).ok).toBe(false);
+  expect(new FrameReader(() => 10).push(Uint8Array.of(0, 0, 0, 0, 0)).ok).toBe(false);
+});
+
+test('rates refill, faults are forgotten after a minute, bans end', () => {
+  let now = 0;
+  const guard = new PeerGuard(() => now);
+  let admitted = 0;
+  while (guard.admitMessage('p', 10)) admitted++;
+  expect(admitted).toBe(2 * NODE_LIMITS.peerMessagesPerSecond);
+  now += 100;
+  expect(guard.admitMessage('p', 10)).toBe(true);
+  expect(guard.admitMessage('q', 10)).toBe(true);
+  for (let i = 1; i < NODE_LIMITS.peerFaultsPerMinute; i++) expect(guard.fault('p')).toBe(false);
+  now += 60_001;
+  expect(guard.fault('p')).toBe(false);
+  expect(guard.fault('p', NODE_LIMITS.peerFaultsPerMinute)).toBe(true);
+  expect(guard.isBanned('p')).toBe(true);
+  now += NODE_LIMITS.banMs;
+  expect(guard.isBanned('p')).toBe(false);
+});

@@ -1,0 +1,18 @@
+import { toHex } from '#core/bytes.ts';
+
+/** Names of one chain's topics and protocols: nodes of another chain, or of another genesis, find nothing in common. */
+export interface NetworkNames {
+  readonly consensusTopic: string;
+  readonly txTopic: string;
+  readonly directProtocol: string;
+}
+
+/** @param genesisHash SHA-256 of the genesis document; its first 8 bytes tell two chains of one name apart. */
+export function networkNames(chainId: string, genesisHash: Uint8Array): NetworkNames {
+  const prefix = `/autonomy/${chainId}/${toHex(genesisHash.subarray(0, 8))}`;
+  return {
+    consensusTopic: `${prefix}/consensus/1`,
+    txTopic: `${prefix}/txs/1`,
+    directProtocol: `${prefix}/direct/1`,
+  };
+}
