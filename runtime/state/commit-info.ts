@@ -59,7 +59,7 @@ export function encodeRoots(roots: StoreRoots): Uint8Array {
       const head = concat(Uint8Array.of(bytes.length), bytes, Uint8Array.of(root === undefined ? 0 : 1));
       if (root === undefined) return head;
       const tail = new Uint8Array(REF_BYTES);
-      writeRef(new DataView(tail.buffer), 0, root);
+      writeRef(tail, 0, root);
       return concat(head, tail);
     }),
   );

@@ -1,5 +1,7 @@
 /** The table of database key prefixes of the multistore. */
-import { concat, u32be, u64be, utf8 } from '#core/bytes.ts';
+import { concat, u64be, utf8 } from '#core/bytes.ts';
+import { divFloorSafe } from '#core/int.ts';
+import { putU32 } from './iavl/node.ts';
 
 export const DB_PREFIX = {
   /** 'c' ‖ version → the roots of all stores. */
@@ -30,5 +32,10 @@ export function orphansKey(version: number, store: string): Uint8Array {
 
 /** @param prefix of {@link nodePrefix} */
 export function nodeKey(prefix: Uint8Array, version: number, nonce: number): Uint8Array {
-  return concat(prefix, u64be(BigInt(version)), u32be(nonce));
+  const key = new Uint8Array(prefix.length + 12);
+  key.set(prefix);
+  putU32(key, prefix.length, divFloorSafe(version, 0x1_0000_0000));
+  putU32(key, prefix.length + 4, version % 0x1_0000_0000);
+  putU32(key, prefix.length + 8, nonce);
+  return key;
 }

@@ -5,9 +5,9 @@ import { decodeCommitmentProof, encodeCommitmentProof } from '#core/ics23/codec.
 import { iavlSpec, smtSpec, tendermintSpec } from '#core/ics23/specs.ts';
 import type { CommitmentProof, ExistenceProof, SingleProof } from '#core/ics23/types.ts';
 import { verifyMembership, verifyNonMembership } from '#core/ics23/verify.ts';
+import { fuzzRuns } from './runs.ts';
 
-/** More rounds for a long hunt: `FUZZ_RUNS=1000000 npx vitest run --project fuzz test/fuzz/ics23.test.ts`. */
-const numRuns = Number(process.env.FUZZ_RUNS ?? 3000);
+const numRuns = fuzzRuns(3000);
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 const op = fc.nat({ max: 10 });

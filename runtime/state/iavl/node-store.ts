@@ -4,8 +4,16 @@ import { nodeKey, nodePrefix } from '../db-keys.ts';
 import { STATE_LIMITS } from '../limits.ts';
 import { decodeNode, type Link, type NodeRef, type TreeNode } from './node.ts';
 
-/** What a cached node costs besides its key and value: object headers, two references with their hashes. */
-const NODE_OVERHEAD_BYTES = 600;
+/** What a cached leaf costs besides its key and value: object and array headers, its place in the map. */
+const LEAF_OVERHEAD_BYTES = 300;
+/** Likewise for an inner node, with its two references and their hashes. */
+const INNER_OVERHEAD_BYTES = 500;
+
+function bytesOf(node: TreeNode): number {
+  return node.kind === 'leaf'
+    ? LEAF_OVERHEAD_BYTES + node.key.length + node.value.length
+    : INNER_OVERHEAD_BYTES + node.key.length;
+}
 
 interface Shelf {
   young: Map<number, TreeNode>;
@@ -14,7 +22,7 @@ interface Shelf {
 
 /**
  * Decoded nodes of all stores, in two generations: when the young one is full it becomes the old one, and what was not
- * used since is dropped. At most `limitBytes`, counted with {@link NODE_OVERHEAD_BYTES}.
+ * used since is dropped. At most `limitBytes`, overheads included.
  */
 export class NodeCache {
   readonly #halfBytes: number;
@@ -41,7 +49,7 @@ export class NodeCache {
 
   put(shelf: Shelf, id: number, node: TreeNode): void {
     shelf.young.set(id, node);
-    this.#youngBytes += NODE_OVERHEAD_BYTES + node.key.length + (node.kind === 'leaf' ? node.value.length : 0);
+    this.#youngBytes += bytesOf(node);
     if (this.#youngBytes <= this.#halfBytes) return;
     for (const each of this.#shelves) {
       each.old = each.young;

@@ -19,6 +19,7 @@ import {
   type Link,
   leafHash,
   type NodeRef,
+  sizeOf,
 } from './node.ts';
 import type { NodeStore } from './node-store.ts';
 
@@ -153,10 +154,11 @@ export class TreeEditor {
   #set(link: Link, leaf: LeafNode): Link {
     const node = this.#nodes.load(link);
     if (node.kind === 'inner') {
-      this.#retire(link);
-      return compare(leaf.key, node.key) < 0
-        ? this.#balanced(inner(node.key, this.#set(node.left, leaf), node.right))
-        : this.#balanced(inner(node.key, node.left, this.#set(node.right, leaf)));
+      const own = this.#own(link, node);
+      if (compare(leaf.key, own.key) < 0) own.left = this.#set(own.left, leaf);
+      else own.right = this.#set(own.right, leaf);
+      remeasure(own);
+      return this.#balanced(own);
     }
     const order = compare(leaf.key, node.key);
     if (order < 0) return inner(node.key, leaf, link);
@@ -208,6 +210,13 @@ export class TreeEditor {
     return inner(right.key, inner(node.key, node.left, right.left), right.right);
   }
 
+  /** `node`, the content of `link`, as a new node of this version that may be changed. */
+  #own(link: Link, node: InnerNode): InnerNode {
+    if (link.kind !== 'ref') return node;
+    this.#retire(link);
+    return { ...node };
+  }
+
   #inner(link: Link): InnerNode {
     const node = this.#nodes.load(link);
     assert(node.kind === 'inner', 'a tree leans towards a leaf by more than one');
@@ -223,6 +232,11 @@ export class TreeEditor {
   #retire(link: Link): void {
     if (link.kind === 'ref') this.#orphans.push(link);
   }
+}
+
+function remeasure(node: InnerNode): void {
+  node.height = Math.max(heightOf(node.left), heightOf(node.right)) + 1;
+  node.size = sizeOf(node.left) + sizeOf(node.right);
 }
 
 /** Height of the left subtree over the right one. */
