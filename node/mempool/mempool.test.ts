@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest';
+import type { CheckTxRequest, CheckTxResponse } from '#core/abci.ts';
+import { EMPTY, fromUtf8, utf8 } from '#core/bytes.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { createMempool, type MempoolOptions, refusalResponse } from './mempool.ts';
+
+/** An application whose transactions read "sender sequence price", and that refuses what `refuse` names. */
+function setup(options: Partial<MempoolOptions> = {}) {
+  const checks: string[] = [];
+  const gossiped: string[] = [];
+  const refuse = new Set<string>();
+  let available = 0;
+  let nowMs = 0;
+  const mempool = createMempool(
+    { maxTxs: 10, maxBytes: 1_000, maxTxBytes: 100, cacheEntries: 100, ttlMs: 0, ttlBlocks: 0n, ...options },
+    {
+      app: {
+        async checkTx({ tx, type }: CheckTxRequest): Promise<CheckTxResponse> {
+          const text = fromUtf8(tx);
+          checks.push(`${type} ${text}`);
+          const [sender = '', sequence = '', price = ''] = text.split(' ');
+          if (sender === 'garbage')
+            return { ...refusalResponse({ codespace: 'sdk', code: 2, message: 'tx parse error' }) };
+          if (refuse.has(text))
+            return { ...refusalResponse({ codespace: 'sdk', code: 5, message: 'insufficient funds' }) };
+          return {
+            code: 0,
+            codespace: '',
+            log: '',
+            data: EMPTY,
+            gasWanted: 1n,
+            gasUsed: 1n,
+            events: [],
+            priority: BigInt(price),
+            sender,
+            sequence: BigInt(sequence),
+          };
+        },
+      },
+      now: () => nowMs,
+      gossip: (tx) => gossiped.push(fromUtf8(tx)),
+      available: () => {
+        available += 1;
+      },
+      logger: silentLogger,
+    },
+  );
+  return {
+    mempool,
+    checks,
+    gossiped,
+    refuse,
+    availableCount: () => available,
+    advance: (ms: number) => {
+      nowMs += ms;
+    },
+    submit: async (text: string) => {
+      const result = await mempool.submit(utf8(text));
+      return result.ok ? result.value.code : `${result.error.codespace} ${result.error.code}`;
+    },
+    content: () => mempool.reap(10_000, -1n).map(fromUtf8),
+  };
+}
+
+test("a client's transaction is checked, gossiped and announced; one that is refused is not", async () => {
+  const pool = setup();
+  pool.refuse.add('b 0 1');
+  expect(await pool.submit('a 0 1')).toBe(0);
+  expect(await pool.submit('b 0 1')).toBe(5);
+  expect(pool.gossiped).toEqual(['a 0 1']);
+  expect(pool.availableCount()).toBe(1);
+  expect(pool.content()).toEqual(['a 0 1']);
+});
+
+test('checks run in order of arrival, also when they arrive at once', async () => {
+  const pool = setup();
+  const texts = Array.from({ length: 8 }, (_, i) => `a ${i} ${i}`);
+  await Promise.all(texts.map(pool.submit));
+  expect(pool.checks).toEqual(texts.map((text) => `new ${text}`));
+  expect(pool.content()).toEqual(texts);
+});
+
+test('what was seen is not checked again; what was refused may come again', async () => {
+  const pool = setup();
+  expect(await pool.submit('a 0 1')).toBe(0);
+  expect(await pool.submit('a 0 1')).toBe('sdk 19');
+  expect(await pool.mempool.receive(utf8('a 0 1'))).toBe('ignore');
+  pool.refuse.add('a 1 1');
+  expect(await pool.submit('a 1 1')).toBe(5);
+  pool.refuse.clear();
+  expect(await pool.submit('a 1 1')).toBe(0);
+  expect(pool.checks.filter((line) => line === 'new a 0 1')).toHaveLength(1);
+});
+
+test('too large and too many are refused with their codes', async () => {
+  const pool = setup({ maxTxs: 1 });
+  expect(await pool.submit(`a 0 ${'1'.repeat(100)}`)).toBe('sdk 21');
+  expect(await pool.submit('a 0 5')).toBe(0);
+  expect(await pool.submit('b 0 5')).toBe('sdk 20');
+  expect(await pool.submit('b 0 6')).toBe(0);
+  expect(pool.content()).toEqual(['b 0 6']);
+});
+
+test('a peer is blamed only for what is no transaction', async () => {
+  const pool = setup();
+  pool.refuse.add('a 0 1');
+  expect(await pool.mempool.receive(utf8('a 0 1'))).toBe('ignore');
+  expect(await pool.mempool.receive(utf8('garbage'))).toBe('reject');
+  expect(await pool.mempool.receive(utf8('b 0 1'))).toBe('accept');
+  expect(pool.gossiped).toEqual([]);
+});
+
+test('after a block its transactions are gone and the rest is checked again, in order', async () => {
+  const pool = setup();
+  for (const text of ['a 0 1', 'a 1 9', 'b 0 5', 'c 0 3']) await pool.submit(text);
+  pool.checks.length = 0;
+  pool.refuse.add('c 0 3');
+  await pool.mempool.update(1n, [utf8('a 0 1'), utf8('x 0 1')], [0, 0]);
+  expect(pool.checks).toEqual(['recheck a 1 9', 'recheck b 0 5', 'recheck c 0 3']);
+  expect(pool.content()).toEqual(['a 1 9', 'b 0 5']);
+  expect(await pool.submit('x 0 1')).toBe('sdk 19');
+  expect(pool.availableCount()).toBe(2);
+});
+
+test('a transaction that failed in a block may be sent again', async () => {
+  const pool = setup();
+  await pool.submit('a 0 1');
+  await pool.mempool.update(1n, [utf8('a 0 1')], [7]);
+  expect(pool.content()).toEqual([]);
+  expect(await pool.submit('a 0 1')).toBe(0);
+});
+
+test('transactions expire', async () => {
+  const pool = setup({ ttlMs: 1_000 });
+  await pool.submit('a 0 1');
+  pool.advance(1_001);
+  await pool.submit('b 0 1');
+  await pool.mempool.update(1n, [], []);
+  expect(pool.content()).toEqual(['b 0 1']);
+  expect(pool.mempool.count()).toBe(1);
+});

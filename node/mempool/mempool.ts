@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { MempoolOrder } from '#consensus/mempool.ts';
+import type { Application, CheckTxResponse } from '#core/abci.ts';
+import { EMPTY } from '#core/bytes.ts';
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
+import { sdkError } from '#core/errors.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { err, type Failure, ok, type Result } from '#core/result.ts';
+import type { TxSource } from '../driver/ports.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import type { Verdict } from '../p2p/host.ts';
+import { SeenCache } from './seen-cache.ts';
+
+export interface MempoolOptions {
+  readonly maxTxs: number;
+  readonly maxBytes: number;
+  readonly maxTxBytes: number;
+  readonly cacheEntries: number;
+  readonly ttlMs: number;
+  readonly ttlBlocks: bigint;
+}
+
+export interface MempoolDependencies {
+  readonly app: Pick<Application, 'checkTx'>;
+  readonly now: () => number;
+  /** Tells the peers of a transaction that came from a client. */
+  readonly gossip: (tx: Uint8Array) => void;
+  /** The mempool was empty and no longer is. */
+  readonly available: () => void;
+  readonly logger: Logger;
+}
+
+export interface Mempool extends TxSource {
+  /** From a client: checks, admits, gossips. The application's answer; a {@link Failure} when it was not asked. */
+  submit(tx: Uint8Array): Promise<Result<CheckTxResponse>>;
+  /** From a peer: the verdict says whether gossip forwards it. */
+  receive(tx: Uint8Array): Promise<Verdict>;
+  count(): number;
+  bytes(): number;
+  /** The first `limit` in the order of proposal. */
+  list(limit: number): readonly Uint8Array[];
+}
+
+type Outcome =
+  | { readonly kind: 'admitted'; readonly response: CheckTxResponse }
+  | { readonly kind: 'refused-by-app'; readonly response: CheckTxResponse }
+  | { readonly kind: 'refused'; readonly failure: Failure };
+
+/** Upper-case hex would do as well; a Map key has only to be the same for the same bytes. */
+const keyOf = (tx: Uint8Array): string => createHash('sha256').update(tx).digest('hex');
+
+/** Bytes that a transaction takes in a block: tag, length, content. */
+const blockBytes = (tx: Uint8Array): number => tx.length + 1 + new ProtoWriter().rawVarint(tx.length).finish().length;
+
+/**
+ * Transactions that wait for a block. Checks run one at a time and in order, because each sees the state that the one
+ * before has left; between two blocks the committed transactions leave and the rest is checked again.
+ */
+export function createMempool(options: MempoolOptions, dependencies: MempoolDependencies): Mempool {
+  const { app, now, gossip, available, logger } = dependencies;
+  const order = new MempoolOrder(options);
+  const seen = new SeenCache(options.cacheEntries);
+  let height = 0n;
+  let pending = 0;
+  let tail: Promise<unknown> = Promise.resolve();
+
+  function enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = tail.then(work);
+    tail = result.catch(() => {
+      // The caller of `enqueue` sees it; the queue goes on.
+    });
+    return result;
+  }
+
+  async function check(tx: Uint8Array): Promise<Outcome> {
+    if (tx.length > options.maxTxBytes)
+      return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
+    const key = keyOf(tx);
+    if (!seen.add(key)) return refused('txInMempoolCache', 'tx already exists in cache');
+    if (pending >= NODE_LIMITS.maxPendingChecks) {
+      seen.delete(key);
+      return refused('mempoolIsFull', `${pending} transactions are waiting to be checked`);
+    }
+    pending += 1;
+    try {
+      return await enqueue(() => admit(tx, key));
+    } finally {
+      pending -= 1;
+    }
+  }
+
+  async function admit(tx: Uint8Array, key: string): Promise<Outcome> {
+    const response = await app.checkTx({ tx, type: 'new' });
+    if (response.code !== 0) {
+      // It may be right later: funds may arrive, a sequence be reached.
+      seen.delete(key);
+      return { kind: 'refused-by-app', response };
+    }
+    const wasEmpty = order.count === 0;
+    const { gasWanted, priority, sender, sequence } = response;
+    const added = order.add({
+      key,
+      bytes: tx,
+      blockBytes: blockBytes(tx),
+      gasWanted,
+      priority,
+      sender,
+      sequence,
+      height,
+      timeMs: now(),
+    });
+    if (!added.ok) {
+      seen.delete(key);
+      if (added.error.kind === 'full')
+        return refused(
+          'mempoolIsFull',
+          `mempool is full: ${order.count} txs, ${order.bytes} bytes; pay a higher price`,
+        );
+      return refused('conflict', `another transaction of ${sender} with sequence ${sequence} pays as much or more`);
+    }
+    for (const gone of added.value) seen.delete(gone.key);
+    if (wasEmpty) available();
+    return { kind: 'admitted', response };
+  }
+
+  async function update(newHeight: bigint, txs: readonly Uint8Array[], codes: readonly number[]): Promise<void> {
+    height = newHeight;
+    txs.forEach((tx, i) => {
+      const key = keyOf(tx);
+      order.remove(key);
+      // A failed one may be sent again; a committed one is refused without asking the application.
+      if (codes[i] === 0) seen.add(key);
+      else seen.delete(key);
+    });
+    for (const gone of order.expire(newHeight, now())) seen.delete(gone.key);
+    const rest = order.reap(Number.POSITIVE_INFINITY, -1n);
+    let dropped = 0;
+    for (const { key, bytes } of rest) {
+      const response = await app.checkTx({ tx: bytes, type: 'recheck' });
+      if (response.code === 0) continue;
+      order.remove(key);
+      seen.delete(key);
+      dropped += 1;
+    }
+    if (dropped > 0) logger.info('transactions are no longer valid', { dropped, left: order.count });
+    if (order.count > 0) available();
+  }
+
+  return {
+    async submit(tx) {
+      const outcome = await check(tx);
+      if (outcome.kind === 'refused') return err(outcome.failure);
+      if (outcome.kind === 'admitted') gossip(tx);
+      return ok(outcome.response);
+    },
+    async receive(tx) {
+      const outcome = await check(tx);
+      if (outcome.kind === 'admitted') return 'accept';
+      // Honest peers may have another state; only what no state makes a transaction is held against them.
+      const undecodable =
+        outcome.kind === 'refused-by-app' &&
+        outcome.response.codespace === 'sdk' &&
+        outcome.response.code === sdkError('txDecode', '').code;
+      return undecodable ? 'reject' : 'ignore';
+    },
+    count: () => order.count,
+    bytes: () => order.bytes,
+    list: (limit) =>
+      order
+        .reap(Number.POSITIVE_INFINITY, -1n)
+        .slice(0, limit)
+        .map((tx) => tx.bytes),
+    reap: (maxBytes, maxGas) => order.reap(maxBytes, maxGas).map((tx) => tx.bytes),
+    isEmpty: () => order.count === 0,
+    update: (newHeight, txs, codes) => enqueue(() => update(newHeight, txs, codes)),
+  };
+}
+
+function refused(kind: Parameters<typeof sdkError>[0], message: string): Outcome {
+  return { kind: 'refused', failure: sdkError(kind, message) };
+}
+
+/** What a client sees of a refusal that the application was not asked about. */
+export function refusalResponse(failure: Failure): CheckTxResponse {
+  return {
+    code: failure.code,
+    codespace: failure.codespace,
+    log: failure.message,
+    data: EMPTY,
+    gasWanted: 0n,
+    gasUsed: 0n,
+    events: [],
+    priority: 0n,
+    sender: '',
+    sequence: 0n,
+  };
+}
