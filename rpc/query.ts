@@ -190,7 +190,7 @@ export function compareDecimal(a: Decimal, b: Decimal): -1 | 0 | 1 {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** Whether one attribute value satisfies a condition on its key. A value that is not wholly a number equals and precedes none. */
+/** Whether one attribute value satisfies a condition on its key. A value that is not wholly a number precedes and follows none. */
 export function matchesValue(condition: Condition, value: string): boolean {
   switch (condition.kind) {
     case 'exists':
@@ -201,6 +201,8 @@ export function matchesValue(condition: Condition, value: string): boolean {
       const { operator, operand } = condition;
       if (operand.kind === 'text') return value === operand.text;
       if (operand.kind === 'number') {
+        // As in CometBFT's index, a number equals what is spelled like it.
+        if (operator === '=') return value === operand.text;
         const number = parseDecimal(value);
         return number !== undefined && holds(operator, compareDecimal(number, operand.number));
       }

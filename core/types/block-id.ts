@@ -34,9 +34,12 @@ export function equalBlockId(a: BlockId, b: BlockId): boolean {
   return equal(a.hash, b.hash) && equalPartSetHeader(a.partSetHeader, b.partSetHeader);
 }
 
-/** A text that is the same exactly for equal ids: for use as a map key. */
+/**
+ * A text that is the same exactly for equal ids: for use as a map key. Its order is that of CometBFT's BlockID.Key,
+ * which decides the order of the two votes of an evidence: nil first (`/` precedes every hex digit).
+ */
 export function blockIdKey(id: BlockId): string {
-  return `${toHexUpper(id.hash)}:${id.partSetHeader.total}:${toHexUpper(id.partSetHeader.hash)}`;
+  return `${toHexUpper(id.hash)}/${toHexUpper(encodePartSetHeader(id.partSetHeader))}`;
 }
 
 export function encodePartSetHeader(header: PartSetHeader): Uint8Array {

@@ -4,7 +4,17 @@ import { formatTime } from '#core/types/timestamp.ts';
 import type { BlockMeta, BlockRecord, SignedHeader } from '../../backend.ts';
 import { commitJson, readCommitJson, readVoteJson, voteJson } from './commit.ts';
 import { blockIdJson, headerJson, readHeaderJson } from './header.ts';
-import { asArray, asBase64, asInt64, asObject, asString, asTime, base64, JsonError } from './reader.ts';
+import {
+  asArray,
+  asBase64,
+  asInt64,
+  asObject,
+  asString,
+  asTime,
+  base64,
+  JsonError,
+  UnsupportedJsonError,
+} from './reader.ts';
 
 const DUPLICATE_VOTE = 'tendermint/DuplicateVoteEvidence';
 
@@ -25,6 +35,8 @@ export function evidenceJson(evidence: Evidence) {
 export function readEvidenceJson(title: string, value: unknown): Evidence {
   const object = asObject(title, value);
   const type = asString(`${title}.type`, object.type);
+  if (type === 'tendermint/LightClientAttackEvidence')
+    throw new UnsupportedJsonError(`${title}.type: ${type} is not supported, expected ${DUPLICATE_VOTE}`);
   if (type !== DUPLICATE_VOTE)
     throw new JsonError(`${title}.type: expected ${DUPLICATE_VOTE}, got ${JSON.stringify(type)}`);
   const inner = asObject(`${title}.value`, object.value);

@@ -1,0 +1,163 @@
+/**
+ * The index of transactions and block events over a {@link Kv}. It follows the block store: what was committed while
+ * the index was down, or lost by it in a crash, is read from there again, so that it needs no synced writes.
+ */
+import type { Event, FinalizeBlockResponse } from '#core/abci.ts';
+import { readU64be, u64be, utf8 } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import type { Kv, KvOp } from '#core/ports/kv.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import type { Block } from '#core/types/block.ts';
+import type { TxRecord } from '#rpc/backend.ts';
+import { eventValues } from '#rpc/backend.ts';
+import { encodeTxRecord, readTxRecord } from './codec.ts';
+import {
+  type EventPrefix,
+  eventKey,
+  indexedHeightKey,
+  type Position,
+  position,
+  positionKey,
+  positionValue,
+  readPosition,
+  txByHashKey,
+} from './keys.ts';
+import { INDEX_LIMITS } from './limits.ts';
+
+/** Where committed blocks and their results are kept. */
+export interface IndexSource {
+  heights(): { readonly base: bigint; readonly latest: bigint };
+  block(height: bigint): Block | undefined;
+  results(height: bigint): FinalizeBlockResponse | undefined;
+}
+
+export interface CommittedResults {
+  readonly block: Block;
+  readonly results: FinalizeBlockResponse;
+}
+
+export interface Indexer {
+  /** The greatest height that is indexed; 0 before the first. */
+  indexedHeight(): bigint;
+  /** Told of each commit. Resolves when the block, and all before it, are indexed (or the indexer is closed). */
+  committed(committed: CommittedResults): Promise<void>;
+  /** Indexes everything that the source has beyond {@link Indexer.indexedHeight}. */
+  catchUp(): Promise<void>;
+  txByHash(hash: Uint8Array): TxRecord | undefined;
+  txAt(at: Position): TxRecord | undefined;
+  /** Finishes the block at hand, and stops. The store stays open: it is its owner's. */
+  close(): Promise<void>;
+}
+
+export function createIndexer(dependencies: {
+  readonly kv: Kv;
+  readonly source: IndexSource;
+  readonly logger: Logger;
+}): Indexer {
+  const { kv, source } = dependencies;
+  const logger = dependencies.logger.child('index');
+  const fresh = new Map<bigint, CommittedResults>();
+  const stored = kv.get(indexedHeightKey);
+  let indexed = stored === undefined ? 0n : readU64be(stored);
+  let closed = false;
+  let running: Promise<void> = Promise.resolve();
+
+  async function advance(to: bigint): Promise<void> {
+    while (indexed < to && !closed) {
+      const { base } = source.heights();
+      const height = indexed + 1n < base ? base : indexed + 1n;
+      const found = fresh.get(height) ?? read(height);
+      fresh.delete(height);
+      if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
+      const ops = found === undefined ? [] : blockOps(kv, found);
+      await kv.write([...ops, { type: 'put', key: indexedHeightKey, value: u64be(height) }]);
+      indexed = height;
+    }
+  }
+
+  function read(height: bigint): CommittedResults | undefined {
+    const block = source.block(height);
+    const results = source.results(height);
+    return block === undefined || results === undefined ? undefined : { block, results };
+  }
+
+  /** One block after the other, whoever asks. */
+  function enqueue(to: () => bigint): Promise<void> {
+    running = running.then(() => advance(to()));
+    return running;
+  }
+
+  function txAt(at: Position): TxRecord | undefined {
+    const bytes = kv.get(positionKey('txRecord', at));
+    if (bytes === undefined) return undefined;
+    const record = readTxRecord('index record', bytes);
+    return { ...record, hash: sha256(record.tx) };
+  }
+
+  return {
+    indexedHeight: () => indexed,
+    committed(committed) {
+      const { height } = committed.block.header;
+      if (fresh.size < INDEX_LIMITS.maxFreshBlocks) fresh.set(height, committed);
+      return enqueue(() => height);
+    },
+    catchUp: () => enqueue(() => source.heights().latest),
+    txByHash(hash) {
+      const at = kv.get(txByHashKey(hash));
+      return at === undefined ? undefined : txAt(readPosition(at));
+    },
+    txAt,
+    async close() {
+      closed = true;
+      await running;
+    },
+  };
+}
+
+function blockOps(kv: Kv, { block, results }: CommittedResults): KvOp[] {
+  const { height } = block.header;
+  const ops: KvOp[] = [put(positionKey('blockPosition', position(height, 0)))];
+  pushEvents(ops, 'blockEvent', results.events, position(height, 0));
+  const succeeded = new Set<string>();
+  block.txs.forEach((tx, index) => {
+    const result = results.txResults[index];
+    if (result === undefined) return;
+    const at = position(height, index);
+    const hash = sha256(tx);
+    ops.push(put(positionKey('txPosition', at)));
+    ops.push({
+      type: 'put',
+      key: positionKey('txRecord', at),
+      value: encodeTxRecord({ height, index, tx, result }),
+    });
+    // The same bytes may be committed again, and fail: the hash then goes on naming the one that succeeded.
+    const name = String(hash);
+    if (result.code === 0 || !(succeeded.has(name) || hasSucceeded(kv, hash, at)))
+      ops.push({ type: 'put', key: txByHashKey(hash), value: positionValue(at) });
+    if (result.code === 0) succeeded.add(name);
+    pushEvents(ops, 'txEvent', result.events, at);
+  });
+  return ops;
+}
+
+function hasSucceeded(kv: Kv, hash: Uint8Array, except: Position): boolean {
+  const before = kv.get(txByHashKey(hash));
+  if (before === undefined || readPosition(before) === except) return false;
+  const record = kv.get(positionKey('txRecord', readPosition(before)));
+  return record !== undefined && readTxRecord('index record', record).result.code === 0;
+}
+
+function put(key: Uint8Array): KvOp {
+  return { type: 'put', key, value: new Uint8Array(0) };
+}
+
+function pushEvents(ops: KvOp[], prefix: EventPrefix, events: readonly Event[], at: Position): void {
+  eventValues(events, true).forEach((attributes, event) => {
+    for (const [key, values] of attributes) {
+      if (utf8(key).length > INDEX_LIMITS.maxIndexedKeyBytes) continue;
+      for (const value of values)
+        if (utf8(value).length <= INDEX_LIMITS.maxIndexedValueBytes)
+          ops.push(put(eventKey(prefix, key, value, at, event)));
+    }
+  });
+}

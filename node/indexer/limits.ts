@@ -1,0 +1,15 @@
+/** Named limits of the index. */
+export const INDEX_LIMITS = {
+  /** Index entries that one search may look at. */
+  maxScannedEntries: 1_000_000,
+  /** Entries read before other work gets its turn. */
+  scanChunkEntries: 1_000,
+  /** Searches that run at the same time; more are refused. */
+  maxConcurrentSearches: 16,
+  /** Bytes of an attribute's value; longer values are not indexed (they stand in the record still). */
+  maxIndexedValueBytes: 1_024,
+  /** Bytes of an attribute's composite key. */
+  maxIndexedKeyBytes: 256,
+  /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
+  maxFreshBlocks: 64,
+} as const;
