@@ -58,9 +58,11 @@ export interface CallLimits {
   readonly inputBytes: number;
   /** Bytes of an `ok` output; a longer one is a guest error. */
   readonly outputBytes: number;
+  /** 64 KiB pages that the memory may reach. */
+  readonly memoryPages: number;
 }
 
-export const CALL_LIMITS: CallLimits = { inputBytes: 16 << 20, outputBytes: 16 << 20 };
+export const CALL_LIMITS: CallLimits = { inputBytes: 16 << 20, outputBytes: 16 << 20, memoryPages: 4_096 };
 
 /** Bytes of the message of `err(string)`; a longer one is a guest error of its own. */
 export const MAX_ERROR_BYTES = 4_096;

@@ -239,11 +239,11 @@ function readDescription(memory: ArrayBuffer, area: number): Result<string> {
  * Instantiates a compiled rewritten module. The engine may lack memory for it: a host fault.
  * Admission has excluded everything else that can go wrong here.
  */
-export function instantiate(module: WebAssembly.Module): { readonly ok: true; readonly guest: Guest } | HostFault {
+export function instantiate(module: WebAssembly.Module): Result<Guest, HostFault> {
   try {
-    return { ok: true, guest: guestOf(new WebAssembly.Instance(module, {})) };
+    return ok(guestOf(new WebAssembly.Instance(module, {})));
   } catch (error) {
     const reason: HostFaultReason = error instanceof RangeError ? 'memory-refused' : 'disagreement';
-    return hostFault(reason, `instantiation: ${String(error)}`);
+    return err(hostFault(reason, `instantiation: ${String(error)}`));
   }
 }

@@ -1,0 +1,57 @@
+/** Entry of a pool's child process: holds compiled models, runs one task at a time, and may be killed at any moment. */
+import { type HostFault, hostFault } from '#vm/outcome.ts';
+import { describeModel, execute, type LoadedModel, loadModel } from './executor.ts';
+import { VM_LIMITS } from './limits.ts';
+import type { FromChild, ToChild } from './messages.ts';
+
+/** Compiled models, the least recently used first. */
+const models = new Map<string, LoadedModel>();
+
+function answer(message: FromChild): void {
+  process.send?.(message);
+}
+
+function find(key: string): LoadedModel | undefined {
+  const model = models.get(key);
+  if (model !== undefined) {
+    models.delete(key);
+    models.set(key, model);
+  }
+  return model;
+}
+
+async function load(message: Extract<ToChild, { kind: 'load' }>): Promise<HostFault | undefined> {
+  const model = await loadModel(message.component, message.memoryPages);
+  if (!model.ok) return model.error;
+  models.set(message.model, model.value);
+  const oldest = models.keys().next().value;
+  if (models.size > VM_LIMITS.cachedModels && oldest !== undefined) models.delete(oldest);
+  return undefined;
+}
+
+async function handle(message: ToChild): Promise<void> {
+  const { id } = message;
+  if (message.kind === 'load') {
+    answer({ kind: 'loaded', id, fault: await load(message) });
+    return;
+  }
+  const model = find(message.model);
+  if (model === undefined) answer({ kind: 'missing', id });
+  else if (message.task.kind === 'describe') answer({ kind: 'described', id, result: describeModel(model) });
+  else answer({ kind: 'executed', id, outcome: await execute(model, message.task.call) });
+}
+
+process.on('message', (message: ToChild) => {
+  handle(message).catch((error: unknown) => {
+    const fault = hostFault('engine', String(error));
+    if (message.kind === 'load') answer({ kind: 'loaded', id: message.id, fault });
+    else answer({ kind: 'executed', id: message.id, outcome: fault });
+  });
+});
+
+// The glue rejects promises of its own bookkeeping when a guest traps; nobody waits for them.
+process.on('unhandledRejection', () => undefined);
+process.on('disconnect', () => {
+  process.exit(0);
+});
+answer({ kind: 'ready' });

@@ -1,0 +1,19 @@
+/** Limits of the pool of child processes. None of them can change a result, only whether this host has one in time. */
+export const VM_LIMITS = {
+  /** Compiled models that a child keeps. */
+  cachedModels: 16,
+  /** Tasks waiting for a child. */
+  queuedTasks: 1_024,
+  /** Times that a task is tried anew after its child ended under it. */
+  retries: 1,
+  /** V8's heap in a child, MiB; models' memories are outside it, bounded by their page limit. */
+  heapMiB: 512,
+  /** V8's stack in a child, KiB: far more than the stack weight limit can need. */
+  stackKiB: 3_072,
+  /** To admit, rewrite and compile a model, ms. */
+  loadTimeoutMs: 120_000,
+  /** A call may take this, ms … */
+  callTimeoutMs: 10_000,
+  /** … and this for each 10⁹ gas of its limit, ms: ten times the reference core. */
+  callTimeoutMsPerGigagas: 10_000,
+} as const;

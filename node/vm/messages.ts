@@ -1,0 +1,25 @@
+/** What a pool and its children say to each other, over the channel that `fork` opens. */
+import type { Failure, Result } from '#core/result.ts';
+import type { ExecutionOutcome, HostFault } from '#vm/outcome.ts';
+import type { Call } from './executor.ts';
+
+export type Task = { readonly kind: 'execute'; readonly call: Call } | { readonly kind: 'describe' };
+
+export type ToChild =
+  /** `model`: component hash and memory bound as text. Answered by `missing` where it is not loaded. */
+  | { readonly kind: 'task'; readonly id: number; readonly model: string; readonly task: Task }
+  | {
+      readonly kind: 'load';
+      readonly id: number;
+      readonly model: string;
+      readonly component: Uint8Array;
+      readonly memoryPages: number;
+    };
+
+export type FromChild =
+  /** Said once, when the process is up. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'missing'; readonly id: number }
+  | { readonly kind: 'loaded'; readonly id: number; readonly fault: HostFault | undefined }
+  | { readonly kind: 'executed'; readonly id: number; readonly outcome: ExecutionOutcome }
+  | { readonly kind: 'described'; readonly id: number; readonly result: Result<string, Failure> };
