@@ -5,13 +5,12 @@
 import { assert } from './assert.ts';
 import { concat, EMPTY, equal } from './bytes.ts';
 import { sha256 } from './crypto/hash.ts';
+import { LIMITS } from './limits.ts';
 import { err, ok, type Result } from './result.ts';
 
 const LEAF = Uint8Array.of(0);
 const INNER = Uint8Array.of(1);
 const HASH_BYTES = 32;
-/** CometBFT's MaxAunts: deeper than any tree with 2^64 leaves. */
-const MAX_AUNTS = 100;
 
 export interface MerkleProof {
   readonly total: number;
@@ -94,7 +93,8 @@ export function computeMerkleRoot(proof: MerkleProof): Result<Uint8Array, string
   if (!Number.isSafeInteger(index) || index < 0 || index >= total)
     return err(`merkle proof: index must be 0 … ${total - 1}, got ${index}`);
   if (leafHash.length !== HASH_BYTES) return err(`merkle proof: leaf_hash must be 32 bytes, got ${leafHash.length}`);
-  if (aunts.length > MAX_AUNTS) return err(`merkle proof: at most ${MAX_AUNTS} aunts, got ${aunts.length}`);
+  if (aunts.length > LIMITS.maxMerkleAunts)
+    return err(`merkle proof: at most ${LIMITS.maxMerkleAunts} aunts, got ${aunts.length}`);
   if (aunts.some((aunt) => aunt.length !== HASH_BYTES)) return err('merkle proof: every aunt must be 32 bytes');
   const sides = merkleSides(total, index);
   if (sides.length !== aunts.length)

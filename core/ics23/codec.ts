@@ -12,8 +12,8 @@ import {
   readVarint,
 } from '../codec/proto-reader.ts';
 import { ProtoWriter } from '../codec/proto-writer.ts';
+import { ICS23_LIMITS } from '../limits.ts';
 import type { Result } from '../result.ts';
-import { ICS23_LIMITS } from './limits.ts';
 import type { CommitmentProof, ExistenceProof, InnerOp, LeafOp, NonExistenceProof, SingleProof } from './types.ts';
 
 export function encodeLeafOp(op: LeafOp): Uint8Array {

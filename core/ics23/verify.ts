@@ -3,8 +3,8 @@
  * operation must place the child at exactly one branch.
  */
 import { compare, equal } from '../bytes.ts';
+import { ICS23_LIMITS } from '../limits.ts';
 import { err, ok, type Result } from '../result.ts';
-import { ICS23_LIMITS } from './limits.ts';
 import { applyInner, applyLeaf, checkInnerAgainstSpec, checkLeafAgainstSpec, doHash } from './ops.ts';
 import {
   type CommitmentProof,

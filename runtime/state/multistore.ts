@@ -3,6 +3,7 @@ import { compare, readU64be, utf8 } from '#core/bytes.ts';
 import { encodeCommitmentProof } from '#core/ics23/codec.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import { STATE_LIMITS } from '../limits.ts';
 import { StateBranch } from './branch.ts';
 import { decodeRoots, encodeRoots, multistoreHash, proveStore, type StoreRoots } from './commit-info.ts';
 import { commitKey, DB_PREFIX, orphansKey } from './db-keys.ts';
@@ -11,7 +12,6 @@ import { NodeCache, NodeStore } from './iavl/node-store.ts';
 import { proveKey } from './iavl/proof.ts';
 import { EMPTY_ROOT, type SealedTree, TreeEditor, TreeReader } from './iavl/tree.ts';
 import type { KvReader, StateView } from './kv-view.ts';
-import { STATE_LIMITS } from './limits.ts';
 import type { CommitId, StateProof, StateStore } from './state-store.ts';
 
 export interface MultiStoreOptions {

@@ -10,12 +10,12 @@ import type { ExistenceProof, InnerOp, LeafOp, ProofSpec } from '#core/ics23/typ
 import * as verify from '#core/ics23/verify.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import type { Result } from '#core/result.ts';
+import { STATE_LIMITS } from '#runtime/limits.ts';
 import * as commitInfo from '#runtime/state/commit-info.ts';
 import type { NodeRef } from '#runtime/state/iavl/node.ts';
 import { NodeCache, NodeStore } from '#runtime/state/iavl/node-store.ts';
 import { proveKey } from '#runtime/state/iavl/proof.ts';
 import { TreeEditor } from '#runtime/state/iavl/tree.ts';
-import { STATE_LIMITS } from '#runtime/state/limits.ts';
 
 export { merkleRoot } from '#core/merkle.ts';
 

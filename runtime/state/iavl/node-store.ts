@@ -1,7 +1,7 @@
 import { assert } from '#core/assert.ts';
 import type { Kv } from '#core/ports/kv.ts';
+import { STATE_LIMITS } from '../../limits.ts';
 import { nodeKey, nodePrefix } from '../db-keys.ts';
-import { STATE_LIMITS } from '../limits.ts';
 import { decodeNode, type Link, type NodeRef, type TreeNode } from './node.ts';
 
 /** What a cached leaf costs besides its key and value: object and array headers, its place in the map. */

@@ -5,7 +5,7 @@
 import { assert } from '#core/assert.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { divFloorSafe } from '#core/int.ts';
-import { STATE_LIMITS } from '../limits.ts';
+import { STATE_LIMITS } from '../../limits.ts';
 
 /** A node that is in the database, as its parent (or the commit record) knows it. */
 export interface NodeRef {

@@ -6,8 +6,8 @@ import { assert } from '#core/assert.ts';
 import { compare, EMPTY, equal } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import type { KvOp, KvRange } from '#core/ports/kv.ts';
+import { STATE_LIMITS } from '../../limits.ts';
 import type { KvReader } from '../kv-view.ts';
-import { STATE_LIMITS } from '../limits.ts';
 import {
   encodeInner,
   encodeLeaf,
