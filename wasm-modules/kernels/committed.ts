@@ -5,5 +5,5 @@ export type KernelName = 'runtime' | 'training';
 
 /** The committed module, byte for byte what `buildKernel` makes (a test rebuilds it). */
 export function committedKernel(name: KernelName): Uint8Array {
-  return readFileSync(new URL(`${name}.wasm`, import.meta.url));
+  return new Uint8Array(readFileSync(new URL(`${name}.wasm`, import.meta.url)));
 }

@@ -86,8 +86,13 @@ const convTranspose: Lowering = {
   lower(op) {
     const g = geometryOf(op);
     if (op.ints('output_shape') !== undefined) op.refuse('output_shape is not supported; use pads and output_padding');
-    const extra = op.ints('output_padding') ?? [0, 0];
-    const [extraY, extraX] = g.flat ? [0, extra[0] ?? 0] : [extra[0] ?? 0, extra[1] ?? 0];
+    const spatial = g.flat ? 1 : 2;
+    const given = op.ints('output_padding') ?? [0, 0].slice(0, spatial);
+    if (given.length !== spatial) op.invalid(`output_padding [${given}] for ${spatial} spatial dimensions`);
+    const [extraY = 0, extraX = 0] = g.flat ? [0, ...given] : given;
+    if (given.some((v) => v < 0) || extraY >= g.stride[0] + g.dilation[0] || extraX >= g.stride[1] + g.dilation[1]) {
+      op.refuse(`output_padding [${given}] is out of range`);
+    }
     const along = (i: 0 | 1, more: number): number =>
       (g.size[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 - g.before[i] - g.after[i] + more;
     const out: Pair = [along(0, extraY), along(1, extraX)];

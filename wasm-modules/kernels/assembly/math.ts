@@ -10,9 +10,9 @@ const LN2_LO: f64 = 1.90821492927058770002e-10;
 /** e^x for a result that is rounded to f32 afterwards: relative error below 1e-14; saturates outside f32's range. */
 export function exp64(x: f64): f64 {
   if (x != x) return x;
-  // e^-110 rounds to 0 and e^90 to infinity as f32.
+  // As f32, e^-110 rounds to 0 and e^110 to infinity, and so do their reciprocals.
   if (x < -110.0) x = -110.0;
-  if (x > 90.0) x = 90.0;
+  if (x > 110.0) x = 110.0;
   const k = nearest(x * LOG2E);
   const r = x - k * LN2_HI - k * LN2_LO;
   // Taylor series to degree 11 on |r| <= ln2 / 2.
