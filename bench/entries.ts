@@ -1,5 +1,6 @@
 import type { Entry } from './harness.ts';
 import { sha256 } from './sha256.ts';
+import { stateUpdates } from './state-updates.ts';
 
 /** Everything that `npm run bench` can measure, in order. */
-export const entries: readonly Entry[] = [sha256];
+export const entries: readonly Entry[] = [sha256, stateUpdates];

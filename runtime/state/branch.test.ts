@@ -95,8 +95,17 @@ test('iterating sees the moment of the call, whatever is written meanwhile', () 
   expect([...branch.entries({})].length).toBe(5);
 });
 
-test('an empty key, and writing to a read-only parent, are bugs', () => {
-  expect(() => new Branch(modelStore()).set(new Uint8Array(0), Uint8Array.of(1))).toThrow(/must not be empty/);
+test('long keys keep their order', () => {
+  const branch = new Branch(modelStore());
+  const long = (last: number) => Uint8Array.of(...new Uint8Array(3000).fill(200), last);
+  for (const last of [255, 0, 127]) branch.set(long(last), Uint8Array.of(last));
+  expect([...branch.entries({ gte: long(1) })].map(([, v]) => v[0])).toEqual([127, 255]);
+  expect(branch.get(long(0))).toEqual(Uint8Array.of(0));
+});
+
+test('an empty key, a key too long, and writing to a read-only parent, are bugs', () => {
+  expect(() => new Branch(modelStore()).set(new Uint8Array(0), Uint8Array.of(1))).toThrow(/1 … 65535 bytes, got 0/);
+  expect(() => new Branch(modelStore()).set(new Uint8Array(65_536), Uint8Array.of(1))).toThrow(/got 65536/);
   const { get, has, entries } = modelStore();
   const reader: KvReader = { get, has, entries };
   expect(() => new Branch(reader).write()).toThrow(/read-only/);

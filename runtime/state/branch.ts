@@ -1,5 +1,6 @@
 import { assert } from '#core/assert.ts';
 import type { KvRange } from '#core/ports/kv.ts';
+import { STATE_LIMITS } from '../limits.ts';
 import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
 import { insert, type SortedMap, scan } from './sorted-map.ts';
 
@@ -10,10 +11,16 @@ interface Change {
   readonly value: Uint8Array | undefined;
 }
 
+/** Longer keys are put together piece by piece: a call takes only so many arguments. */
+const MAX_ARGUMENTS = 1024;
+
 /** One UTF-16 unit a byte, so that string order is byte order. */
 function idOf(key: Uint8Array): string {
   let id = '';
-  for (let i = 0; i < key.length; i++) id += String.fromCharCode(key[i] as number);
+  for (let at = 0; at < key.length; at += MAX_ARGUMENTS) {
+    const piece = key.length <= MAX_ARGUMENTS ? key : key.subarray(at, at + MAX_ARGUMENTS);
+    id += String.fromCharCode.apply(null, piece as unknown as number[]);
+  }
   return id;
 }
 
@@ -97,7 +104,10 @@ export class Branch implements KvWriter {
   }
 
   #change(key: Uint8Array, value: Uint8Array | undefined): void {
-    assert(key.length > 0, 'a store key must not be empty');
+    assert(
+      key.length > 0 && key.length <= STATE_LIMITS.keyBytes,
+      `a store key must be 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`,
+    );
     const id = idOf(key);
     const change = { id, key, value };
     this.#changes.set(id, change);

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ics23 } from '@confio/ics23';
+import { compress } from '@confio/ics23/build/compress.js';
 import { describe, expect, test } from 'vitest';
 import { EMPTY, fromBase64, fromHex, toHex } from '#core/bytes.ts';
 import { decodeCommitmentProof, encodeCommitmentProof } from '#core/ics23/codec.ts';
@@ -64,6 +66,29 @@ describe.skipIf(folder === undefined)('ICS-23', () => {
       expect(holds(file, proof, wrongRoot)).toBe(false);
     });
   }
+
+  test('batches, plain and compressed by @confio/ics23, prove each of their keys', () => {
+    const vectors = ['exist_left', 'exist_right', 'nonexist_left', 'nonexist_middle', 'nonexist_right'].map((name) =>
+      load<{ key: string; value: string; root: string; proof: string }>(join('iavl', `${name}.json`)),
+    );
+    const entries = vectors.map(({ proof }) => ics23.CommitmentProof.decode(fromHex(proof)));
+    const plain = ics23.CommitmentProof.create({ batch: { entries } });
+    for (const batch of [plain, compress(plain)]) {
+      const encoded = Uint8Array.from(ics23.CommitmentProof.encode(batch).finish());
+      for (const vector of vectors) {
+        const [root, key, value] = [fromHex(vector.root), fromHex(vector.key), fromHex(vector.value)];
+        const holds = (at: Uint8Array) =>
+          value.length > 0
+            ? subject.verifyMembership('iavl', encoded, at, key, value)
+            : subject.verifyNonMembership('iavl', encoded, at, key);
+        expect(holds(root)).toBe(true);
+        expect(holds(root.slice().reverse())).toBe(false);
+      }
+    }
+    const compressed = ics23.CommitmentProof.encode(compress(plain)).finish();
+    const decoded = decodeCommitmentProof(Uint8Array.from(compressed));
+    expect(decoded.ok && decoded.value.kind === 'batch' && decoded.value.entries.length).toBe(5);
+  });
 
   test('hash operations', () => {
     const vectors =
