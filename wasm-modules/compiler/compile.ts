@@ -43,7 +43,7 @@ export interface CompiledModel {
 }
 
 /** The versions of the default operator set whose semantics the lowerings follow. */
-export const OPSETS = { least: 13, greatest: 22 } as const;
+export const OPSETS = { least: 7, greatest: 26 } as const;
 
 const constant: Lowering = {
   attributes: ['value'],

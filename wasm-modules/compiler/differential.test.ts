@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { type RuntimeTensor, runWithOnnxRuntime } from '#test/onnx/onnxruntime.ts';
 import type { Attribute } from '../onnx/model.ts';
 import { describeError } from '../onnx/refusal.ts';
 import { int, ints, type NodeCase, singleNode } from '../testing/graph.ts';
-import { type RuntimeTensor, runWithOnnxRuntime } from '../testing/onnxruntime.ts';
 import { createRandom } from '../training/random.ts';
 import { compileOnnx } from './compile.ts';
 import { openCore } from './harness.ts';
