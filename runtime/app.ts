@@ -1,0 +1,273 @@
+/**
+ * The application behind `core/abci.ts`: the module table over the authenticated store.
+ *
+ * Three states. *Committed*: what queries, proposals and votes read. *Working*: what `finalizeBlock` computed and `commit`
+ * will persist; a second `finalizeBlock` for the same height starts over. *Check*: committed plus the transactions that
+ * the mempool holds, so that one sender can have several in a row; dropped at each commit, after which the mempool rechecks.
+ */
+import type * as abci from '#core/abci.ts';
+import { assert, defined } from '#core/assert.ts';
+import { EMPTY } from '#core/bytes.ts';
+import { LIMITS } from '#core/limits.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import type { Duties } from '#core/ports/duties.ts';
+import type { Kv } from '#core/ports/kv.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { ok, type Result } from '#core/result.ts';
+import { toHeight } from '#core/types/brand.ts';
+import { type Timestamp, ZERO_TIME } from '#core/types/timestamp.ts';
+import { executeBlock } from './block.ts';
+import { type DecCoin, parseDecCoins } from './coins.ts';
+import type { BlockInfo, ChainParams, QueryContext } from './context.ts';
+import { exportState, initState } from './genesis-state.ts';
+import { guarded } from './guard.ts';
+import type { Json, RuntimeModule } from './module.ts';
+import { type ModuleTable, moduleTable } from './module-table.ts';
+import { blockLimits, CHAIN_STORE, chainParams } from './modules/chain/state.ts';
+import { contextOf, prepareProposal, processProposal } from './proposal.ts';
+import { runQuery } from './query.ts';
+import { StateBranch } from './state/branch.ts';
+import type { StateView } from './state/kv-view.ts';
+import { MultiStore } from './state/multistore.ts';
+import type { StateStore } from './state/state-store.ts';
+import { runTx, type TxEnvironment } from './tx/run.ts';
+import { encodeGetTx, type FoundTx, simulate } from './tx/service.ts';
+
+export interface ApplicationOptions {
+  /** What this node asks for in its mempool, e.g. `0.025uauton`; empty: nothing. */
+  readonly minGasPrices?: string;
+  /** `initial_height` of the genesis document. Default 1. */
+  readonly initialHeight?: bigint;
+  /** Default: the modules of `module-table.ts`. */
+  readonly modules?: readonly RuntimeModule[];
+  /** Of this program, for `info`. */
+  readonly version?: string;
+}
+
+export interface ApplicationDeps {
+  /** Holds nothing but the application's state. */
+  readonly kv: Kv;
+  readonly verifier: Verifier;
+  readonly duties: Duties;
+  readonly logger: Logger;
+}
+
+/** The application, and what the node's other parts ask of it. */
+export interface RuntimeApplication extends abci.Application {
+  readonly table: ModuleTable;
+  /** Undefined before genesis. */
+  readonly chain: ChainParams | undefined;
+  /** Committed state at `height` (0: the latest), for façades and duties; undefined when it is not kept. */
+  stateAt(height: bigint): QueryContext | undefined;
+  /** `app_state` of the latest committed state. */
+  exportGenesis(): Record<string, Json>;
+  /** A sentence for each invariant that the committed state breaks. */
+  brokenInvariants(): readonly string[];
+  /** An encoded cosmos.tx.v1beta1.GetTxResponse for a transaction that an index has found. */
+  encodeGetTx(found: FoundTx): Result<Uint8Array>;
+}
+
+/** Protocol version of the state machine, in the header of each block. */
+export const APP_VERSION = 1n;
+
+/** @throws RangeError when an option is malformed, or the database belongs to other modules. */
+export async function openApplication(options: ApplicationOptions, deps: ApplicationDeps): Promise<RuntimeApplication> {
+  const prices = parseDecCoins(options.minGasPrices ?? '');
+  if (!prices.ok) throw new RangeError(`minimum gas prices: ${prices.error}`);
+  const table = moduleTable(options.modules);
+  const store = MultiStore.open(deps.kv, table.storeNames, { initialVersion: options.initialHeight ?? 1n });
+  return new App(options, deps, table, store, prices.value);
+}
+
+class App implements RuntimeApplication {
+  readonly table: ModuleTable;
+  readonly #options: ApplicationOptions;
+  readonly #deps: ApplicationDeps;
+  readonly #store: StateStore;
+  readonly #minGasPrices: readonly DecCoin[];
+  #chain: ChainParams | undefined;
+  /** Kept until the first commit: each execution of the first block begins with it. */
+  #genesis: abci.InitChainRequest | undefined;
+  #committed: StateView;
+  #check: StateBranch;
+  /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
+  #finalized: bigint | undefined;
+  #lastTime: Timestamp = ZERO_TIME;
+
+  constructor(
+    options: ApplicationOptions,
+    deps: ApplicationDeps,
+    table: ModuleTable,
+    store: StateStore,
+    minGasPrices: readonly DecCoin[],
+  ) {
+    this.#options = options;
+    this.#deps = deps;
+    this.table = table;
+    this.#store = store;
+    this.#minGasPrices = minGasPrices;
+    this.#committed = store.latest();
+    this.#check = new StateBranch(this.#committed);
+    this.#chain = store.lastCommit === undefined ? undefined : chainParams.get(this.#committed.store(CHAIN_STORE));
+  }
+
+  get chain(): ChainParams | undefined {
+    return this.#chain;
+  }
+
+  info(): abci.InfoResponse {
+    const last = this.#store.lastCommit;
+    return {
+      data: 'autonomy',
+      version: this.#options.version ?? '0.1.0',
+      appVersion: APP_VERSION,
+      lastBlockHeight: toHeight(last?.version ?? 0n),
+      lastBlockAppHash: last?.appHash ?? EMPTY,
+    };
+  }
+
+  query(request: abci.QueryRequest): abci.QueryResponse {
+    const { table, chain } = this;
+    const run = (bytes: Uint8Array) => simulate(this.#environment(this.#nextBlock()), this.#check.branch(), bytes);
+    return runQuery({ table, chain, store: this.#store, logger: this.#deps.logger, simulate: run }, request);
+  }
+
+  async checkTx(request: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
+    const mode = request.type === 'new' ? 'check' : 'recheck';
+    const environment = this.#environment(this.#nextBlock());
+    const { result, admitted } = runTx(environment, this.#check, request.tx, mode);
+    const { code, codespace, log, data, gasWanted, gasUsed, events } = result;
+    const { priority, sender, sequence } = admitted ?? { priority: 0n, sender: '', sequence: 0n };
+    return { code, codespace, log, data, gasWanted, gasUsed, events, priority, sender, sequence };
+  }
+
+  /** @throws RangeError that names the field when the genesis document's `app_state` is refused. */
+  initChain(request: abci.InitChainRequest): abci.InitChainResponse {
+    assert(this.#store.lastCommit === undefined, 'initChain on a chain that has committed blocks');
+    this.#genesis = request;
+    this.#lastTime = request.time;
+    this.#startWorking();
+    const genesis = new StateBranch(this.#store.latest());
+    this.#chain = this.#applyGenesis(genesis);
+    this.#committed = genesis;
+    this.#check = new StateBranch(genesis);
+    return { consensusParams: undefined, validators: [], appHash: this.#store.workingHash() };
+  }
+
+  prepareProposal(request: abci.PrepareProposalRequest): readonly Uint8Array[] {
+    const prepared = guarded('prepareProposal', this.#deps.logger, () =>
+      ok(prepareProposal(this.#environment(request), new StateBranch(this.#committed), request)),
+    );
+    return prepared.ok ? prepared.value : [];
+  }
+
+  processProposal(request: abci.ProcessProposalRequest): abci.ProcessProposalResponse {
+    const judged = processProposal(this.#environment(request), new StateBranch(this.#committed), request);
+    return judged.ok ? { accept: true, reason: '' } : { accept: false, reason: judged.error };
+  }
+
+  extendVote(request: abci.ExtendVoteRequest): Uint8Array {
+    const module = this.table.extender?.voteExtension;
+    if (module === undefined) return EMPTY;
+    const context = contextOf(this.#environment(request), new StateBranch(this.#committed));
+    const made = guarded('extendVote', this.#deps.logger, () => ok(module.extend(context, this.#deps.duties)));
+    if (!made.ok) return EMPTY;
+    if (made.value.length <= LIMITS.maxExtensionBytes) return made.value;
+    this.#deps.logger.error('a vote extension is too large and was left out', { bytes: made.value.length });
+    return EMPTY;
+  }
+
+  verifyVoteExtension(request: abci.VerifyVoteExtensionRequest): boolean {
+    const { extension, validatorAddress, height } = request;
+    const module = this.table.extender?.voteExtension;
+    if (module === undefined) return extension.length === 0;
+    if (extension.length > LIMITS.maxExtensionBytes) return false;
+    const block = { height, time: this.#lastTime, proposerAddress: EMPTY };
+    const context = contextOf(this.#environment(block), new StateBranch(this.#committed));
+    const judged = guarded('verifyVoteExtension', this.#deps.logger, () =>
+      ok(module.verify(context, validatorAddress, extension)),
+    );
+    return judged.ok && judged.value;
+  }
+
+  finalizeBlock(request: abci.FinalizeBlockRequest): abci.FinalizeBlockResponse {
+    const expected = this.#nextHeight();
+    assert(request.height === expected, `finalizeBlock: expected height ${expected}, got ${request.height}`);
+    this.#startWorking();
+    const branch = this.#store.workingBranch().branch();
+    const outcome = executeBlock(this.#environment(request), branch, request);
+    branch.write();
+    this.#finalized = request.height;
+    this.#lastTime = request.time;
+    return { ...outcome, appHash: this.#store.workingHash() };
+  }
+
+  async commit(): Promise<abci.CommitResponse> {
+    const height = defined(this.#finalized, 'a finalized block to commit');
+    const done = await this.#store.commit();
+    assert(done.version === height, `commit made version ${done.version}, expected ${height}`);
+    this.#finalized = undefined;
+    this.#genesis = undefined;
+    this.#committed = this.#store.latest();
+    this.#check = new StateBranch(this.#committed);
+    return { retainHeight: 0n };
+  }
+
+  stateAt(height: bigint): QueryContext | undefined {
+    const at = height === 0n ? (this.#store.lastCommit?.version ?? 0n) : height;
+    const state = this.#store.viewAt(at);
+    return state === undefined || this.#chain === undefined ? undefined : { state, height: at, chain: this.#chain };
+  }
+
+  exportGenesis(): Record<string, Json> {
+    return exportState(this.table, defined(this.stateAt(0n), 'a committed state to export'));
+  }
+
+  brokenInvariants(): readonly string[] {
+    const context = this.stateAt(0n);
+    if (context === undefined) return [];
+    return this.table.modules.flatMap((module) => module.invariants?.(context) ?? []);
+  }
+
+  encodeGetTx(found: FoundTx): Result<Uint8Array> {
+    return encodeGetTx(this.table, found);
+  }
+
+  /** The working branch at the last committed state, or at genesis. */
+  #startWorking(): void {
+    this.#store.rollback();
+    if (this.#genesis === undefined) return;
+    const branch = this.#store.workingBranch().branch();
+    this.#applyGenesis(branch);
+    branch.write();
+  }
+
+  #applyGenesis(branch: StateBranch): ChainParams {
+    const done = initState(this.table, branch, defined(this.#genesis, 'a genesis request'));
+    if (!done.ok) throw new RangeError(`genesis: ${done.error}`);
+    return done.value;
+  }
+
+  #nextHeight(): bigint {
+    const last = this.#store.lastCommit;
+    return last === undefined ? (this.#options.initialHeight ?? 1n) : last.version + 1n;
+  }
+
+  /** The block that a transaction checked now would be in, as far as it is known. */
+  #nextBlock(): BlockInfo {
+    return { height: this.#nextHeight(), time: this.#lastTime, proposerAddress: EMPTY };
+  }
+
+  #environment({ height, time, proposerAddress }: BlockInfo): TxEnvironment {
+    const chain = defined(this.#chain, 'initChain before anything else');
+    return {
+      table: this.table,
+      chain,
+      block: { height, time, proposerAddress },
+      verifier: this.#deps.verifier,
+      logger: this.#deps.logger,
+      minGasPrices: this.#minGasPrices,
+      maxBlockGas: blockLimits.get(this.#committed.store(CHAIN_STORE))?.maxGas ?? -1n,
+    };
+  }
+}

@@ -1,0 +1,23 @@
+import { AssertionError } from '#core/assert.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import type { Result } from '#core/result.ts';
+import { failSdk } from './errors.ts';
+import { OutOfGas } from './state/gas.ts';
+
+/**
+ * Runs a handler so that no input can stop the chain: what it throws becomes a failure whose text is the same on every
+ * machine. A broken assertion passes: it is a bug, and the node stops on it.
+ */
+export function guarded<T>(what: string, logger: Logger, run: () => Result<T>): Result<T> {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof OutOfGas) {
+      const { descriptor, limit, wanted } = error;
+      return failSdk('outOfGas', `out of gas in location: ${descriptor}; gasWanted: ${limit}, gasUsed: ${wanted}`);
+    }
+    if (error instanceof AssertionError) throw error;
+    logger.error('a handler threw', { what, error });
+    return failSdk('logic', `${what} failed`);
+  }
+}

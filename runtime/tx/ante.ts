@@ -1,0 +1,258 @@
+/**
+ * What every transaction passes before its messages run, in this order: basic form, timeout height, memo, gas of its
+ * bytes, fee (enough, and deducted), public keys, signatures, sequences. It works on a branch of its own, which the runner
+ * writes only when all of it passed.
+ */
+import { equal, toBase64, utf8 } from '#core/bytes.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import { ok, type Result } from '#core/result.ts';
+import { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.ts';
+import type { SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
+import { formatAddress, moduleAddress } from '../address.ts';
+import { amountOf, type Coin, type DecCoin, feeFor, formatCoins, parseCoins } from '../coins.ts';
+import type { ChainParams, EventSink } from '../context.ts';
+import { failSdk } from '../errors.ts';
+import { RUNTIME_LIMITS } from '../limits.ts';
+import { FEE_COLLECTOR } from '../modules/auth/module.ts';
+import {
+  type Account,
+  AUTH_STORE,
+  type AuthParams,
+  getAccount,
+  getAuthParams,
+  setAccount,
+} from '../modules/auth/state.ts';
+import { ledgerOf, sendCoins } from '../modules/bank/ledger.ts';
+import type { GasMeter } from '../state/gas.ts';
+import type { KvWriter, StateWriter } from '../state/kv-view.ts';
+import { type AccountKey, addressOfKey, readAccountKey } from './account-key.ts';
+import type { DecodedTx } from './decode.ts';
+import { directSignBytes } from './sign-bytes.ts';
+import { type Signers, signersOf } from './signers.ts';
+
+/**
+ * `check`: into the mempool; `recheck`: still in it after a block; `propose`: into a proposal; `deliver`: in a block;
+ * `simulate`: gas only. Messages run in the last two.
+ */
+export type TxMode = 'check' | 'recheck' | 'propose' | 'deliver' | 'simulate';
+
+export interface AnteContext {
+  readonly state: StateWriter;
+  readonly gas: GasMeter;
+  readonly events: EventSink;
+  /** Height of the block that the transaction is, or would be, in. */
+  readonly height: bigint;
+  readonly chain: ChainParams;
+  readonly mode: TxMode;
+  readonly verifier: Verifier;
+  /** Node-local, for mode `check` alone. */
+  readonly minGasPrices: readonly DecCoin[];
+}
+
+export interface AntePassed {
+  readonly signers: Signers;
+  readonly fee: readonly Coin[];
+}
+
+export function runAnte(context: AnteContext, tx: DecodedTx): Result<AntePassed> {
+  const signers = checkForm(context, tx);
+  if (!signers.ok) return signers;
+  const auth = context.state.store(AUTH_STORE);
+  const params = getAuthParams(auth);
+  const timely = checkTimeoutAndMemo(context, tx, params);
+  if (!timely.ok) return timely;
+  chargeSize(context, tx, params, signers.value.all.length);
+  const fee = deductFee(context, tx, signers.value);
+  if (!fee.ok) return fee;
+  const signed = checkSigners(context, tx, params, signers.value, auth);
+  if (!signed.ok) return signed;
+  return ok({ signers: signers.value, fee: fee.value });
+}
+
+/** tx ValidateBasic of v0.50, the messages' own checks included. */
+function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
+  const { body, authInfo, raw } = tx;
+  const { fee } = authInfo;
+  if (body.extensionOptions.length > 0)
+    return failSdk(
+      'unknownExtensionOptions',
+      `transaction: ${body.extensionOptions[0]?.typeUrl ?? ''} is not supported`,
+    );
+  if (fee === undefined) return failSdk('insufficientFee', 'auth_info.fee: missing');
+  if (fee.gasLimit > RUNTIME_LIMITS.maxGasWanted && context.mode !== 'simulate')
+    return failSdk('invalidRequest', `invalid gas supplied; ${fee.gasLimit} > ${RUNTIME_LIMITS.maxGasWanted}`);
+  if (fee.granter !== '') return failSdk('invalidRequest', 'fee grants are not enabled');
+  if (tx.messages.length === 0) return failSdk('invalidRequest', 'must contain at least one message');
+  for (const [i, { handler, message }] of tx.messages.entries()) {
+    const valid = handler.validate(message, context.chain);
+    if (!valid.ok) return { ok: false, error: { ...valid.error, message: `message ${i}: ${valid.error.message}` } };
+  }
+  const signers = signersOf(tx, context.chain);
+  if (!signers.ok) return signers;
+  if (raw.signatures.length === 0) return failSdk('noSignatures', 'expected at least one signature');
+  const expected = signers.value.all.length;
+  if (raw.signatures.length !== expected)
+    return failSdk('unauthorized', `wrong number of signers; expected ${expected}, got ${raw.signatures.length}`);
+  if (authInfo.signerInfos.length !== expected)
+    return failSdk('invalidSignerInfo', `expected ${expected} signer infos, got ${authInfo.signerInfos.length}`);
+  return signers;
+}
+
+function checkTimeoutAndMemo(context: AnteContext, tx: DecodedTx, params: AuthParams): Result<void> {
+  const { timeoutHeight, memo } = tx.body;
+  if (timeoutHeight > 0n && context.height > timeoutHeight)
+    return failSdk('txTimeoutHeight', `block height: ${context.height}, timeout height: ${timeoutHeight}`);
+  const length = BigInt(utf8(memo).length);
+  if (length > params.maxMemoCharacters)
+    return failSdk(
+      'memoTooLarge',
+      `maximum number of characters is ${params.maxMemoCharacters} but received ${length} characters`,
+    );
+  return ok(undefined);
+}
+
+/** A simulation carries empty signatures: what they will weigh is added (x/auth/ante ConsumeTxSizeGasDecorator). */
+const SIMULATED_SIGNATURE_BYTES = 64 + 6;
+
+function chargeSize(context: AnteContext, tx: DecodedTx, params: AuthParams, signers: number): void {
+  context.gas.consume(params.txSizeCostPerByte * BigInt(tx.size), 'txSize');
+  if (context.mode !== 'simulate') return;
+  const empty = tx.raw.signatures.filter((signature) => signature.length === 0).length;
+  if (empty > 0)
+    context.gas.consume(
+      params.txSizeCostPerByte * BigInt(Math.min(empty, signers) * SIMULATED_SIGNATURE_BYTES),
+      'TxSize',
+    );
+}
+
+function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Result<readonly Coin[]> {
+  const { chain, mode } = context;
+  const { fee } = tx.authInfo;
+  const gasLimit = fee?.gasLimit ?? 0n;
+  if (gasLimit === 0n && mode !== 'simulate') return failSdk('invalidGasLimit', 'must provide positive gas');
+  const coins = parseCoins(fee?.amount ?? [], 'fee.amount');
+  if (!coins.ok) return failSdk('insufficientFee', coins.error);
+  if (mode === 'check' && !isEnough(coins.value, gasLimit, context.minGasPrices)) {
+    const required = formatCoins(context.minGasPrices.map((price) => feeFor(gasLimit, price)));
+    return failSdk('insufficientFee', `insufficient fees; got: ${formatCoins(coins.value)} required: ${required}`);
+  }
+  const payer = signers.feePayer;
+  const text = payer === undefined ? '' : formatAddress(chain, payer);
+  if (payer === undefined || getAccount(context.state.store(AUTH_STORE), payer) === undefined)
+    return failSdk('unknownAddress', `fee payer address: ${text} does not exist`);
+  if (coins.value.length > 0) {
+    const paid = sendCoins(ledgerOf(context), payer, moduleAddress(FEE_COLLECTOR), coins.value);
+    if (!paid.ok) return paid;
+  }
+  context.events.emit('tx', [
+    ['fee', formatCoins(coins.value)],
+    ['fee_payer', text],
+  ]);
+  return coins;
+}
+
+/** Whether the fee reaches the price in at least one denomination. */
+function isEnough(fee: readonly Coin[], gasLimit: bigint, prices: readonly DecCoin[]): boolean {
+  return (
+    prices.length === 0 ||
+    prices.some((price) => price.atomics === 0n) ||
+    prices.some((price) => amountOf(fee, price.denom) >= feeFor(gasLimit, price).amount)
+  );
+}
+
+/** Public keys, signatures and sequences of all signers. */
+function checkSigners(
+  context: AnteContext,
+  tx: DecodedTx,
+  params: AuthParams,
+  signers: Signers,
+  auth: KvWriter,
+): Result<void> {
+  if (BigInt(signers.all.length) > params.txSigLimit)
+    return failSdk('maxSignaturesExceeded', `signatures: ${signers.all.length}, limit: ${params.txSigLimit}`);
+  for (const [i, address] of signers.all.entries()) {
+    const info = tx.authInfo.signerInfos[i];
+    const signature = tx.raw.signatures[i];
+    if (info === undefined || signature === undefined)
+      return failSdk('invalidSignerInfo', `signer ${i} has no signer info`);
+    const account = getAccount(auth, address);
+    if (account === undefined)
+      return failSdk('unknownAddress', `account ${formatAddress(context.chain, address)} does not exist`);
+    const checked = checkSigner(context, tx, params, { account, info, signature });
+    if (!checked.ok) return checked;
+    setAccount(auth, checked.value);
+  }
+  return ok(undefined);
+}
+
+interface SignerEntry {
+  readonly account: Account;
+  readonly info: SignerInfo;
+  readonly signature: Uint8Array;
+}
+
+/** The account as it is after the signature: key set, sequence raised. */
+function checkSigner(context: AnteContext, tx: DecodedTx, params: AuthParams, entry: SignerEntry): Result<Account> {
+  const { account, info, signature } = entry;
+  const key = keyOf(context, account, info);
+  if (!key.ok) return key;
+  context.gas.consume(params.sigVerifyCostSecp256k1, 'ante verify: secp256k1');
+  if (info.sequence !== account.sequence)
+    return failSdk('wrongSequence', `account sequence mismatch, expected ${account.sequence}, got ${info.sequence}`);
+  const valid = checkSignature(context, tx, account, { key: key.value, info, signature });
+  if (!valid.ok) return valid;
+  const text = formatAddress(context.chain, account.address);
+  context.events.emit('tx', [['acc_seq', `${text}/${info.sequence}`]]);
+  context.events.emit('tx', [['signature', toBase64(signature)]]);
+  // A simulation's key may be made up: it is not kept.
+  const keep = context.mode === 'simulate' ? account.pubKey : (account.pubKey ?? pickKey(info));
+  return ok({ ...account, pubKey: keep, sequence: account.sequence + 1n });
+}
+
+function pickKey(info: SignerInfo): Account['pubKey'] {
+  return info.publicKey === undefined
+    ? undefined
+    : { typeUrl: info.publicKey.typeUrl, value: info.publicKey.value.slice() };
+}
+
+/** The key that must have signed: the account's own, else the one that comes along, whose address must be the account's. */
+function keyOf(context: AnteContext, account: Account, info: SignerInfo): Result<AccountKey | undefined> {
+  const simulate = context.mode === 'simulate';
+  const text = formatAddress(context.chain, account.address);
+  if (account.module !== undefined)
+    return failSdk('unauthorized', `${text} is the account of a module, no key signs for it`);
+  const any = account.pubKey ?? info.publicKey;
+  if (any === undefined)
+    return simulate
+      ? ok(undefined)
+      : failSdk('invalidPubKey', `account ${text} has no public key on chain yet: the transaction must carry it`);
+  const key = readAccountKey(any);
+  if (!key.ok) return key;
+  const sent = info.publicKey;
+  const differs = sent !== undefined && account.pubKey !== undefined && !equal(sent.value, account.pubKey.value);
+  if (!simulate && (differs || !equal(addressOfKey(key.value), account.address)))
+    return failSdk('invalidPubKey', `pubKey does not match signer address ${text}`);
+  return key;
+}
+
+function checkSignature(
+  context: AnteContext,
+  tx: DecodedTx,
+  account: Account,
+  entry: { readonly key: AccountKey | undefined; readonly info: SignerInfo; readonly signature: Uint8Array },
+): Result<void> {
+  if (context.mode === 'simulate' || context.mode === 'recheck') return ok(undefined);
+  const { sum } = entry.info.modeInfo ?? { sum: { case: undefined } };
+  if (sum.case === 'multi') return failSdk('notSupported', 'multisignatures are not supported');
+  if (sum.case !== 'single') return failSdk('invalidSignerInfo', 'mode_info: missing');
+  if (sum.value.mode !== SignMode.DIRECT)
+    return failSdk('notSupported', `sign mode ${sum.value.mode}: expected DIRECT (${SignMode.DIRECT})`);
+  const message = directSignBytes(tx.raw, context.chain.chainId, account.accountNumber);
+  if (entry.key !== undefined && context.verifier.secp256k1(entry.key.bytes, message, entry.signature))
+    return ok(undefined);
+  return failSdk(
+    'unauthorized',
+    `signature verification failed; please verify account number (${account.accountNumber}), ` +
+      `sequence (${account.sequence}) and chain-id (${context.chain.chainId})`,
+  );
+}

@@ -1,0 +1,199 @@
+/** One transaction from its bytes to its result. */
+import type { Event, ExecTxResult } from '#core/abci.ts';
+import { EMPTY } from '#core/bytes.ts';
+import { divFloor, MAX_UINT64 } from '#core/int.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { err, type Failure, ok, type Result } from '#core/result.ts';
+import { TxMsgDataSchema } from '#proto/gen/cosmos/base/abci/v1beta1/abci_pb.ts';
+import { encode, typeUrlOf } from '#proto/message.ts';
+import { formatAddress } from '../address.ts';
+import { amountOf, type DecCoin } from '../coins.ts';
+import type { BlockInfo, ChainParams } from '../context.ts';
+import { failSdk } from '../errors.ts';
+import { EventLog } from '../events.ts';
+import { guarded } from '../guard.ts';
+import type { ModuleTable } from '../module-table.ts';
+import type { StateBranch } from '../state/branch.ts';
+import { type GasMeter, gasMeter, infiniteGasMeter, meteredState } from '../state/gas.ts';
+import { type AntePassed, runAnte, type TxMode } from './ante.ts';
+import { type DecodedTx, decodeTx } from './decode.ts';
+
+export interface TxEnvironment {
+  readonly table: ModuleTable;
+  readonly chain: ChainParams;
+  readonly block: BlockInfo;
+  readonly verifier: Verifier;
+  readonly logger: Logger;
+  readonly minGasPrices: readonly DecCoin[];
+  /** Most gas of one block; −1: unlimited. */
+  readonly maxBlockGas: bigint;
+}
+
+export interface TxOutcome {
+  readonly result: ExecTxResult;
+  /** Encoded responses with their type URLs, of a transaction that executed. */
+  readonly responses: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
+  /** Absent when the ante checks refused it: such a transaction changed nothing. */
+  readonly admitted: { readonly sender: string; readonly sequence: bigint; readonly priority: bigint } | undefined;
+}
+
+/**
+ * Runs a transaction on `state`, and leaves there what it may leave: nothing when the ante checks refuse it; fee and
+ * sequence when its messages fail; everything when they succeed. Messages run in the modes `deliver` and `simulate` alone.
+ * @param blockGasLeft what the block's gas limit still allows; undefined when unlimited.
+ */
+export function runTx(
+  environment: TxEnvironment,
+  state: StateBranch,
+  bytes: Uint8Array,
+  mode: TxMode,
+  blockGasLeft?: bigint,
+): TxOutcome {
+  if (blockGasLeft !== undefined && blockGasLeft <= 0n)
+    return refused(failure('outOfGas', 'no block gas left to run tx'), undefined, 0n, []);
+  const decoded = decodeTx(bytes, environment.table);
+  if (!decoded.ok) return refused(decoded.error, undefined, 0n, []);
+  const tx = decoded.value;
+  const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;
+  const meter = mode === 'simulate' ? infiniteGasMeter() : gasMeter(gasLimit);
+  const { maxBlockGas } = environment;
+  if (mode !== 'simulate' && maxBlockGas > 0n && gasLimit > maxBlockGas)
+    return refused(
+      failure('invalidGasLimit', `tx gas limit ${gasLimit} exceeds block max gas ${maxBlockGas}`),
+      meter,
+      gasLimit,
+      [],
+    );
+
+  const events = new EventLog();
+  const ante = passAnte(environment, state, { tx, meter, mode, events });
+  if (!ante.ok) return refused(ante.error, meter, gasLimit, []);
+  const admitted = admission(environment, tx, ante.value, gasLimit);
+  if (mode !== 'deliver' && mode !== 'simulate')
+    return { result: success(meter, gasLimit, EMPTY, events.events), responses: [], admitted };
+
+  const branch = state.branch();
+  const ran = guarded('transaction', environment.logger, () => runMessages(environment, branch, tx, meter));
+  if (!ran.ok) return { ...refused(ran.error, meter, gasLimit, events.events), admitted };
+  if (blockGasLeft !== undefined && meter.consumed > blockGasLeft)
+    return {
+      ...refused(failure('outOfGas', 'the block gas limit is exceeded'), meter, gasLimit, events.events),
+      admitted,
+    };
+  branch.write();
+  const { responses } = ran.value;
+  const data = encode(TxMsgDataSchema, { msgResponses: responses });
+  const wanted = mode === 'simulate' ? MAX_UINT64 : gasLimit;
+  return { result: success(meter, wanted, data, [...events.events, ...ran.value.events]), responses, admitted };
+}
+
+interface AnteInput {
+  readonly tx: DecodedTx;
+  readonly meter: GasMeter;
+  readonly mode: TxMode;
+  readonly events: EventLog;
+}
+
+function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInput): Result<AntePassed> {
+  const branch = state.branch();
+  const { tx, meter, mode, events } = input;
+  const passed = guarded('ante checks', environment.logger, () =>
+    runAnte(
+      {
+        state: meteredState(branch, meter),
+        gas: meter,
+        events,
+        height: environment.block.height,
+        chain: environment.chain,
+        mode,
+        verifier: environment.verifier,
+        minGasPrices: environment.minGasPrices,
+      },
+      tx,
+    ),
+  );
+  if (passed.ok) branch.write();
+  return passed;
+}
+
+interface Ran {
+  readonly responses: { readonly typeUrl: string; readonly value: Uint8Array }[];
+  readonly events: readonly Event[];
+}
+
+function runMessages(environment: TxEnvironment, branch: StateBranch, tx: DecodedTx, gas: GasMeter): Result<Ran> {
+  const { chain, block } = environment;
+  const state = meteredState(branch, gas);
+  const responses: Ran['responses'] = [];
+  const all: Event[] = [];
+  for (const [i, { handler, message }] of tx.messages.entries()) {
+    const events = new EventLog([['msg_index', String(i)]]);
+    const signers = handler.signers(message, chain);
+    if (!signers.ok) return signers;
+    const sender = signers.value[0];
+    events.emit('message', [
+      ['action', handler.typeUrl],
+      ...(sender === undefined ? [] : [['sender', formatAddress(chain, sender)] as const]),
+      ['module', moduleOf(handler.typeUrl)],
+    ]);
+    const handled = handler.handle({ state, gas, events, block, chain }, message);
+    if (!handled.ok)
+      return err({
+        ...handled.error,
+        message: `failed to execute message; message index: ${i}: ${handled.error.message}`,
+      });
+    responses.push({ typeUrl: typeUrlOf(handler.response), value: handled.value });
+    all.push(...events.events);
+  }
+  return ok({ responses, events: all });
+}
+
+/** `/cosmos.bank.v1beta1.MsgSend` → `bank` (types/events.go GetModuleNameFromTypeURL). */
+function moduleOf(typeUrl: string): string {
+  return typeUrl.split('.')[1] ?? '';
+}
+
+/** Priorities are fee ÷ gas in millionths of the base denomination. */
+const PRIORITY_SCALE = 1_000_000n;
+
+function admission(
+  environment: TxEnvironment,
+  tx: DecodedTx,
+  passed: AntePassed,
+  gasLimit: bigint,
+): TxOutcome['admitted'] {
+  const { chain } = environment;
+  const first = passed.signers.all[0];
+  const fee = amountOf(passed.fee, chain.baseDenom);
+  return {
+    sender: first === undefined ? '' : formatAddress(chain, first),
+    sequence: tx.authInfo.signerInfos[0]?.sequence ?? 0n,
+    priority: gasLimit === 0n ? 0n : divFloor(fee * PRIORITY_SCALE, gasLimit),
+  };
+}
+
+function failure(kind: Parameters<typeof failSdk>[0], detail: string): Failure {
+  return failSdk(kind, detail).error;
+}
+
+function success(meter: GasMeter, gasWanted: bigint, data: Uint8Array, events: readonly Event[]): ExecTxResult {
+  return { code: 0, codespace: '', data, log: '', info: '', gasWanted, gasUsed: meter.consumed, events };
+}
+
+function refused(error: Failure, meter: GasMeter | undefined, gasWanted: bigint, events: readonly Event[]): TxOutcome {
+  return {
+    result: {
+      code: error.code,
+      codespace: error.codespace,
+      data: EMPTY,
+      log: error.message,
+      info: '',
+      gasWanted,
+      gasUsed: meter?.consumed ?? 0n,
+      events,
+    },
+    responses: [],
+    admitted: undefined,
+  };
+}

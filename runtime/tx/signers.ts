@@ -1,0 +1,33 @@
+import { toHex } from '#core/bytes.ts';
+import { ok, type Result } from '#core/result.ts';
+import { parseAddress } from '../address.ts';
+import type { ChainParams } from '../context.ts';
+import type { DecodedTx } from './decode.ts';
+
+export interface Signers {
+  /** Each once, in the order in which their signatures must stand. */
+  readonly all: readonly Uint8Array[];
+  readonly feePayer: Uint8Array | undefined;
+}
+
+/** Signers of the messages in order, then the fee payer when it is none of them. The first pays unless told otherwise. */
+export function signersOf(tx: DecodedTx, chain: ChainParams): Result<Signers> {
+  const all: Uint8Array[] = [];
+  const seen = new Set<string>();
+  const add = (address: Uint8Array): void => {
+    const id = toHex(address);
+    if (!seen.has(id)) all.push(address);
+    seen.add(id);
+  };
+  for (const { handler, message } of tx.messages) {
+    const signers = handler.signers(message, chain);
+    if (!signers.ok) return signers;
+    for (const address of signers.value) add(address);
+  }
+  const payer = tx.authInfo.fee?.payer ?? '';
+  if (payer === '') return ok({ all, feePayer: all[0] });
+  const address = parseAddress(chain, payer, 'fee.payer');
+  if (!address.ok) return address;
+  add(address.value);
+  return ok({ all, feePayer: address.value });
+}
