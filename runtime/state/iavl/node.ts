@@ -3,6 +3,7 @@
  * those of cosmos/iavl v1 (node.go writeHashBytes); the record in the database is our own.
  */
 import { assert } from '#core/assert.ts';
+import { EMPTY } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { divFloorSafe } from '#core/int.ts';
 import { STATE_LIMITS } from '../../limits.ts';
@@ -133,9 +134,28 @@ export function readRef(view: DataView, at: number): NodeRef {
   };
 }
 
+const ARENA_CHUNK_BYTES = 32_768;
+
+/** Cuts the many small records of a version out of few buffers, which spares the garbage collector. */
+export class Arena {
+  #chunk = EMPTY;
+  #at = 0;
+
+  take(bytes: number): Uint8Array {
+    if (bytes > ARENA_CHUNK_BYTES >>> 2) return new Uint8Array(bytes);
+    if (this.#at + bytes > this.#chunk.length) {
+      this.#chunk = new Uint8Array(ARENA_CHUNK_BYTES);
+      this.#at = 0;
+    }
+    const start = this.#at;
+    this.#at += bytes;
+    return this.#chunk.subarray(start, this.#at);
+  }
+}
+
 /** Leaf: 00 ‖ key length u32 ‖ key ‖ value. */
-export function encodeLeaf(leaf: LeafNode): Uint8Array {
-  const out = new Uint8Array(LEAF_HEADER + leaf.key.length + leaf.value.length);
+export function encodeLeaf(leaf: LeafNode, arena: Arena): Uint8Array {
+  const out = arena.take(LEAF_HEADER + leaf.key.length + leaf.value.length);
   out[0] = LEAF;
   putU32(out, 1, leaf.key.length);
   out.set(leaf.key, LEAF_HEADER);
@@ -144,8 +164,8 @@ export function encodeLeaf(leaf: LeafNode): Uint8Array {
 }
 
 /** Inner: 01 ‖ left ‖ right ‖ key. */
-export function encodeInner(key: Uint8Array, left: NodeRef, right: NodeRef): Uint8Array {
-  const out = new Uint8Array(INNER_HEADER + key.length);
+export function encodeInner(key: Uint8Array, left: NodeRef, right: NodeRef, arena: Arena): Uint8Array {
+  const out = arena.take(INNER_HEADER + key.length);
   out[0] = INNER;
   writeRef(out, 1, left);
   writeRef(out, 1 + REF_BYTES, right);

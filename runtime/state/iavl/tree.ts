@@ -9,6 +9,7 @@ import type { KvOp, KvRange } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../../limits.ts';
 import type { KvReader } from '../kv-view.ts';
 import {
+  Arena,
   encodeInner,
   encodeLeaf,
   heightOf,
@@ -126,6 +127,7 @@ export class TreeEditor {
   seal(version: number): SealedTree {
     assert(version > 0 && version <= STATE_LIMITS.maxVersion, `version ${version} is out of range`);
     const puts: KvOp[] = [];
+    const arena = new Arena();
     let nonce = 0;
     const sealLink = (link: Link): NodeRef => {
       if (link.kind === 'ref') return link;
@@ -135,7 +137,7 @@ export class TreeEditor {
       if (link.kind === 'leaf') {
         const hash = leafHash(link, version);
         const ref: NodeRef = { kind: 'ref', version, nonce: own, height: 0, size: 1, hash };
-        puts.push({ type: 'put', key: this.#nodes.key(ref), value: encodeLeaf(link) });
+        puts.push({ type: 'put', key: this.#nodes.key(ref), value: encodeLeaf(link, arena) });
         this.#nodes.remember(ref, link);
         return ref;
       }
@@ -143,8 +145,10 @@ export class TreeEditor {
       const right = sealLink(link.right);
       const hash = innerHash(link, version, left.hash, right.hash);
       const ref: NodeRef = { kind: 'ref', version, nonce: own, height: link.height, size: link.size, hash };
-      puts.push({ type: 'put', key: this.#nodes.key(ref), value: encodeInner(link.key, left, right) });
-      this.#nodes.remember(ref, { ...link, left, right });
+      puts.push({ type: 'put', key: this.#nodes.key(ref), value: encodeInner(link.key, left, right, arena) });
+      link.left = left;
+      link.right = right;
+      this.#nodes.remember(ref, link);
       return ref;
     };
     const root = this.#root === undefined ? undefined : sealLink(this.#root);
