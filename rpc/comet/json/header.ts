@@ -3,7 +3,7 @@ import type { BlockId } from '#core/types/block-id.ts';
 import { toHeight } from '#core/types/brand.ts';
 import type { Header } from '#core/types/header.ts';
 import { formatTime } from '#core/types/timestamp.ts';
-import { asHex, asInt32, asInt64, asObject, asString, asTime } from './reader.ts';
+import { asHex, asInt32, asInt64, asObject, asString, asTime, asUint64 } from './reader.ts';
 
 export function blockIdJson(id: BlockId) {
   return {
@@ -57,8 +57,8 @@ export function readHeaderJson(title: string, value: unknown): Header {
   const hash = (name: string) => asHex(`${title}.${name}`, object[name]);
   return {
     version: {
-      block: asInt64(`${title}.version.block`, version.block ?? '0'),
-      app: asInt64(`${title}.version.app`, version.app ?? '0'),
+      block: asUint64(`${title}.version.block`, version.block ?? '0'),
+      app: asUint64(`${title}.version.app`, version.app ?? '0'),
     },
     chainId: asString(`${title}.chain_id`, object.chain_id),
     height: toHeight(asInt64(`${title}.height`, object.height)),

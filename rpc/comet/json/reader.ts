@@ -3,7 +3,7 @@
  * are hex, keys and signatures are base64. Every refusal names the path of the field.
  */
 import { EMPTY, fromBase64, fromHex } from '#core/bytes.ts';
-import { MAX_INT64, MIN_INT64 } from '#core/int.ts';
+import { MAX_INT64, MAX_UINT64, MIN_INT64 } from '#core/int.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { parseTime, type Timestamp } from '#core/types/timestamp.ts';
 
@@ -70,6 +70,16 @@ export function asInt64(title: string, value: unknown): bigint {
   else if (typeof value === 'string' && /^-?[0-9]{1,19}$/.test(value)) number = BigInt(value);
   else refuse(title, 'an integer, as decimal digits', value);
   if (number < MIN_INT64 || number > MAX_INT64) refuse(title, 'a 64-bit integer', value);
+  return number;
+}
+
+/** An unsigned 64-bit integer as a decimal string or a safe number. */
+export function asUint64(title: string, value: unknown): bigint {
+  let number: bigint;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) number = BigInt(value);
+  else if (typeof value === 'string' && /^[0-9]{1,20}$/.test(value)) number = BigInt(value);
+  else refuse(title, 'an integer ≥ 0, as decimal digits', value);
+  if (number < 0n || number > MAX_UINT64) refuse(title, 'an unsigned 64-bit integer', value);
   return number;
 }
 

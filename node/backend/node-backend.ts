@@ -1,0 +1,255 @@
+/** The backend port of all interfaces (`rpc/backend.ts`) over this node's stores, mempool, index and application. */
+import type { CheckTxResponse, QueryRequest, QueryResponse } from '#core/abci.ts';
+import { EMPTY, fromHex, toHexUpper } from '#core/bytes.ts';
+import { asString, decode, readFields } from '#core/codec/proto-reader.ts';
+import type { PublicKey } from '#core/crypto/pubkey.ts';
+import { consensusAddress } from '#core/crypto/pubkey.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { err, ok } from '#core/result.ts';
+import { type Height, toHeight } from '#core/types/brand.ts';
+import { toCommit } from '#core/types/commit.ts';
+import type { Evidence } from '#core/types/evidence.ts';
+import { indexOfValidator } from '#core/types/validator-set.ts';
+import type {
+  Answer,
+  Backend,
+  BackendError,
+  BlockRecord,
+  BlockSummary,
+  CommittedBlock,
+  ConsensusStateView,
+  NetInfo,
+  NodeInfo,
+  NodeStatus,
+  SearchRequest,
+} from '#rpc/backend.ts';
+import type { RuntimeApplication } from '#runtime/app.ts';
+import { grpcFailure } from '#runtime/errors.ts';
+import { GET_TX_PATH } from '#runtime/tx/service.ts';
+import type { BlockStore, StateStore } from '../driver/stores.ts';
+import type { Indexer } from '../indexer/indexer.ts';
+import { heightOfPosition, type Position } from '../indexer/keys.ts';
+import type { Searcher } from '../indexer/search.ts';
+import { type Mempool, refusalResponse } from '../mempool/mempool.ts';
+
+export interface NodeBackendOptions {
+  /** The genesis document, as it is on disk. */
+  readonly genesisDocument: Uint8Array;
+  readonly node: Omit<NodeInfo, 'appVersion' | 'txIndex'>;
+  /** This node's consensus key, when it has one. */
+  readonly validatorKey: PublicKey | undefined;
+}
+
+export interface NodeBackendDependencies {
+  readonly blocks: BlockStore;
+  readonly states: Pick<StateStore, 'load' | 'validators' | 'params' | 'finalizeResponse'>;
+  readonly app: Pick<RuntimeApplication, 'info' | 'query' | 'checkTx' | 'encodeGetTx'>;
+  readonly mempool: Pick<Mempool, 'submit' | 'count' | 'bytes' | 'list'>;
+  /** `undefined`: this node keeps no index. */
+  readonly index: { readonly indexer: Indexer; readonly searcher: Searcher } | undefined;
+  readonly network: () => NetInfo;
+  readonly consensus: {
+    /** `undefined` while the engine does not run. */
+    state(): ConsensusStateView | undefined;
+    catchingUp(): boolean;
+    /** The error says why the evidence is refused. */
+    submitEvidence(evidence: Evidence): Promise<Answer<Uint8Array>>;
+  };
+  readonly logger: Logger;
+}
+
+export interface NodeBackend extends Backend {
+  /** Told of each block after its state is saved, in order. Never throws. */
+  committed(committed: CommittedBlock): void;
+  /** Resolves when everything told so far is indexed and the listeners know of it. */
+  settled(): Promise<void>;
+}
+
+function fail(kind: BackendError['kind'], message: string): { readonly ok: false; readonly error: BackendError } {
+  return err({ kind, message });
+}
+
+const NO_INDEX = fail('unavailable', 'transaction indexing is disabled');
+
+export function createNodeBackend(options: NodeBackendOptions, dependencies: NodeBackendDependencies): NodeBackend {
+  const { blocks, states, app, mempool, index, consensus } = dependencies;
+  const logger = dependencies.logger.child('backend');
+  const listeners = new Set<(committed: CommittedBlock) => void>();
+  // The block store is ahead of the state while a block is being executed; the outside sees executed blocks only.
+  let latest: Height = states.load()?.lastBlockHeight ?? toHeight(0n);
+  let running: Promise<void> = Promise.resolve();
+
+  /** A block whose state is there. */
+  function record(height: bigint): BlockRecord | undefined {
+    const meta = height > latest ? undefined : blocks.meta(height);
+    const block = meta && blocks.block(height);
+    return meta && block && { blockId: meta.blockId, block };
+  }
+
+  function summary(height: Height): BlockSummary | undefined {
+    const meta = height === 0n || height > latest ? undefined : blocks.meta(height);
+    return meta && { height, hash: meta.blockId.hash, appHash: meta.header.appHash, time: meta.header.time };
+  }
+
+  function present<T>(value: T | undefined, what: string, height: bigint): Answer<T> {
+    return value === undefined ? fail('not-found', `could not find ${what} for height #${height}`) : ok(value);
+  }
+
+  function blockByHash(hash: Uint8Array): Answer<BlockRecord> {
+    const height = blocks.heightOfHash(hash);
+    const found = height === undefined ? undefined : record(height);
+    return found === undefined ? fail('not-found', `block ${toHexUpper(hash)} not found`) : ok(found);
+  }
+
+  function validatorInfo(): NodeStatus['validator'] {
+    if (options.validatorKey === undefined) return undefined;
+    const set = states.validators(latest + 1n);
+    const place = set === undefined ? -1 : indexOfValidator(set, consensusAddress(options.validatorKey));
+    return { publicKey: options.validatorKey, power: set?.validators[place]?.power ?? 0n };
+  }
+
+  async function checked(run: () => Promise<CheckTxResponse>): Promise<Answer<CheckTxResponse>> {
+    try {
+      return ok(await run());
+    } catch (error) {
+      logger.error('A transaction could not be checked.', { error });
+      return fail('unavailable', "the transaction could not be checked; the node's log says more");
+    }
+  }
+
+  async function tell(committed: CommittedBlock): Promise<void> {
+    await index?.indexer.committed(committed);
+    for (const listener of [...listeners]) {
+      try {
+        listener(committed);
+      } catch (error) {
+        logger.error('A listener for blocks failed.', { error });
+      }
+    }
+  }
+
+  async function found<T>(
+    request: SearchRequest,
+    kind: 'txs' | 'blocks',
+    load: (at: Position) => T | undefined,
+  ): Promise<Answer<{ total: number; items: T[] }>> {
+    if (index === undefined) return NO_INDEX;
+    const positions = await index.searcher[kind](request);
+    if (!positions.ok) return positions;
+    // A block that has been pruned since stays in the index, and in the total: pages must not move.
+    const items = positions.value.positions.map(load).filter((item) => item !== undefined);
+    return ok({ total: positions.value.total, items });
+  }
+
+  return {
+    status: () => ({
+      node: { ...options.node, appVersion: app.info().appVersion, txIndex: index !== undefined },
+      latest: summary(latest),
+      earliest: summary(blocks.base),
+      catchingUp: consensus.catchingUp(),
+      validator: validatorInfo(),
+    }),
+    netInfo: () => dependencies.network(),
+    genesis: () => options.genesisDocument,
+    consensusState() {
+      const state = consensus.state();
+      return state === undefined ? fail('unavailable', 'consensus is not running yet') : ok(state);
+    },
+    heights: () => ({ base: blocks.base > latest ? latest : blocks.base, latest }),
+    block: (height) => present(record(height), 'block', height),
+    blockByHash,
+    blockMeta(height) {
+      const meta = height > latest ? undefined : blocks.meta(height);
+      return present(meta && { ...meta, blockBytes: meta.size }, 'block', height);
+    },
+    signedHeader(height) {
+      const meta = height > latest ? undefined : blocks.meta(height);
+      const canonical = blocks.commit(height);
+      const seen = canonical === undefined ? blocks.seenCommit(height) : undefined;
+      const commit = canonical ?? (seen && toCommit(seen));
+      const signed = meta && commit && { header: meta.header, commit, canonical: canonical !== undefined };
+      return present(signed, 'commit', height);
+    },
+    results: (height) => present(height > latest ? undefined : states.finalizeResponse(height), 'results', height),
+    validators: (height) => present(states.validators(height), 'validator set', height),
+    consensusParams: (height) => present(states.params(height), 'consensus params', height),
+
+    async tx(hash) {
+      if (index === undefined) return NO_INDEX;
+      const tx = index.indexer.txByHash(hash);
+      return tx === undefined ? fail('not-found', `tx (${toHexUpper(hash)}) not found`) : ok(tx);
+    },
+    searchTxs: (request) => found(request, 'txs', (at) => index?.indexer.txAt(at)),
+    searchBlocks: (request) => found(request, 'blocks', (at) => record(heightOfPosition(at))),
+
+    checkTx: (tx) => checked(() => app.checkTx({ tx, type: 'new' })),
+    broadcastTx: (tx) =>
+      checked(async () => {
+        const submitted = await mempool.submit(tx);
+        return submitted.ok ? submitted.value : refusalResponse(submitted.error);
+      }),
+    mempool: (limit) => ({ count: mempool.count(), bytes: mempool.bytes(), txs: mempool.list(limit) }),
+    broadcastEvidence: (evidence) => consensus.submitEvidence(evidence),
+
+    appInfo: () => app.info(),
+    async query(request) {
+      if (request.path !== GET_TX_PATH) return ok(app.query(request));
+      return index === undefined ? NO_INDEX : ok(getTx(request, index.indexer, blocks, app, latest));
+    },
+    onCommitted(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    committed(committed) {
+      latest = committed.block.header.height;
+      running = running
+        .then(() => tell(committed))
+        .catch((error: unknown) => logger.error('A block could not be indexed.', { error }));
+    },
+    settled: () => running,
+  };
+}
+
+/** cosmos.tx.v1beta1.Service/GetTx, with the Cosmos SDK's refusals. */
+function getTx(
+  request: QueryRequest,
+  indexer: Indexer,
+  blocks: Pick<BlockStore, 'meta'>,
+  app: Pick<RuntimeApplication, 'encodeGetTx'>,
+  latest: Height,
+): QueryResponse {
+  const respond = (part: Partial<QueryResponse>): QueryResponse => ({
+    code: 0,
+    codespace: '',
+    log: '',
+    info: '',
+    index: 0n,
+    key: EMPTY,
+    value: EMPTY,
+    proofOps: [],
+    height: latest,
+    ...part,
+  });
+  const refuse = ({ code, codespace, message }: { code: number; codespace: string; message: string }) =>
+    respond({ code, codespace, log: message });
+  const hash = readHash(request.data);
+  if (!hash.ok) return refuse(grpcFailure('InvalidArgument', hash.error));
+  const record = indexer.txByHash(fromHex(hash.value));
+  const meta = record && blocks.meta(record.height);
+  if (record === undefined || meta === undefined) return refuse(grpcFailure('NotFound', `tx not found: ${hash.value}`));
+  const encoded = app.encodeGetTx({ ...record, time: meta.header.time });
+  return encoded.ok ? respond({ value: encoded.value }) : refuse(encoded.error);
+}
+
+/** GetTxRequest{hash}: 64 hex digits. */
+function readHash(data: Uint8Array): ReturnType<typeof decode<string>> {
+  const text = decode(() => {
+    const [field] = readFields('GetTxRequest', data, { known: [1] });
+    return field === undefined ? '' : asString('GetTxRequest.hash', field, 128);
+  });
+  if (!text.ok) return text;
+  return /^[0-9a-fA-F]{64}$/.test(text.value)
+    ? ok(text.value.toUpperCase())
+    : err(`hash: expected 64 hex digits, got ${JSON.stringify(text.value)}`);
+}

@@ -1,0 +1,300 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Event, ExecTxResult, FinalizeBlockResponse } from '#core/abci.ts';
+import { EMPTY, toHexUpper, utf8 } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
+import type { Block } from '#core/types/block.ts';
+import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
+import { toHeight } from '#core/types/brand.ts';
+import { EMPTY_COMMIT } from '#core/types/commit.ts';
+import { ZERO_TIME } from '#core/types/timestamp.ts';
+import { eventValues } from '#rpc/backend.ts';
+import { matchesQuery, parseQuery, type Query } from '#rpc/query.ts';
+import { encodeTxRecord, readTxRecord } from './codec.ts';
+import { type CommittedResults, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
+import { heightOfPosition, type Position, position } from './keys.ts';
+import { createSearcher } from './search.ts';
+
+function event(type: string, attributes: Record<string, string>, index = true): Event {
+  return { type, attributes: Object.entries(attributes).map(([key, value]) => ({ key, value, index })) };
+}
+
+function result(events: readonly Event[], code = 0): ExecTxResult {
+  return { code, data: EMPTY, log: '', info: '', gasWanted: 1n, gasUsed: 1n, events, codespace: '' };
+}
+
+function committed(
+  height: number,
+  txs: readonly { readonly tx: Uint8Array; readonly result: ExecTxResult }[],
+  events: readonly Event[] = [],
+): CommittedResults {
+  const block: Block = {
+    header: {
+      version: { block: 11n, app: 0n },
+      chainId: 'test-1',
+      height: toHeight(height),
+      time: ZERO_TIME,
+      lastBlockId: NIL_BLOCK_ID,
+      lastCommitHash: EMPTY,
+      dataHash: EMPTY,
+      validatorsHash: EMPTY,
+      nextValidatorsHash: EMPTY,
+      consensusHash: EMPTY,
+      appHash: EMPTY,
+      lastResultsHash: EMPTY,
+      evidenceHash: EMPTY,
+      proposerAddress: new Uint8Array(20),
+    },
+    txs: txs.map(({ tx }) => tx),
+    evidence: [],
+    lastCommit: EMPTY_COMMIT,
+  };
+  const results: FinalizeBlockResponse = {
+    events,
+    txResults: txs.map((one) => one.result),
+    validatorUpdates: [],
+    consensusParamUpdates: undefined,
+    appHash: EMPTY,
+  };
+  return { block, results };
+}
+
+function sourceOf(chain: readonly CommittedResults[], base = 1n): IndexSource {
+  const at = (height: bigint) => (height < base ? undefined : chain[Number(height) - 1]);
+  return {
+    heights: () => ({ base, latest: BigInt(chain.length) }),
+    block: (height) => at(height)?.block,
+    results: (height) => at(height)?.results,
+  };
+}
+
+function open(source: IndexSource, kv = new MemoryKv()) {
+  const indexer = createIndexer({ kv, source, logger: silentLogger });
+  return { kv, indexer, searcher: createSearcher({ kv, indexer }) };
+}
+
+function parsed(text: string): Query {
+  const query = parseQuery(text);
+  if (!query.ok) throw new Error(query.error);
+  return query.value;
+}
+
+async function search(
+  { searcher }: ReturnType<typeof open>,
+  text: string,
+  options: { order?: 'asc' | 'desc'; page?: number; perPage?: number; blocks?: boolean } = {},
+) {
+  const { order = 'asc', page = 1, perPage = 100, blocks = false } = options;
+  const found = await searcher[blocks ? 'blocks' : 'txs']({ query: parsed(text), order, page, perPage });
+  if (!found.ok) throw new Error(found.error.message);
+  return found.value;
+}
+
+const send = (from: string, to: string) =>
+  result([event('transfer', { sender: from, recipient: to }), event('message', { action: 'send' })]);
+
+function sampleChain(): CommittedResults[] {
+  return [
+    committed(1, []),
+    committed(
+      2,
+      [
+        { tx: utf8('tx-a'), result: send('alice', 'bob') },
+        { tx: utf8('tx-b'), result: send('carol', 'alice') },
+      ],
+      [event('mint', { amount: '7' })],
+    ),
+    committed(3, [{ tx: utf8('tx-c'), result: send('alice', 'carol') }], [event('mint', { amount: '12' })]),
+  ];
+}
+
+test('finds transactions by hash, height and attributes', async () => {
+  const chain = sampleChain();
+  const index = open(sourceOf(chain));
+  await index.indexer.catchUp();
+  const hash = toHexUpper(sha256(utf8('tx-b')));
+  expect(await search(index, `tx.hash='${hash}'`)).toEqual({ total: 1, positions: [position(2n, 1)] });
+  expect(await search(index, `tx.hash='${hash.toLowerCase()}'`)).toEqual({ total: 1, positions: [position(2n, 1)] });
+  expect(await search(index, `tx.hash='${hash}' AND tx.height=3`)).toEqual({ total: 0, positions: [] });
+  expect(await search(index, `tx.hash='${hash}' AND transfer.sender='alice'`)).toEqual({ total: 0, positions: [] });
+  expect(await search(index, "tx.hash='00'")).toEqual({ total: 0, positions: [] });
+  expect((await search(index, 'tx.height=2')).positions).toEqual([position(2n, 0), position(2n, 1)]);
+  expect((await search(index, 'tx.height>2')).positions).toEqual([position(3n, 0)]);
+  expect((await search(index, 'tx.height < 2.5 AND tx.height >= 1.5')).total).toBe(2);
+  expect((await search(index, "tx.height='3'")).total).toBe(1);
+  expect((await search(index, "transfer.sender='alice'")).positions).toEqual([position(2n, 0), position(3n, 0)]);
+  expect((await search(index, "transfer.sender='alice' AND tx.height>=3")).positions).toEqual([position(3n, 0)]);
+  expect((await search(index, "transfer.sender='alice' AND transfer.recipient='alice'")).total).toBe(0);
+  expect((await search(index, "transfer.recipient CONTAINS 'aro' AND message.action EXISTS")).total).toBe(1);
+  expect((await search(index, "transfer.sender='nobody'")).total).toBe(0);
+});
+
+test('finds blocks by height and by the events of the block', async () => {
+  const index = open(sourceOf(sampleChain()));
+  await index.indexer.catchUp();
+  expect((await search(index, 'block.height > 1', { blocks: true })).positions).toEqual([
+    position(2n, 0),
+    position(3n, 0),
+  ]);
+  expect((await search(index, 'mint.amount > 7', { blocks: true })).positions).toEqual([position(3n, 0)]);
+  expect((await search(index, "transfer.sender='alice'", { blocks: true })).total).toBe(0);
+});
+
+test('pages agree with the total, in both orders', async () => {
+  const chain = Array.from({ length: 7 }, (_, i) =>
+    committed(
+      i + 1,
+      [0, 1, 2].map((n) => ({ tx: utf8(`tx-${i}-${n}`), result: send('a', 'b') })),
+    ),
+  );
+  const index = open(sourceOf(chain));
+  await index.indexer.catchUp();
+  for (const order of ['asc', 'desc'] as const) {
+    const seen: Position[] = [];
+    for (let page = 1; ; page++) {
+      const found = await search(index, "transfer.sender='a'", { order, page, perPage: 4 });
+      expect(found.total).toBe(21);
+      if (found.positions.length === 0) break;
+      seen.push(...found.positions);
+    }
+    const inOrder = [...seen].sort((a, b) => (a < b ? -1 : 1));
+    expect(seen).toEqual(order === 'asc' ? inOrder : inOrder.reverse());
+    expect(new Set(seen).size).toBe(21);
+  }
+});
+
+test('catches up after a restart, and with what a crash lost', async () => {
+  const chain = sampleChain();
+  const whole = open(sourceOf(chain));
+  await whole.indexer.catchUp();
+  const behind = open(sourceOf(chain.slice(0, 1)));
+  await behind.indexer.catchUp();
+  await behind.indexer.close();
+  const reopened = open(sourceOf(chain), behind.kv);
+  expect(reopened.indexer.indexedHeight()).toBe(1n);
+  await reopened.indexer.catchUp();
+  expect(reopened.kv.dump()).toEqual(whole.kv.dump());
+});
+
+test('indexes what commits tell it, in order, and fills the gaps from the source', async () => {
+  const chain = sampleChain();
+  const index = open(sourceOf(chain));
+  // The first commit was missed.
+  const told = chain.slice(1).map((one) => index.indexer.committed(one));
+  await Promise.all(told);
+  expect(index.indexer.indexedHeight()).toBe(3n);
+  const whole = open(sourceOf(chain));
+  await whole.indexer.catchUp();
+  expect(index.kv.dump()).toEqual(whole.kv.dump());
+});
+
+test('starts at the oldest block that is kept', async () => {
+  const index = open(sourceOf(sampleChain(), 3n));
+  await index.indexer.catchUp();
+  expect((await search(index, 'tx.height > 0')).positions).toEqual([position(3n, 0)]);
+});
+
+test('a hash goes on naming the transaction that succeeded', async () => {
+  const tx = utf8('same');
+  const hash = sha256(tx);
+  const one = (height: number, ...codes: number[]) =>
+    committed(
+      height,
+      codes.map((code) => ({ tx, result: result([], code) })),
+    );
+  const index = open(sourceOf([one(1, 5), one(2, 0, 5), one(3, 5)]));
+  await index.indexer.catchUp();
+  expect(index.indexer.txByHash(hash)).toMatchObject({ height: 2n, index: 0, result: { code: 0 } });
+  expect(index.indexer.txByHash(sha256(utf8('other')))).toBeUndefined();
+});
+
+test('attributes that are not to be indexed are not found, but stand in the record', async () => {
+  const hidden = event('secret', { key: 'x' }, false);
+  const index = open(sourceOf([committed(1, [{ tx: utf8('t'), result: result([hidden]) }])]));
+  await index.indexer.catchUp();
+  expect((await search(index, "secret.key='x'")).total).toBe(0);
+  expect(index.indexer.txAt(position(1n, 0))?.result.events).toEqual([hidden]);
+});
+
+const names = fc.constantFrom('a', 'b', 'ab');
+const values = fc.constantFrom('1', '2', '10', 'x', 'xy', '');
+const anyEvent = fc
+  .record({ type: names, attributes: fc.array(fc.tuple(names, values, fc.boolean()), { maxLength: 3 }) })
+  .map(
+    ({ type, attributes }): Event => ({
+      type,
+      attributes: attributes.map(([key, value, index]) => ({ key, value, index })),
+    }),
+  );
+const anyTx = fc.tuple(fc.array(anyEvent, { maxLength: 3 }), fc.boolean());
+const anyChain = fc.array(fc.array(anyTx, { maxLength: 3 }), { minLength: 1, maxLength: 5 });
+const anyCondition = fc.oneof(
+  fc.tuple(names, names, values).map(([type, key, value]) => `${type}.${key}='${value}'`),
+  fc
+    .tuple(names, names, fc.constantFrom('<', '<=', '>', '>=', '='), fc.nat(12))
+    .map(([type, key, op, n]) => `${type}.${key}${op}${n}`),
+  fc.tuple(names, names).map(([type, key]) => `${type}.${key} EXISTS`),
+  fc.tuple(names, names).map(([type, key]) => `${type}.${key} CONTAINS 'x'`),
+);
+
+test('a search finds exactly what a walk over all transactions finds', async () => {
+  await fc.assert(
+    fc.asyncProperty(anyChain, fc.array(anyCondition, { minLength: 1, maxLength: 3 }), async (blocks, conditions) => {
+      const chain = blocks.map((txs, i) =>
+        committed(
+          i + 1,
+          txs.map(([events, failed], n) => ({ tx: utf8(`${i}/${n}`), result: result(events, failed ? 1 : 0) })),
+        ),
+      );
+      const index = open(sourceOf(chain));
+      await index.indexer.catchUp();
+      const text = conditions.join(' AND ');
+      const expected = chain.flatMap(({ block, results }) =>
+        results.txResults.flatMap((one, i) =>
+          matchesQuery(parsed(text), eventValues(one.events, true)) ? [position(block.header.height, i)] : [],
+        ),
+      );
+      expect((await search(index, text)).positions).toEqual(expected);
+      const height = BigInt(chain.length);
+      expect((await search(index, `${text} AND tx.height=${height}`)).positions).toEqual(
+        expected.filter((at) => heightOfPosition(at) === height),
+      );
+    }),
+  );
+});
+
+test('records survive their encoding', () => {
+  const anyResult = fc.record({
+    code: fc.nat(0xffffffff),
+    data: fc.uint8Array({ maxLength: 20 }),
+    log: fc.string(),
+    info: fc.string(),
+    gasWanted: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
+    gasUsed: fc.bigInt(0n, 2n ** 63n - 1n),
+    events: fc.array(anyEvent),
+    codespace: fc.string(),
+  });
+  const anyRecord = fc.record({
+    height: fc.bigInt(1n, 2n ** 62n).map(toHeight),
+    index: fc.nat(),
+    tx: fc.uint8Array({ maxLength: 50 }),
+    result: anyResult,
+  });
+  fc.assert(
+    fc.property(anyRecord, (record) => {
+      expect(readTxRecord('record', encodeTxRecord(record))).toEqual(record);
+    }),
+  );
+});
+
+test('closing waits for the block at hand', async () => {
+  const index: { indexer: Indexer; kv: MemoryKv } = open(sourceOf(sampleChain()));
+  const running = index.indexer.catchUp();
+  await index.indexer.close();
+  await running;
+  const before = index.kv.size;
+  await index.indexer.catchUp();
+  expect(index.kv.size).toBe(before);
+});
