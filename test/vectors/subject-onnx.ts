@@ -1,6 +1,7 @@
 /** The ONNX compiler's part of the conformance door. */
 import { type CompiledModel, compileOnnx } from '#wasm-modules/compiler/compile.ts';
 import { openCore } from '#wasm-modules/compiler/harness.ts';
+import { widthOf } from '#wasm-modules/onnx/model.ts';
 import { describeError } from '#wasm-modules/onnx/refusal.ts';
 
 export interface OnnxTensor {
@@ -35,9 +36,10 @@ export function run(handle: OnnxHandle, inputs: readonly OnnxTensor[]): OnnxTens
   if (!answer.ok) throw new Error(answer.error);
   let from = 0;
   return handle.outputs.map(({ name, dtype, shape }) => {
-    const count = shape.reduce((product, d) => product * d, 1);
-    const data = new Float32Array(answer.value.slice(from, from + count * 4).buffer);
-    from += count * 4;
+    const bytes = shape.reduce((product, d) => product * d, 1) * widthOf(dtype);
+    const { buffer } = answer.value.slice(from, from + bytes);
+    from += bytes;
+    const data = dtype === 'float32' ? new Float32Array(buffer) : new Uint8Array(buffer);
     return { name, dtype, dims: shape, data };
   });
 }

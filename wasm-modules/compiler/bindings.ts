@@ -1,4 +1,4 @@
-import type { ValueInfo } from '../onnx/model.ts';
+import type { DataType, ValueInfo } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
 import { OPCODE } from './opcodes.ts';
 import { address, elements, float, type Operand, type PlanBuilder, type Value } from './plan.ts';
@@ -29,7 +29,7 @@ export type OutputBinding =
 /** One entry of `inputs` or `outputs` in what `describe` returns. */
 export interface Field {
   readonly name: string;
-  readonly dtype: string;
+  readonly dtype: DataType;
   readonly shape: readonly number[];
   readonly mediaType: string;
   readonly description: string;

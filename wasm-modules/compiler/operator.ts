@@ -1,6 +1,7 @@
 import { MAX_ELEMENTS, MAX_RANK } from '../onnx/limits.ts';
 import { type Node, type Tensor, widthOf } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
+import { MAX_PARAMETERS } from './limits.ts';
 import { elements, type PlanBuilder, type Value } from './plan.ts';
 
 /** What a lowering sees of its node. Every accessor refuses, naming the node, what it cannot give. */
@@ -58,10 +59,10 @@ export function createOperator(
   const input = (i: number): Value => optional(i) ?? invalid(`input ${i} is missing`);
   const constant = (i: number): { readonly value: Value; readonly data: Uint8Array } => {
     const value = input(i);
-    return {
-      value,
-      data: value.buffer.data ?? refuse(`input ${i} is computed by the graph; only a constant is supported`),
-    };
+    const data = value.buffer.data ?? refuse(`input ${i} is computed by the graph; only a constant is supported`);
+    const count = elements(value.dims);
+    if (count > MAX_PARAMETERS) refuse(`input ${i} has ${count} numbers; at most ${MAX_PARAMETERS} are read`);
+    return { value, data };
   };
   const attribute = (name: string, kind: string): unknown => {
     const found = node.attributes.get(name);
