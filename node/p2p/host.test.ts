@@ -4,7 +4,8 @@ import { concat, toHex, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { FrameReader, frame } from './framing.ts';
-import { createP2pHost, nodeIdOf, type P2pHost, type P2pOptions, type PeerHandlers, type Verdict } from './host.ts';
+import { createP2pHost, type P2pHost, type P2pOptions, type PeerHandlers, type Verdict } from './host.ts';
+import { nodeIdOf } from './node-id.ts';
 import { PeerGuard } from './peer-guard.ts';
 
 const open: P2pHost[] = [];

@@ -4,7 +4,7 @@ import { type GossipSub, gossipsub, TopicValidatorResult } from '@libp2p/gossips
 import { identify } from '@libp2p/identify';
 import type { Connection, IdentifyResult, Libp2p, PeerId as Libp2pPeerId, Stream } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import { peerIdFromString } from '@libp2p/peer-id';
 import { ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
@@ -64,11 +64,6 @@ export interface P2pHost extends Transport {
   /** @throws Error when the port is busy. */
   start(handlers: PeerHandlers): Promise<void>;
   close(): Promise<void>;
-}
-
-/** libp2p peer id of a node key. */
-export async function nodeIdOf(seed: Uint8Array): Promise<string> {
-  return peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toString();
 }
 
 type Node = Libp2p<{ pubsub: GossipSub }>;

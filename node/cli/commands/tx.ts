@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import { bech32Address } from '#core/crypto/keys.ts';
+import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
+import { parseCoins } from '../../client/amounts.ts';
+import { createOutput, homeOption, keyringOption, nodeOption, orFail, outputOption, withOptions } from '../context.ts';
+import { sendMessages, type TxFlags, txOptions } from '../send-messages.ts';
+
+export function txCommand(): Command {
+  return new Command('tx').description('sign and send transactions').addCommand(bankCommand());
+}
+
+function bankCommand(): Command {
+  const send = new Command('send')
+    .description('send coins')
+    .argument('<from>', 'name of the sending key')
+    .argument('<to>', 'receiving address')
+    .argument('<amount>', 'coins, such as 1000uauton');
+  withOptions(send, [homeOption(), keyringOption(), nodeOption(), outputOption(), ...txOptions()]);
+  send.action(async (from: string, to: string, amount: string, flags: TxFlags) => {
+    const coins = orFail(parseCoins(amount), 'amount');
+    await sendMessages(from, flags, createOutput(flags.output), ({ key, prefix }) => [
+      pack(MsgSendSchema, {
+        fromAddress: bech32Address(key.publicKey, prefix),
+        toAddress: to,
+        amount: coins.map((coin) => ({ denom: coin.denom, amount: coin.amount.toString() })),
+      }),
+    ]);
+  });
+  return new Command('bank').description('coins').addCommand(send);
+}

@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+
+const MIN_PASSWORD = 8;
+
+let piped: Promise<string[]> | undefined;
+
+/** Lines of a standard input that is no terminal, read once. */
+async function pipedLine(): Promise<string> {
+  piped ??= (async () => {
+    let text = '';
+    for await (const chunk of process.stdin) text += String(chunk);
+    return text.split('\n');
+  })();
+  return (await piped).shift() ?? '';
+}
+
+async function ask(prompt: string, hidden: boolean): Promise<string> {
+  if (!process.stdin.isTTY) return pipedLine();
+  process.stderr.write(`${prompt}: `);
+  const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr;
+  const terminal = createInterface({ input: process.stdin, output, terminal: true });
+  try {
+    return await terminal.question('');
+  } finally {
+    terminal.close();
+    if (hidden) process.stderr.write('\n');
+  }
+}
+
+/** One line from the terminal, or the next line of standard input. */
+export function readLine(prompt: string): Promise<string> {
+  return ask(prompt, false);
+}
+
+/** A password, not echoed: from $AUTOND_PASSWORD, the terminal, or a line of standard input. @throws Error when a new one is too short or not repeated. */
+export async function readPassword(prompt: string, confirm: boolean): Promise<string> {
+  const given = process.env.AUTOND_PASSWORD;
+  const password = given ?? (await ask(prompt, true));
+  if (confirm && password.length < MIN_PASSWORD)
+    throw new Error(`the password needs at least ${MIN_PASSWORD} characters, got ${password.length}`);
+  if (confirm && given === undefined && process.stdin.isTTY && (await ask('Once more', true)) !== password)
+    throw new Error('the two passwords differ');
+  return password;
+}
