@@ -11,8 +11,20 @@ import type { MessageHandler, ModulePermission, QueryHandler, RuntimeModule } fr
 import { authModule } from './modules/auth/module.ts';
 import { bankModule } from './modules/bank/module.ts';
 import { chainModule } from './modules/chain/module.ts';
+import { creditsModule } from './modules/credits/module.ts';
+import { inferenceModule } from './modules/inference/module.ts';
+import { modelsModule } from './modules/models/module.ts';
+import { poiModule } from './modules/poi/module.ts';
 
-export const MODULES: readonly RuntimeModule[] = [chainModule, authModule, bankModule];
+export const MODULES: readonly RuntimeModule[] = [
+  chainModule,
+  authModule,
+  bankModule,
+  creditsModule,
+  modelsModule,
+  inferenceModule,
+  poiModule,
+];
 
 /** The table with its look-ups; made once. */
 export interface ModuleTable {
