@@ -103,7 +103,7 @@ test('long keys keep their order', () => {
   expect(branch.get(long(0))).toEqual(Uint8Array.of(0));
 });
 
-test('an empty key, a key too long, and writing to a read-only parent, are bugs', () => {
+test('a key that is empty or too long is refused, and writing to a read-only parent is a bug', () => {
   expect(() => new Branch(modelStore()).set(new Uint8Array(0), Uint8Array.of(1))).toThrow(/1 … 65535 bytes, got 0/);
   expect(() => new Branch(modelStore()).set(new Uint8Array(65_536), Uint8Array.of(1))).toThrow(/got 65536/);
   const { get, has, entries } = modelStore();

@@ -59,6 +59,7 @@ export class Branch implements KvWriter {
     return change === undefined ? this.#parent.has(key) : change.value !== undefined;
   }
 
+  /** @throws RangeError for an empty key, or one longer than the limit. */
   set(key: Uint8Array, value: Uint8Array): void {
     this.#change(key, value);
   }
@@ -104,10 +105,9 @@ export class Branch implements KvWriter {
   }
 
   #change(key: Uint8Array, value: Uint8Array | undefined): void {
-    assert(
-      key.length > 0 && key.length <= STATE_LIMITS.keyBytes,
-      `a store key must be 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`,
-    );
+    // Not an assertion: a key may be made of what a transaction says, and that must not stop the node.
+    if (key.length === 0 || key.length > STATE_LIMITS.keyBytes)
+      throw new RangeError(`store key: expected 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`);
     const id = idOf(key);
     const change = { id, key, value };
     this.#changes.set(id, change);

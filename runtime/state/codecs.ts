@@ -10,7 +10,7 @@ export interface ValueCodec<V> {
 export interface KeyCodec<K> {
   /** The last (or only) part of a key. */
   encode(key: K): Uint8Array;
-  /** A part that others follow: fixed width, or preceded by its length. */
+  /** A part that others follow: fixed width, or preceded by its length. @throws RangeError over 255 bytes. */
   encodePart(key: K): Uint8Array;
   decode(bytes: Uint8Array): K;
   /** Reads a part at `at`. */
@@ -20,7 +20,9 @@ export interface KeyCodec<K> {
 const MAX_PART = 255;
 
 function withLength(bytes: Uint8Array): Uint8Array {
-  assert(bytes.length <= MAX_PART, `a key part must be at most ${MAX_PART} bytes, got ${bytes.length}`);
+  // Not an assertion: a key may be made of what a transaction or a query says, and that must not stop the node.
+  if (bytes.length > MAX_PART)
+    throw new RangeError(`key part: expected at most ${MAX_PART} bytes, got ${bytes.length}`);
   return concat(Uint8Array.of(bytes.length), bytes);
 }
 
