@@ -14,6 +14,6 @@ export const VM_LIMITS = {
   loadTimeoutMs: 120_000,
   /** A call may take this, ms … */
   callTimeoutMs: 10_000,
-  /** … and this for each 10⁹ gas of its limit, ms: ten times the reference core. */
-  callTimeoutMsPerGigagas: 10_000,
+  /** … and this for each 10⁹ gas of its limit, ms: sixty times the reference core, for programs that miss its caches. */
+  callTimeoutMsPerGigagas: 60_000,
 } as const;

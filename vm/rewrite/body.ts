@@ -1,6 +1,6 @@
 /** Rewriting one function body: gas, stack depth, traps with a reason, bulk operations by length, canonical NaNs. */
 import { defined } from '#core/assert.ts';
-import { FUNCTION_GAS, GAS_CLASSES, LOOP_GAS } from '../gas-table.ts';
+import { FUNCTION_UNITS, GAS_CLASSES, LOOP_UNITS, regionGas } from '../gas-table.ts';
 import { TRAP } from '../reserved.ts';
 import type { FunctionFacts } from '../wasm/check.ts';
 import { decode, type Instruction, newInstruction } from '../wasm/instruction.ts';
@@ -46,7 +46,8 @@ function walk(input: BodyInput, visit: (it: Instruction) => void): void {
 
 /** Charges of the function's region (index 0) and of each loop's, in the order of the loop headers; and what NaNs need. */
 interface Survey {
-  readonly charges: bigint[];
+  /** In the units of the gas table. */
+  readonly charges: number[];
   readonly scratch: ReadonlyMap<ValType, number>;
 }
 
@@ -55,18 +56,18 @@ interface Survey {
  * body without the loops inside. Its header pays for all of it, both arms of each `if` included.
  */
 function survey(input: BodyInput): Survey {
-  const charges = [FUNCTION_GAS];
+  const charges = [FUNCTION_UNITS];
   const scratch = new Map<ValType, number>();
   const regions = [0];
   let next = input.params + input.body.locals.length;
   walk(input, (it) => {
     const region = defined(regions.at(-1), 'the current region');
-    charges[region] = defined(charges[region], 'its charge') + BigInt(GAS_CLASSES[it.op.gas]);
+    charges[region] = defined(charges[region], 'its charge') + GAS_CLASSES[it.op.gas];
     const producer = producerOf(it.op);
     if (producer !== undefined && !scratch.has(scratchType(producer))) scratch.set(scratchType(producer), next++);
     if (it.op.code === OP.loop) {
       regions.push(charges.length);
-      charges.push(LOOP_GAS);
+      charges.push(LOOP_UNITS);
     } else if (it.op.code === OP.block || it.op.code === OP.if) regions.push(region);
     else if (it.op.code === OP.end) regions.pop();
   });
@@ -106,7 +107,7 @@ function settle(e: Emission, it: Instruction): void {
 }
 
 function charge(e: Emission, region: number): void {
-  const amount = defined(e.survey.charges[region], 'the charge of a region');
+  const amount = regionGas(defined(e.survey.charges[region], 'the charge of a region'));
   putCharge(e.w, e.input.added, (w) => {
     putI64(w, amount);
   });
