@@ -1,0 +1,115 @@
+import { join } from 'node:path';
+import { bech32Address, keyFromMnemonic, newMnemonic } from '#core/crypto/keys.ts';
+import { ed25519Key } from '#core/crypto/pubkey.ts';
+import { err, ok, type Result } from '#core/result.ts';
+import { fromMillis } from '#core/types/timestamp.ts';
+import { buildGenesis, type GenesisPlan } from '#genesis/builder.ts';
+import { formatGenesis } from '#genesis/document.ts';
+import type { ConfigValues } from '../config/config.ts';
+import { openKeyring } from '../keyring/keyring.ts';
+import { type HomeKeys, prepareHome, writeHomeFiles } from './home.ts';
+
+export interface NetworkPlan {
+  /** One folder below it for each node, and the faucet's keyring. */
+  readonly folder: string;
+  readonly chainId: string;
+  readonly validators: number;
+  /** Nodes that follow the chain without a vote. */
+  readonly fullNodes?: number;
+  /** Where node `i` listens, on loopback. */
+  readonly ports: readonly NodePorts[];
+  /** Settings of every node's config.toml. */
+  readonly config: ConfigValues;
+  /** Further parts of the genesis document. */
+  readonly genesis?: Partial<Pick<GenesisPlan, 'moduleState' | 'consensusParams' | 'accounts'>>;
+}
+
+export interface NodePorts {
+  readonly rpc: number;
+  readonly p2p: number;
+}
+
+export interface NetworkNode {
+  readonly name: string;
+  readonly home: string;
+  readonly nodeId: string;
+  readonly ports: NodePorts;
+  readonly rpcUrl: string;
+}
+
+export interface Network {
+  readonly folder: string;
+  readonly chainId: string;
+  readonly nodes: readonly NetworkNode[];
+  readonly faucet: { readonly name: string; readonly mnemonic: string; readonly address: string };
+}
+
+/** Ports of the nodes of a local network as documented: RPC 26657, 26667, …; peer-to-peer 26656, 26666, … */
+export function documentedPorts(count: number): NodePorts[] {
+  return Array.from({ length: count }, (_, i) => ({ rpc: 26_657 + 10 * i, p2p: 26_656 + 10 * i }));
+}
+
+/** What the faucet has, in uauton: a hundred million AUTON. */
+const FAUCET_FUNDS = 100_000_000_000_000n;
+const VALIDATOR_POWER = 10n;
+
+/** Makes the homes of a new network: keys, genesis with a funded faucet, configuration that connects all with all. */
+export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network, string>> {
+  const count = plan.validators + (plan.fullNodes ?? 0);
+  if (plan.ports.length !== count) return err(`expected ports for ${count} nodes, got ${plan.ports.length}`);
+  const keys: HomeKeys[] = [];
+  for (let i = 0; i < count; i++) keys.push(await prepareHome(join(plan.folder, nodeName(i, plan.validators))));
+  const mnemonic = newMnemonic();
+  const pair = keyFromMnemonic(mnemonic);
+  const faucet = { name: 'faucet', mnemonic, address: bech32Address(pair.publicKey, 'auton') };
+  const genesis = buildGenesis({
+    chainId: plan.chainId,
+    genesisTime: fromMillis(BigInt(Date.now())),
+    validators: keys.slice(0, plan.validators).map(({ validator }, i) => ({
+      publicKey: ed25519Key(validator.publicKey),
+      power: VALIDATOR_POWER,
+      name: nodeName(i, plan.validators),
+    })),
+    ...plan.genesis,
+    accounts: [
+      { address: faucet.address, coins: [{ denom: 'uauton', amount: FAUCET_FUNDS }] },
+      ...(plan.genesis?.accounts ?? []),
+    ],
+  });
+  if (!genesis.ok) return genesis;
+  const document = formatGenesis(genesis.value);
+  const nodes = keys.map(({ paths, nodeId }, i): NetworkNode => {
+    const ports = plan.ports[i] as NodePorts;
+    return {
+      name: nodeName(i, plan.validators),
+      home: paths.home,
+      nodeId,
+      ports,
+      rpcUrl: `http://127.0.0.1:${ports.rpc}`,
+    };
+  });
+  for (const [i, { paths }] of keys.entries()) await writeHomeFiles(paths, configOf(plan.config, nodes, i), document);
+  const keyring = openKeyring(
+    { backend: 'test', folder: join(plan.folder, 'keyring-test') },
+    { password: async () => '' },
+  );
+  const added = await keyring.add(faucet.name, pair.privateKey);
+  return added.ok ? ok({ folder: plan.folder, chainId: plan.chainId, nodes, faucet }) : added;
+}
+
+function nodeName(i: number, validators: number): string {
+  return i < validators ? `validator${i}` : `node${i - validators}`;
+}
+
+function configOf(shared: ConfigValues, nodes: readonly NetworkNode[], i: number): ConfigValues {
+  const here = nodes[i] as NetworkNode;
+  // Each dials those before it: one connection a pair.
+  const peers = nodes.slice(0, i).map(({ nodeId, ports }) => `${nodeId}@127.0.0.1:${ports.p2p}`);
+  return {
+    moniker: here.name,
+    'rpc.laddr': `tcp://127.0.0.1:${here.ports.rpc}`,
+    'p2p.laddr': `tcp://127.0.0.1:${here.ports.p2p}`,
+    'p2p.persistent_peers': peers.join(','),
+    ...shared,
+  };
+}

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const AUTOND = fileURLToPath(new URL('../cli/autond.ts', import.meta.url));
+
+export interface ProcessExit {
+  /** Undefined when a signal ended it. */
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+}
+
+/** `autond start` as a process of its own. */
+export interface NodeProcess {
+  readonly pid: number;
+  readonly logFile: string;
+  readonly exited: Promise<ProcessExit>;
+  /** Undefined while it runs. */
+  exit(): ProcessExit | undefined;
+  kill(signal: NodeJS.Signals): void;
+  /** SIGTERM, and SIGKILL when it has not ended after `graceMs`. */
+  stop(graceMs?: number): Promise<ProcessExit>;
+  /** The last lines of its log. */
+  logTail(lines: number): Promise<string>;
+}
+
+/** Starts a node on a prepared home. Its output is appended to `node.log` in the home. */
+export function spawnNode(home: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): NodeProcess {
+  const logFile = join(home, 'node.log');
+  mkdirSync(dirname(logFile), { recursive: true });
+  const log = openSync(logFile, 'a');
+  const child: ChildProcess = spawn(process.execPath, [AUTOND, 'start', '--home', home, ...args], {
+    stdio: ['ignore', log, log],
+    env: { ...process.env, ...env },
+    // Ctrl-C in a terminal goes to the whole foreground group: the launcher passes it on, in its own order.
+    detached: true,
+  });
+  closeSync(log);
+  let ended: ProcessExit | undefined;
+  const exited = new Promise<ProcessExit>((resolve) => {
+    const end = (exit: ProcessExit) => {
+      ended ??= exit;
+      resolve(ended);
+    };
+    child.on('exit', (code, signal) => end({ code: code ?? undefined, signal: signal ?? undefined }));
+    child.on('error', () => end({ code: 1, signal: undefined }));
+  });
+  return {
+    pid: child.pid ?? -1,
+    logFile,
+    exited,
+    exit: () => ended,
+    kill: (signal) => {
+      child.kill(signal);
+    },
+    async stop(graceMs = 10_000) {
+      if (ended === undefined) child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      const exit = await exited;
+      clearTimeout(timer);
+      return exit;
+    },
+    async logTail(lines) {
+      const text = await readFile(logFile, 'utf8').catch(() => '');
+      return text
+        .split('\n')
+        .slice(-lines - 1)
+        .join('\n');
+    },
+  };
+}
