@@ -1,6 +1,7 @@
 import type { Entry } from './harness.ts';
 import { sha256 } from './sha256.ts';
 import { stateUpdates } from './state-updates.ts';
+import { vm } from './vm.ts';
 
 /** Everything that `npm run bench` can measure, in order. */
-export const entries: readonly Entry[] = [sha256, stateUpdates];
+export const entries: readonly Entry[] = [sha256, stateUpdates, vm];

@@ -6,6 +6,7 @@ import { CALL_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, outcomeName } from '#vm/outcome.ts';
 import { createVmPool, type ExecuteRequest, type VmPool, type VmPoolOptions } from './pool.ts';
 
+const GAS = 30_000_000n;
 const pools: VmPool[] = [];
 
 function pool(options: Partial<VmPoolOptions> = {}): VmPool {
@@ -25,7 +26,7 @@ function request(core: Uint8Array, change: Partial<ExecuteRequest> = {}): Execut
     component: () => Promise.resolve(bytes),
     input: Uint8Array.of(1, 2, 3),
     seed: 7n,
-    gasLimit: 1_000_000_000n,
+    gasLimit: GAS,
     limits: { ...CALL_LIMITS, outputBytes: 1 << 20, memoryPages: 256 },
     ...change,
   };
@@ -48,6 +49,27 @@ const SHAPES: readonly (readonly [string, Uint8Array])[] = [
   ['a fault', guest({ infer: '(i32.load (i32.const -4))' })],
   ['a deep recursion', guest({ fields: '(func $r (call $r))', infer: `(call $r) ${ECHO}` })],
   ['a grown memory', guest({ infer: `(drop (memory.grow (i32.const 9))) ${ECHO}` })],
+  [
+    'floats that overflow into NaNs, hot enough to tier up',
+    guest({
+      fields: '(global $bits (mut i64) (i64.const 0)) (global $v (mut v128) (v128.const i64x2 0 0))',
+      infer: `(local $i i32) (local $x f64) (local $y f32) (local $v v128)
+        (local.set $x (f64.convert_i64_u (local.get $seed))) (local.set $y (f32.const 3))
+        (loop $l
+          (local.set $x (f64.sub (f64.mul (local.get $x) (local.get $x)) (f64.const 1.5)))
+          (local.set $y (f32.div (f32.sub (local.get $y) (local.get $y)) (f32.demote_f64 (local.get $x))))
+          (local.set $v (f32x4.mul (f32x4.sub (local.get $v) (f32x4.splat (local.get $y)))
+            (f32x4.splat (f32.neg (f32.convert_i32_s (local.get $i))))))
+          (global.set $bits (i64.xor (i64.rotl (global.get $bits) (i64.const 7)) (i64.reinterpret_f64 (local.get $x))))
+          (global.set $v (v128.xor (global.get $v) (f32x4.neg (local.get $v))))
+          (local.set $x (select (local.get $x) (f64.convert_i32_s (local.get $i))
+            (f64.lt (f64.abs (local.get $x)) (f64.const 1e100))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $l (i32.lt_u (local.get $i) (i32.const 300000))))
+        (v128.store (i32.const 128) (global.get $v)) (i64.store (i32.const 144) (global.get $bits))
+        ${result(0, '(i32.const 128)', '(i32.const 24)')}`,
+    }),
+  ],
 ];
 
 test('outcomes through glue and children are those of this thread, at every tier of the engine', async () => {
@@ -57,7 +79,7 @@ test('outcomes through glue and children are those of this thread, at every tier
     pool({ engineFlags: ['--no-liftoff'] }),
   ];
   for (const [name, core] of SHAPES) {
-    const expected = run(core);
+    const expected = run(core, { gasLimit: GAS });
     for (const each of made) {
       const outcome = await each.execute(request(core));
       expect(outcome, name).toEqual({
@@ -108,7 +130,7 @@ test('a child killed under a call costs a retry, a second one the call', async (
     process.kill(pid ?? 0, 'SIGKILL');
     return pid ?? 0;
   };
-  const once = made.execute(request(ENDLESS, { gasLimit: 3_000_000_000n }));
+  const once = made.execute(request(ENDLESS, { gasLimit: 1_000_000_000n }));
   await kill(undefined);
   expect(outcomeName(await once)).toBe('out-of-gas');
   const twice = made.execute(request(ENDLESS, { gasLimit: 1_000_000_000_000n }));
