@@ -35,7 +35,7 @@ const core = openCore(compiled.value.module);
 const save = (name: string, content: Uint8Array | string): void => writeFileSync(new URL(name, folder), content);
 mkdirSync(new URL('samples', folder), { recursive: true });
 save('model.onnx', onnx);
-save('loss.json', `${JSON.stringify({ ...SPRITES_TRAINING, heldOut, curve }, undefined, 1)}\n`);
+save('loss.json', `${JSON.stringify({ training: SPRITES_TRAINING, heldOut, curve }, undefined, 1)}\n`);
 save('loss.svg', lossCurveSvg(curve, 'Sprites: squared error per colour value over training steps'));
 
 /** Colours as the training draws them; species in turn. */
