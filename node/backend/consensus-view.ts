@@ -16,7 +16,7 @@ const STEP_NUMBERS: Readonly<Record<Step, number>> = {
 };
 
 function votesOf(set: VoteSet | undefined, count: number): (Uint8Array | undefined)[] {
-  return Array.from({ length: count }, (_, i) => set?.get(i)?.vote.blockId.hash);
+  return Array.from({ length: count }, (_, i) => set?.get(i)?.blockId.hash);
 }
 
 /** What `consensus_state` shows of the engine. `startTime`: when this height began. */
