@@ -274,7 +274,6 @@ export function commitDecided(state: EngineState, out: Effects): void {
     blockId: candidate.blockId,
     parts: candidate.parts,
     seenCommit: state.votes.precommits(decided.round).toExtendedCommit(),
-    decidedLastCommit: commitInfo(candidate.block.lastCommit, state.chain.lastValidators),
   };
   ask(state, 'commit', effect, out);
 }

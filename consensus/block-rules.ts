@@ -1,5 +1,5 @@
 /** How the next block is made, and what makes a block valid: CometBFT state/execution.go and state/validation.go. */
-import type { CommitInfo, ExtendedCommitInfo } from '#core/abci.ts';
+import type { CommitInfo, ExtendedCommitInfo, FinalizeBlockRequest } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
 import { equal, toHex } from '#core/bytes.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
@@ -13,6 +13,7 @@ import { BLOCK_PROTOCOL, type Header } from '#core/types/header.ts';
 import { compareTime, formatTime, type Timestamp } from '#core/types/timestamp.ts';
 import { indexOfValidator, type ValidatorSet, validatorSetHash } from '#core/types/validator-set.ts';
 import { type ChainState, heightAfter } from './chain-state.ts';
+import { toMisbehavior } from './evidence.ts';
 import { medianTime } from './median-time.ts';
 import { verifyCommit } from './verify-commit.ts';
 
@@ -161,4 +162,19 @@ export function extendedCommitInfo(commit: ExtendedCommit | undefined, validator
 function abciValidator(validators: ValidatorSet, index: number) {
   const { address, power } = defined(validators.validators[index], 'validator of a commit signature');
   return { address, power };
+}
+
+/** What the application executes. `lastValidators` are those of the height before the block's. */
+export function finalizeRequest(block: Block, hash: Uint8Array, lastValidators: ValidatorSet): FinalizeBlockRequest {
+  const { height, time, nextValidatorsHash, proposerAddress } = block.header;
+  return {
+    height,
+    time,
+    nextValidatorsHash,
+    proposerAddress,
+    misbehavior: block.evidence.map(toMisbehavior),
+    txs: block.txs,
+    decidedLastCommit: commitInfo(block.lastCommit, lastValidators),
+    hash,
+  };
 }

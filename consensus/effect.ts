@@ -1,5 +1,4 @@
 import type {
-  CommitInfo,
   ExtendedCommitInfo,
   ExtendVoteRequest,
   ProcessProposalRequest,
@@ -21,7 +20,7 @@ import type { VerifiedVote } from './verify-message.ts';
 /**
  * Everything that consensus can do to the world. Effects are performed one after another in the order given, each
  * finished before the next begins: that order is the contract. In particular `sync-wal` stands before every `publish`
- * of something this node signed, and before the `commit` that those signatures led to.
+ * of something this node signed.
  */
 export type Effect =
   /** Append the input to the log; it need not be on disk yet. */
@@ -67,7 +66,6 @@ export type Effect =
       readonly blockId: BlockId;
       readonly parts: PartSet;
       readonly seenCommit: ExtendedCommit;
-      readonly decidedLastCommit: CommitInfo;
     }
   /** One validator signed two different votes: keep the pair as evidence. */
   | { readonly kind: 'report-evidence'; readonly first: Vote; readonly second: Vote }

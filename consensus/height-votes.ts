@@ -2,7 +2,7 @@ import { defined } from '#core/assert.ts';
 import { type BlockId, isNilBlockId } from '#core/types/block-id.ts';
 import { type Height, type Round, toRound } from '#core/types/brand.ts';
 import type { ValidatorSet } from '#core/types/validator-set.ts';
-import { PRECOMMIT, PREVOTE, type VoteType } from '#core/types/vote.ts';
+import { PRECOMMIT, PREVOTE, type Vote, type VoteType } from '#core/types/vote.ts';
 import type { VerifiedVote } from './verify-message.ts';
 import { type AddedVote, VoteSet } from './vote-set.ts';
 
@@ -46,7 +46,7 @@ export class HeightVotes {
   }
 
   /** Whether a vote of the same validator for the same block is known. */
-  has(vote: VerifiedVote): boolean {
+  has(vote: Vote): boolean {
     if (vote.round <= this.#round + 1) return this.peek(vote.type, vote.round)?.has(vote) ?? false;
     const known = this.#far.get(`${vote.type}:${vote.validatorIndex}`);
     return known !== undefined && known.round >= vote.round;

@@ -21,9 +21,8 @@ import { encodeEvidence, readEvidence } from '#core/types/evidence.ts';
 import { encodePart, readPart } from '#core/types/part-set.ts';
 import { encodeProposal, readProposal } from '#core/types/proposal.ts';
 import { encodeVote, readVote } from '#core/types/vote.ts';
-import type { Input, SignedStep, TimeoutStep } from './input.ts';
+import type { Input, SignedStep, TimeoutStep, WalRecord } from './input.ts';
 import { trusted } from './verify-message.ts';
-import type { WalRecord } from './wal-codec.ts';
 
 type LoggedInput = Exclude<Input, { kind: 'committed' }>;
 

@@ -48,3 +48,9 @@ export type Input =
   | { readonly kind: 'committed'; readonly state: ChainState };
 
 export type SignedStep = 'proposal' | 'prevote' | 'precommit';
+
+/** What the write-ahead log holds. */
+export type WalRecord =
+  | { readonly kind: 'input'; readonly input: Exclude<Input, { kind: 'committed' }> }
+  /** The block of this height is stored: nothing before this mark is needed any more. */
+  | { readonly kind: 'end-height'; readonly height: Height };

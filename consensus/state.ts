@@ -22,7 +22,7 @@ import type { Effect } from './effect.ts';
 import { HeightVotes } from './height-votes.ts';
 import type { TimeoutStep } from './input.ts';
 import type { RoundStatus } from './messages.ts';
-import { trusted, type VerifiedProposal } from './verify-message.ts';
+import { trusted, type VerifiedProposal, type VerifiedVote } from './verify-message.ts';
 import { VoteSet } from './vote-set.ts';
 
 /**
@@ -142,27 +142,32 @@ export function createEngine(env: EngineEnv, chain: ChainState, lastCommit: Exte
   return state;
 }
 
-/** The votes that a stored commit stands for. */
-export function voteSetOfCommit(commit: ExtendedCommit, validators: ValidatorSet): VoteSet {
-  const votes = new VoteSet(commit.height, commit.round, PRECOMMIT, validators);
+/** The votes that a commit checked before stands for, absent ones left out. */
+export function votesOfCommit(commit: ExtendedCommit): VerifiedVote[] {
+  const out: VerifiedVote[] = [];
   for (const [validatorIndex, sig] of commit.signatures.entries()) {
     if (sig.flag === FLAG_ABSENT) continue;
     const { timestamp, signature, extension, extensionSignature } = sig;
-    votes.add(
-      trusted.vote({
-        type: PRECOMMIT,
-        height: commit.height,
-        round: commit.round,
-        blockId: sigBlockId(commit, sig),
-        validatorAddress: toAddress(sig.validatorAddress),
-        validatorIndex,
-        timestamp,
-        signature,
-        extension,
-        extensionSignature,
-      }),
-    );
+    const vote = {
+      type: PRECOMMIT,
+      height: commit.height,
+      round: commit.round,
+      blockId: sigBlockId(commit, sig),
+      validatorAddress: toAddress(sig.validatorAddress),
+      validatorIndex,
+      timestamp,
+      signature,
+      extension,
+      extensionSignature,
+    } as const;
+    out.push(trusted.vote(vote));
   }
+  return out;
+}
+
+export function voteSetOfCommit(commit: ExtendedCommit, validators: ValidatorSet): VoteSet {
+  const votes = new VoteSet(commit.height, commit.round, PRECOMMIT, validators);
+  for (const vote of votesOfCommit(commit)) votes.add(vote);
   return votes;
 }
 

@@ -3,7 +3,7 @@ import { type BlockId, blockIdKey } from '#core/types/block-id.ts';
 import type { Height, Round } from '#core/types/brand.ts';
 import { type ExtendedCommit, toCommitSig } from '#core/types/commit.ts';
 import { isQuorum, type ValidatorSet } from '#core/types/validator-set.ts';
-import type { VoteType } from '#core/types/vote.ts';
+import type { Vote, VoteType } from '#core/types/vote.ts';
 import { type BitArray, bitArray } from './bit-array.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
 import type { VerifiedVote } from './verify-message.ts';
@@ -75,7 +75,7 @@ export class VoteSet {
   }
 
   /** Whether this validator's vote for this block is known. */
-  has(vote: VerifiedVote): boolean {
+  has(vote: Vote): boolean {
     return this.#tallies.get(blockIdKey(vote.blockId))?.votes.has(vote.validatorIndex) ?? false;
   }
 

@@ -8,14 +8,9 @@
 import { concat, u32be } from '#core/bytes.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import type { Height } from '#core/types/brand.ts';
-import type { Input } from './input.ts';
+import type { Input, WalRecord } from './input.ts';
 import { decodeWalPayload, encodeWalPayload } from './input-codec.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
-
-export type WalRecord =
-  | { readonly kind: 'input'; readonly input: Exclude<Input, { kind: 'committed' }> }
-  /** The block of this height is stored: nothing before this mark is needed any more. */
-  | { readonly kind: 'end-height'; readonly height: Height };
 
 const HEADER_BYTES = 8;
 

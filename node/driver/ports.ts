@@ -100,7 +100,7 @@ export interface TimerHandle {
 
 /** The mempool, as consensus sees it. */
 export interface TxSource {
-  /** Transactions in order of proposal, together at most `maxBytes` (counted as {@link txProtoSize}) and `maxGas` (−1: no bound). */
+  /** Transactions in order of proposal, together at most `maxBytes` (each counted with its protobuf framing, as CometBFT's ComputeProtoSizeForTxs) and `maxGas` (−1: no bound). */
   reap(maxBytes: number, maxGas: bigint): readonly Uint8Array[];
   isEmpty(): boolean;
   /** The block at `height` is committed: drop its transactions, recheck the rest. `codes[i]` is the result of `txs[i]`. */
@@ -113,9 +113,6 @@ export const noTxs: TxSource = {
   isEmpty: () => true,
   update: async () => {},
 };
-
-/** Told of every committed block after its state is saved: index, metrics, RPC subscriptions. Must not throw. */
-export type { CommittedBlock } from './block-executor.ts';
 
 /** The node cannot go on: log, and end the process with a code that is not 0. Called at most once. */
 export type Fatal = (error: unknown) => void;

@@ -1,0 +1,69 @@
+import { finalizeRequest } from '#consensus/block-rules.ts';
+import { applyFinalizeResponse, type ChainState } from '#consensus/chain-state.ts';
+import type { Application, FinalizeBlockResponse } from '#core/abci.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import type { Block } from '#core/types/block.ts';
+import type { BlockId } from '#core/types/block-id.ts';
+import type { EvidencePool } from './evidence-pool.ts';
+import type { TxSource } from './ports.ts';
+import type { BlockStore, StateStore } from './stores.ts';
+
+/** What the index, metrics and subscriptions are told after the state is saved. */
+export interface CommittedBlock {
+  readonly block: Block;
+  readonly blockId: BlockId;
+  readonly response: FinalizeBlockResponse;
+  readonly state: ChainState;
+}
+
+export interface BlockExecutorDeps {
+  readonly app: Application;
+  readonly blocks: BlockStore;
+  readonly states: StateStore;
+  readonly evidence: EvidencePool;
+  readonly txs: TxSource;
+  readonly logger: Logger;
+  /** Awaited before the next height begins; must not throw. */
+  readonly onCommitted: (committed: CommittedBlock) => Promise<void> | void;
+}
+
+/**
+ * Executes a stored block: FinalizeBlock, its answer saved, the application committed, the new state saved
+ * (CometBFT state/execution.go ApplyBlock). A crash between any two of them is mended by the handshake.
+ */
+export async function applyBlock(
+  deps: BlockExecutorDeps,
+  state: ChainState,
+  block: Block,
+  blockId: BlockId,
+): Promise<ChainState> {
+  const { height } = block.header;
+  const response = deps.app.finalizeBlock(finalizeRequest(block, blockId.hash, state.lastValidators));
+  if (response.txResults.length !== block.txs.length)
+    throw new Error(`height ${height}: ${block.txs.length} transactions, but ${response.txResults.length} results`);
+  await deps.states.saveFinalizeResponse(height, response);
+  const next = nextState(state, block, blockId, response);
+  const { retainHeight } = await deps.app.commit();
+  await deps.txs.update(
+    height,
+    block.txs,
+    response.txResults.map((result) => result.code),
+  );
+  await deps.evidence.committed(next, block.evidence);
+  await deps.states.save(next);
+  if (retainHeight > 0n) await deps.blocks.prune(retainHeight);
+  await deps.onCommitted({ block, blockId, response, state: next });
+  return next;
+}
+
+/** @throws Error when the application's updates are not permitted: the node cannot go on. */
+export function nextState(
+  state: ChainState,
+  block: Block,
+  blockId: BlockId,
+  response: FinalizeBlockResponse,
+): ChainState {
+  const next = applyFinalizeResponse(state, blockId, block.header, response);
+  if (!next.ok) throw new Error(`the application's answer to FinalizeBlock is refused: ${next.error}`);
+  return next.value;
+}

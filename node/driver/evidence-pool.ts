@@ -1,0 +1,124 @@
+/** Evidence that awaits its place in a block, over the Kv port. */
+
+import type { ChainState } from '#consensus/chain-state.ts';
+import { isExpired, makeDuplicateVoteEvidence, verifyEvidence } from '#consensus/evidence.ts';
+import { compare, EMPTY, prefixEnd, toHex, u64be } from '#core/bytes.ts';
+import { decode } from '#core/codec/proto-reader.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import type { Kv, KvOp } from '#core/ports/kv.ts';
+import { err, ok, type Result } from '#core/result.ts';
+import { extensionsEnabled } from '#core/types/consensus-params.ts';
+import { contradict, type Evidence, encodeEvidence, readEvidence } from '#core/types/evidence.ts';
+import type { Vote } from '#core/types/vote.ts';
+import { type BlockStore, type StateStore, storeKey } from './stores.ts';
+
+export interface EvidencePool {
+  /** Two verified votes of one validator. Kept until their height is committed and its time known. */
+  report(first: Vote, second: Vote): void;
+  /** Evidence for the next block, oldest first, together at most `maxBytes`. */
+  pending(state: ChainState, maxBytes: bigint): readonly Evidence[];
+  /** Whether a block may contain this list after `state`. The error names the item. */
+  check(state: ChainState, evidence: readonly Evidence[]): Result<true, string>;
+  /** The block after which `state` stands is committed: its evidence is done, the expired is dropped, the reported is made up. */
+  committed(state: ChainState, evidence: readonly Evidence[]): Promise<void>;
+}
+
+/** Reports of one unfinished height that are kept: one for each validator of the largest set would fit. */
+const MAX_REPORTS = 10_000;
+
+export function openEvidencePool(
+  kv: Kv,
+  stores: { readonly blocks: BlockStore; readonly states: StateStore },
+  verifier: Verifier,
+): EvidencePool {
+  const reports = new Map<string, readonly [Vote, Vote]>();
+
+  const keyOf = (item: Evidence) => [u64be(item.voteA.height), sha256(encodeEvidence(item))] as const;
+
+  function context(state: ChainState, height: bigint) {
+    const validators = stores.states.validators(height);
+    const params = stores.states.params(height);
+    const meta = stores.blocks.meta(height);
+    if (validators === undefined || params === undefined || meta === undefined) return undefined;
+    return {
+      chainId: state.chainId,
+      validators,
+      blockTime: meta.header.time,
+      extensions: extensionsEnabled(params, height),
+      params: state.params,
+      height: state.lastBlockHeight,
+      time: state.lastBlockTime,
+      verifier,
+    };
+  }
+
+  function checkOne(state: ChainState, item: Evidence): Result<true, string> {
+    const height = item.voteA.height;
+    if (kv.get(storeKey('committedEvidence', ...keyOf(item))) !== undefined)
+      return err('evidence: already in an earlier block');
+    const where = context(state, height);
+    return where === undefined
+      ? err(`evidence.height: nothing is known of height ${height}`)
+      : verifyEvidence(item, where);
+  }
+
+  function* stored(): Iterable<readonly [Uint8Array, Evidence]> {
+    const from = storeKey('pendingEvidence');
+    const end = prefixEnd(from);
+    for (const [key, value] of kv.entries(end === undefined ? { gte: from } : { gte: from, lt: end })) {
+      const item = decode(() => readEvidence('evidence', value));
+      if (item.ok) yield [key, item.value];
+    }
+  }
+
+  return {
+    report(first, second) {
+      if (reports.size >= MAX_REPORTS || !contradict(first, second)) return;
+      const key = `${first.height}:${first.round}:${first.type}:${toHex(first.validatorAddress)}`;
+      if (!reports.has(key)) reports.set(key, [first, second]);
+    },
+    pending(state, maxBytes) {
+      const out: Evidence[] = [];
+      let left = maxBytes;
+      for (const [, item] of stored()) {
+        left -= BigInt(encodeEvidence(item).length);
+        if (left < 0n) break;
+        if (checkOne(state, item).ok) out.push(item);
+      }
+      return out;
+    },
+    check(state, evidence) {
+      const seen: Uint8Array[] = [];
+      for (const [i, item] of evidence.entries()) {
+        const checked = checkOne(state, item);
+        if (!checked.ok) return err(`evidence[${i}]: ${checked.error}`);
+        const bytes = encodeEvidence(item);
+        if (seen.some((other) => compare(other, bytes) === 0)) return err(`evidence[${i}]: occurs twice in the block`);
+        seen.push(bytes);
+      }
+      return ok(true);
+    },
+    async committed(state, evidence) {
+      const ops: KvOp[] = [];
+      for (const item of evidence) {
+        ops.push({ type: 'put', key: storeKey('committedEvidence', ...keyOf(item)), value: EMPTY });
+        ops.push({ type: 'del', key: storeKey('pendingEvidence', ...keyOf(item)) });
+      }
+      const { params, lastBlockHeight, lastBlockTime } = state;
+      for (const [key, item] of stored())
+        if (isExpired(params, lastBlockHeight, lastBlockTime, { height: item.voteA.height, time: item.timestamp }))
+          ops.push({ type: 'del', key });
+      for (const [name, [first, second]] of reports) {
+        if (first.height > state.lastBlockHeight) continue;
+        reports.delete(name);
+        const where = context(state, first.height);
+        if (where === undefined) continue;
+        const item = makeDuplicateVoteEvidence(first, second, where.validators, where.blockTime);
+        if (checkOne(state, item).ok)
+          ops.push({ type: 'put', key: storeKey('pendingEvidence', ...keyOf(item)), value: encodeEvidence(item) });
+      }
+      if (ops.length > 0) await kv.write(ops, { sync: true });
+    },
+  };
+}

@@ -1,0 +1,408 @@
+/**
+ * The one effect executor: feeds the engine, performs its effects in order, feeds the answers back. The node and the
+ * simulator run this very code over different ports.
+ */
+
+import { maxTxBytes } from '#consensus/block-rules.ts';
+import type { EngineConfig } from '#consensus/config.ts';
+import type { Effect } from '#consensus/effect.ts';
+import { toMisbehavior } from '#consensus/evidence.ts';
+import { planRepair } from '#consensus/gossip.ts';
+import type { Input, TimeoutStep } from '#consensus/input.ts';
+import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
+import { decodePeerMessage, encodePeerMessage, type PeerMessage, type RoundStatus } from '#consensus/messages.ts';
+import { createEngine, type EngineState, proposerAt, resume, roundStatus } from '#consensus/state.ts';
+import { step } from '#consensus/step.ts';
+import { verifyProposal, verifyVote } from '#consensus/verify-message.ts';
+import { decodeWal, encodeWalRecord, tailOfWal } from '#consensus/wal-codec.ts';
+import type { Application } from '#core/abci.ts';
+import { assert, assertNever } from '#core/assert.ts';
+import { consensusAddress } from '#core/crypto/pubkey.ts';
+import type { Clock } from '#core/ports/clock.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import { type Height, toHeight } from '#core/types/brand.ts';
+import { extensionsEnabled } from '#core/types/consensus-params.ts';
+import { compareTime } from '#core/types/timestamp.ts';
+import { PREVOTE } from '#core/types/vote.ts';
+import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
+import { type Genesis, handshake } from './handshake.ts';
+import { IGNORE, takeIn, type Verdict } from './intake.ts';
+import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
+
+export interface ExecutorOptions {
+  readonly genesis: Genesis;
+  readonly config: EngineConfig;
+  /** How often this node tells peers where it stands. */
+  readonly statusIntervalMs: number;
+  /** How many peers each time, in turn. */
+  readonly statusFanout: number;
+}
+
+export interface ExecutorDeps extends BlockExecutorDeps {
+  readonly app: Application;
+  readonly wal: Wal;
+  /** `undefined`: a full node that never signs. */
+  readonly signer: Signer | undefined;
+  readonly transport: Transport;
+  readonly timers: Timers;
+  readonly clock: Clock;
+  readonly verifier: Verifier;
+  readonly fatal: Fatal;
+}
+
+export interface Executor {
+  /** A message of a peer, by gossip or direct stream. Never waits; what the engine makes of it comes later. */
+  receive(peer: PeerId, bytes: Uint8Array): Verdict;
+  addPeer(peer: PeerId): void;
+  removePeer(peer: PeerId): void;
+  /** The mempool has got its first transaction. */
+  txsAvailable(): void;
+  /** For reading: height, round, step, chain state. */
+  readonly state: EngineState;
+  /** Last claims of connected peers, for RPC and metrics. */
+  peerStatus(peer: PeerId): RoundStatus | undefined;
+  /** Resolves when everything received so far has been worked off, or the executor has stopped. */
+  idle(): Promise<void>;
+  /** Ends after the input in work; the log is synced and closed. */
+  close(): Promise<void>;
+}
+
+/** Handshake, replay of the log, and off. @throws Error when what is stored cannot be brought together. */
+export async function startExecutor(options: ExecutorOptions, deps: ExecutorDeps): Promise<Executor> {
+  const chain = await handshake(deps, options.genesis, deps.verifier);
+  const inputs = await openWal(deps, chain.lastBlockHeight);
+  const self = deps.signer && consensusAddress(deps.signer.publicKey);
+  const lastCommit = chain.lastBlockHeight === 0n ? undefined : deps.blocks.seenCommit(chain.lastBlockHeight);
+  const engine = createEngine({ config: options.config, verifier: deps.verifier, self }, chain, lastCommit);
+  for (const input of inputs) step(engine, input);
+  deps.logger.info('consensus starts', {
+    height: engine.height,
+    round: engine.round,
+    step: engine.step,
+    replayed: inputs.length,
+  });
+  return new Runner(options, deps, engine).start();
+}
+
+/** The inputs logged since the last ended height. Mends a torn tail and a mark that was lost. */
+async function openWal(deps: ExecutorDeps, lastBlockHeight: Height): Promise<readonly Input[]> {
+  const bytes = await deps.wal.read();
+  const content = decodeWal(bytes);
+  if (!content.ok) throw new Error(content.error);
+  if (content.value.length < bytes.length) {
+    deps.logger.warn('the WAL ends in a torn record, cut off', { bytes: bytes.length - content.value.length });
+    await deps.wal.truncate(content.value.length);
+  }
+  const { lastEnded, inputs } = tailOfWal(content.value.records);
+  if (lastEnded !== undefined && lastEnded > lastBlockHeight)
+    throw new Error(`the WAL has ended height ${lastEnded}, the chain is only at ${lastBlockHeight}: a store was lost`);
+  if (lastBlockHeight === 0n || lastEnded === lastBlockHeight) return inputs;
+  await markEnd(deps.wal, lastBlockHeight);
+  return [];
+}
+
+async function markEnd(wal: Wal, height: Height): Promise<void> {
+  await wal.append(encodeWalRecord({ kind: 'end-height', height }));
+  await wal.sync();
+}
+
+class Runner implements Executor {
+  readonly state: EngineState;
+  readonly #options: ExecutorOptions;
+  readonly #deps: ExecutorDeps;
+  /** Answers come before anything from outside. */
+  readonly #answers: Input[] = [];
+  readonly #queue: Input[] = [];
+  readonly #peers = new Map<PeerId, RoundStatus | undefined>();
+  readonly #timers = new Map<TimeoutStep, TimerHandle>();
+  #early: { readonly peer: PeerId; readonly bytes: Uint8Array }[] = [];
+  #statusTimer: TimerHandle | undefined;
+  #turn = 0;
+  #work: Promise<void> | undefined;
+  #stopped = false;
+  /** Height that peers ahead were last told of. */
+  #told: bigint = 0n;
+
+  constructor(options: ExecutorOptions, deps: ExecutorDeps, state: EngineState) {
+    this.#options = options;
+    this.#deps = deps;
+    this.state = state;
+  }
+
+  start(): Executor {
+    this.#run(() => this.#perform(resume(this.state)));
+    this.#tick();
+    return this;
+  }
+
+  receive(peer: PeerId, bytes: Uint8Array): Verdict {
+    if (this.#stopped) return IGNORE;
+    if (bytes.length > CONSENSUS_LIMITS.maxMessageBytes)
+      return {
+        kind: 'reject',
+        reason: `${bytes.length} bytes exceed the limit of ${CONSENSUS_LIMITS.maxMessageBytes}`,
+      };
+    const message = decodePeerMessage(bytes);
+    if (!message.ok) return { kind: 'reject', reason: message.error };
+    return this.#take(peer, message.value, bytes);
+  }
+
+  #take(peer: PeerId, message: PeerMessage, bytes: Uint8Array): Verdict {
+    switch (message.kind) {
+      case 'status':
+        this.#onStatus(peer, message.status);
+        return IGNORE;
+      case 'block-request':
+      case 'block-response':
+        return IGNORE;
+      case 'proposal':
+      case 'block-part':
+      case 'vote': {
+        if (this.#queue.length >= CONSENSUS_LIMITS.maxQueuedInputs) return IGNORE;
+        const taken = takeIn(this.state, this.#deps.verifier, message);
+        if (taken.input !== undefined) this.#enqueue(taken.input);
+        else if (taken.early && this.#early.length < CONSENSUS_LIMITS.maxEarlyMessages)
+          this.#early.push({ peer, bytes });
+        return taken.verdict;
+      }
+      default:
+        return assertNever(message, 'peer message');
+    }
+  }
+
+  addPeer(peer: PeerId): void {
+    if (this.#peers.size >= CONSENSUS_LIMITS.maxPeers || this.#peers.has(peer)) return;
+    this.#peers.set(peer, undefined);
+    this.#sendStatus(peer);
+  }
+
+  removePeer(peer: PeerId): void {
+    this.#peers.delete(peer);
+  }
+
+  peerStatus(peer: PeerId): RoundStatus | undefined {
+    return this.#peers.get(peer);
+  }
+
+  txsAvailable(): void {
+    this.#enqueue({ kind: 'txs-available', height: this.state.height });
+  }
+
+  async idle(): Promise<void> {
+    while (this.#work !== undefined) await this.#work;
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+    await this.idle();
+    await this.#deps.wal.close();
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#statusTimer?.cancel();
+    for (const timer of this.#timers.values()) timer.cancel();
+  }
+
+  #enqueue(input: Input): void {
+    if (this.#stopped) return;
+    this.#queue.push(input);
+    if (this.#work === undefined) this.#run(async () => {});
+  }
+
+  /** Works off everything that is queued; only ever one at a time. A thrown error ends the executor. */
+  #run(first: () => Promise<void>): void {
+    assert(this.#work === undefined, 'the executor works on one input at a time');
+    const work = async () => {
+      try {
+        await first();
+        while (!this.#stopped) {
+          const input = this.#answers.shift() ?? this.#queue.shift();
+          if (input === undefined) break;
+          await this.#perform(step(this.state, input).effects);
+        }
+      } catch (error) {
+        this.#stop();
+        this.#deps.fatal(error);
+      } finally {
+        this.#work = undefined;
+      }
+    };
+    this.#work = work();
+  }
+
+  async #perform(effects: readonly Effect[]): Promise<void> {
+    for (const effect of effects) {
+      if (this.#stopped) return;
+      await this.#performOne(effect);
+    }
+  }
+
+  async #performOne(effect: Effect): Promise<void> {
+    const { wal, transport, logger } = this.#deps;
+    switch (effect.kind) {
+      case 'append-wal':
+        assert(effect.input.kind !== 'committed', 'the stores remember what is committed');
+        return wal.append(encodeWalRecord({ kind: 'input', input: effect.input }));
+      case 'sync-wal':
+        return wal.sync();
+      case 'publish':
+        return transport.publish(encodePeerMessage(effect.message));
+      case 'status-changed':
+        return this.#onStatusChanged();
+      case 'schedule-timeout':
+        return this.#schedule(effect);
+      case 'sign-vote':
+        return this.#signVote(effect);
+      case 'sign-proposal':
+        return this.#signProposal(effect);
+      case 'prepare-proposal':
+        return this.#prepare(effect);
+      case 'process-proposal':
+        return this.#process(effect);
+      case 'extend-vote': {
+        const { height, round } = effect.request;
+        const extension = this.#deps.app.extendVote(effect.request);
+        this.#answers.push({ kind: 'extended', height, round, extension });
+        return;
+      }
+      case 'verify-extension': {
+        const accept = this.#deps.app.verifyVoteExtension(effect.request);
+        this.#answers.push({ kind: 'extension-checked', vote: effect.vote, accept });
+        return;
+      }
+      case 'commit':
+        return this.#commit(effect);
+      case 'report-evidence':
+        logger.warn('a validator signed two votes', {
+          validator: effect.first.validatorAddress,
+          height: effect.first.height,
+        });
+        return this.#deps.evidence.report(effect.first, effect.second);
+      case 'log':
+        return logger.warn(effect.message, effect.fields);
+      default:
+        return assertNever(effect, 'effect');
+    }
+  }
+
+  #schedule({ height, round, step: waited, durationMs }: Extract<Effect, { kind: 'schedule-timeout' }>): void {
+    this.#timers.get(waited)?.cancel();
+    const fire = () => this.#enqueue({ kind: 'timeout', height, round, step: waited });
+    this.#timers.set(waited, this.#deps.timers.set(durationMs, fire));
+  }
+
+  async #signVote(effect: Extract<Effect, { kind: 'sign-vote' }>): Promise<void> {
+    const { signer, clock, verifier } = this.#deps;
+    assert(signer !== undefined, 'only a validator signs');
+    const { chain } = this.state;
+    const now = clock.now();
+    const timestamp = compareTime(now, effect.minTime) < 0 ? effect.minTime : now;
+    const signed = await signer.signVote(chain.chainId, { ...effect.vote, timestamp }, effect.extend);
+    const { height, round, type } = effect.vote;
+    if (!signed.ok) {
+      this.#deps.logger.warn('the signer refuses a vote', { height, round, type, reason: signed.error });
+      this.#answers.push({ kind: 'sign-refused', height, round, what: type === PREVOTE ? 'prevote' : 'precommit' });
+      return;
+    }
+    const verified = verifyVote(
+      { ...effect.vote, ...signed.value },
+      {
+        chainId: chain.chainId,
+        validators: chain.validators,
+        extensions: extensionsEnabled(chain.params, height),
+        verifier,
+      },
+    );
+    if (!verified.ok) throw new Error(`the signer's own vote is wrong: ${verified.error}`);
+    this.#answers.push({ kind: 'vote-signed', vote: verified.value });
+  }
+
+  async #signProposal({ proposal }: Extract<Effect, { kind: 'sign-proposal' }>): Promise<void> {
+    const { signer, clock, verifier } = this.#deps;
+    assert(signer !== undefined, 'only a validator signs');
+    const { chainId } = this.state.chain;
+    const signed = await signer.signProposal(chainId, { ...proposal, timestamp: clock.now() });
+    const { height, round } = proposal;
+    if (!signed.ok) {
+      this.#deps.logger.warn('the signer refuses a proposal', { height, round, reason: signed.error });
+      this.#answers.push({ kind: 'sign-refused', height, round, what: 'proposal' });
+      return;
+    }
+    const proposer = proposerAt(this.state, round);
+    const verified = verifyProposal({ ...proposal, ...signed.value }, proposer, chainId, verifier);
+    if (!verified.ok) throw new Error(`the signer's own proposal is wrong: ${verified.error}`);
+    this.#answers.push({ kind: 'proposal-signed', proposal: verified.value });
+  }
+
+  #prepare({ round, request }: Extract<Effect, { kind: 'prepare-proposal' }>): void {
+    const { app, txs, evidence } = this.#deps;
+    const { chain } = this.state;
+    const { lastCommitSize, ...context } = request;
+    const included = evidence.pending(chain, chain.params.evidence.maxBytes);
+    const limit = maxTxBytes(chain.params, included, lastCommitSize);
+    const prepared = app.prepareProposal({
+      ...context,
+      misbehavior: included.map(toMisbehavior),
+      maxTxBytes: limit,
+      txs: txs.reap(limit, chain.params.block.maxGas),
+    });
+    this.#answers.push({ kind: 'prepared', height: request.height, round, txs: prepared, evidence: included });
+  }
+
+  #process({ round, request, evidence }: Extract<Effect, { kind: 'process-proposal' }>): void {
+    const { app, logger } = this.#deps;
+    const checked = this.#deps.evidence.check(this.state.chain, evidence);
+    const answer = checked.ok ? app.processProposal(request) : { accept: false, reason: checked.error };
+    if (!answer.accept) logger.warn('a proposal is refused', { height: request.height, round, reason: answer.reason });
+    const { height, hash: blockHash } = request;
+    this.#answers.push({ kind: 'processed', height, round, blockHash, accept: answer.accept });
+  }
+
+  async #commit({ block, blockId, parts, seenCommit }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
+    const { blocks, wal, txs } = this.#deps;
+    const { height } = block.header;
+    await blocks.save(block, blockId, parts, seenCommit);
+    await markEnd(wal, height);
+    const state = await applyBlock(this.#deps, this.state.chain, block, blockId);
+    await wal.rotate();
+    this.#answers.push({ kind: 'committed', state });
+    if (!txs.isEmpty()) this.#answers.push({ kind: 'txs-available', height: toHeight(height + 1n) });
+  }
+
+  /** A new height: what came early for it, and a word to somebody who is ahead of us still. */
+  #onStatusChanged(): void {
+    const { height } = this.state;
+    if (height === this.#told) return;
+    this.#told = height;
+    const early = this.#early;
+    this.#early = [];
+    for (const { peer, bytes } of early) this.receive(peer, bytes);
+    const ahead = [...this.#peers].filter(([, status]) => status !== undefined && status.height > height);
+    const chosen = ahead[Number(height) % Math.max(1, ahead.length)];
+    if (chosen !== undefined) this.#sendStatus(chosen[0]);
+  }
+
+  #onStatus(peer: PeerId, status: RoundStatus): void {
+    if (!this.#peers.has(peer)) return;
+    this.#peers.set(peer, status);
+    for (const message of planRepair(this.state, this.#deps.blocks, status))
+      this.#deps.transport.send(peer, encodePeerMessage(message));
+  }
+
+  #tick(): void {
+    const peers = [...this.#peers.keys()];
+    for (let i = 0; i < Math.min(this.#options.statusFanout, peers.length); i++) {
+      const peer = peers[this.#turn++ % peers.length];
+      if (peer !== undefined) this.#sendStatus(peer);
+    }
+    this.#statusTimer = this.#deps.timers.set(this.#options.statusIntervalMs, () => {
+      if (!this.#stopped) this.#tick();
+    });
+  }
+
+  #sendStatus(peer: PeerId): void {
+    const status = roundStatus(this.state, this.#deps.blocks.base);
+    this.#deps.transport.send(peer, encodePeerMessage({ kind: 'status', status }));
+  }
+}

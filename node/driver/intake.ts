@@ -1,0 +1,95 @@
+/**
+ * What a peer's message is worth before the engine sees it: decoded, in range, signed by whom it says. Signatures are
+ * checked here and nowhere else, so the engine only ever sees {@link VerifiedVote}s.
+ */
+
+import type { Input } from '#consensus/input.ts';
+import type { PeerMessage } from '#consensus/messages.ts';
+import { type EngineState, proposerAt } from '#consensus/state.ts';
+import { verifyProposal, verifyVote } from '#consensus/verify-message.ts';
+import { assertNever } from '#core/assert.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import { extensionsEnabled } from '#core/types/consensus-params.ts';
+import { verifyPart } from '#core/types/part-set.ts';
+import type { Proposal } from '#core/types/proposal.ts';
+import { proposerOf } from '#core/types/validator-set.ts';
+import { PRECOMMIT, type Vote } from '#core/types/vote.ts';
+
+/**
+ * What becomes of a message. `accept`: new and valid, forward it. `ignore`: stale, known or not for us to judge; nobody
+ * is to blame. `reject`: whoever sent it made it wrong; do not forward, count it against the peer.
+ */
+export type Verdict =
+  | { readonly kind: 'accept' }
+  | { readonly kind: 'ignore' }
+  | { readonly kind: 'reject'; readonly reason: string };
+
+export const ACCEPT: Verdict = { kind: 'accept' };
+export const IGNORE: Verdict = { kind: 'ignore' };
+
+export interface Taken {
+  readonly verdict: Verdict;
+  /** For the engine now. */
+  readonly input?: Input;
+  /** Of the next height: valid as far as can be told, to be taken in again when that height begins. */
+  readonly early?: true;
+}
+
+type ConsensusMessage = Extract<PeerMessage, { kind: 'proposal' | 'block-part' | 'vote' }>;
+
+export function takeIn(state: EngineState, verifier: Verifier, message: ConsensusMessage): Taken {
+  switch (message.kind) {
+    case 'proposal':
+      return takeProposal(state, verifier, message.proposal);
+    case 'block-part':
+      return takePart(state, message);
+    case 'vote':
+      return takeVote(state, verifier, message.vote);
+    default:
+      return assertNever(message, 'consensus message');
+  }
+}
+
+function takeProposal(state: EngineState, verifier: Verifier, proposal: Proposal): Taken {
+  const next = proposal.height === state.height + 1n;
+  if (!next && proposal.height !== state.height) return { verdict: IGNORE };
+  const from = next ? 0 : state.round;
+  // Rounds far ahead are not worth the rotation of the proposer: line 55 brings us there first.
+  if (proposal.round < from || proposal.round > from + 1) return { verdict: IGNORE };
+  if (!next && proposal.round === state.round && state.proposal !== undefined) return { verdict: IGNORE };
+  const proposer = next ? proposerOf(state.chain.nextValidators, proposal.round) : proposerAt(state, proposal.round);
+  const verified = verifyProposal(proposal, proposer, state.chain.chainId, verifier);
+  if (!verified.ok) return { verdict: { kind: 'reject', reason: verified.error } };
+  return next
+    ? { verdict: ACCEPT, early: true }
+    : { verdict: ACCEPT, input: { kind: 'proposal', proposal: verified.value } };
+}
+
+function takePart(state: EngineState, message: Extract<ConsensusMessage, { kind: 'block-part' }>): Taken {
+  if (message.height === state.height + 1n) return { verdict: IGNORE, early: true };
+  if (message.height !== state.height) return { verdict: IGNORE };
+  const { collected } = state;
+  if (collected?.get(message.part.index) !== undefined) return { verdict: IGNORE };
+  // Before its proposal is here nobody can tell whether a part belongs to anything: keep it, do not forward it.
+  const known = collected !== undefined && verifyPart(collected.header, message.part);
+  return { verdict: known ? ACCEPT : IGNORE, input: message };
+}
+
+function takeVote(state: EngineState, verifier: Verifier, vote: Vote): Taken {
+  const { chain } = state;
+  const early = vote.height === state.height + 1n;
+  const late = vote.height + 1n === state.height;
+  if (late && (vote.type !== PRECOMMIT || state.step !== 'new-height')) return { verdict: IGNORE };
+  if (!early && !late && vote.height !== state.height) return { verdict: IGNORE };
+  const known = late ? state.lastCommit?.has(vote) : !early && state.votes.has(vote);
+  if (known === true) return { verdict: IGNORE };
+  const verified = verifyVote(vote, {
+    chainId: chain.chainId,
+    validators: early ? chain.nextValidators : late ? chain.lastValidators : chain.validators,
+    extensions: extensionsEnabled(chain.params, vote.height),
+    verifier,
+  });
+  // The block being decided may yet change the parameters of the next height.
+  if (!verified.ok) return { verdict: early ? IGNORE : { kind: 'reject', reason: verified.error } };
+  return early ? { verdict: ACCEPT, early: true } : { verdict: ACCEPT, input: { kind: 'vote', vote: verified.value } };
+}
