@@ -6,7 +6,6 @@
 import { equal, toBase64, utf8 } from '#core/bytes.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { ok, type Result } from '#core/result.ts';
-import { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.ts';
 import type { SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import { formatAddress, moduleAddress } from '../address.ts';
 import { amountOf, type Coin, type DecCoin, feeFor, formatCoins, parseCoins } from '../coins.ts';
@@ -27,8 +26,8 @@ import type { GasMeter } from '../state/gas.ts';
 import type { KvWriter, StateWriter } from '../state/kv-view.ts';
 import { type AccountKey, addressOfKey, readAccountKey } from './account-key.ts';
 import type { DecodedTx } from './decode.ts';
-import { directSignBytes } from './sign-bytes.ts';
 import { type Signers, signersOf } from './signers.ts';
+import { verifySignature } from './verify.ts';
 
 /**
  * `check`: into the mempool; `recheck`: still in it after a block; `propose`: into a proposal; `deliver`: in a block;
@@ -199,8 +198,13 @@ function checkSigner(context: AnteContext, tx: DecodedTx, params: AuthParams, en
   context.gas.consume(params.sigVerifyCostSecp256k1, 'ante verify: secp256k1');
   if (info.sequence !== account.sequence)
     return failSdk('wrongSequence', `account sequence mismatch, expected ${account.sequence}, got ${info.sequence}`);
-  const valid = checkSignature(context, tx, account, { key: key.value, info, signature });
-  if (!valid.ok) return valid;
+  if (context.mode !== 'simulate' && context.mode !== 'recheck') {
+    if (key.value === undefined) return failSdk('invalidPubKey', 'no public key');
+    const { accountNumber, sequence } = account;
+    const signed = { key: key.value, info, signature, accountNumber, sequence };
+    const valid = verifySignature(context.verifier, tx, context.chain.chainId, signed);
+    if (!valid.ok) return valid;
+  }
   const text = formatAddress(context.chain, account.address);
   context.events.emit('tx', [['acc_seq', `${text}/${info.sequence}`]]);
   context.events.emit('tx', [['signature', toBase64(signature)]]);
@@ -233,26 +237,4 @@ function keyOf(context: AnteContext, account: Account, info: SignerInfo): Result
   if (!simulate && (differs || !equal(addressOfKey(key.value), account.address)))
     return failSdk('invalidPubKey', `pubKey does not match signer address ${text}`);
   return key;
-}
-
-function checkSignature(
-  context: AnteContext,
-  tx: DecodedTx,
-  account: Account,
-  entry: { readonly key: AccountKey | undefined; readonly info: SignerInfo; readonly signature: Uint8Array },
-): Result<void> {
-  if (context.mode === 'simulate' || context.mode === 'recheck') return ok(undefined);
-  const { sum } = entry.info.modeInfo ?? { sum: { case: undefined } };
-  if (sum.case === 'multi') return failSdk('notSupported', 'multisignatures are not supported');
-  if (sum.case !== 'single') return failSdk('invalidSignerInfo', 'mode_info: missing');
-  if (sum.value.mode !== SignMode.DIRECT)
-    return failSdk('notSupported', `sign mode ${sum.value.mode}: expected DIRECT (${SignMode.DIRECT})`);
-  const message = directSignBytes(tx.raw, context.chain.chainId, account.accountNumber);
-  if (entry.key !== undefined && context.verifier.secp256k1(entry.key.bytes, message, entry.signature))
-    return ok(undefined);
-  return failSdk(
-    'unauthorized',
-    `signature verification failed; please verify account number (${account.accountNumber}), ` +
-      `sequence (${account.sequence}) and chain-id (${context.chain.chainId})`,
-  );
 }

@@ -8,6 +8,11 @@ import {
   mnemonicToSeed as toSeed,
 } from '#core/crypto/keys.ts';
 import { slip10 as derive, type Slip10Curve } from '#core/crypto/slip10.ts';
+import { pureVerifier } from '#core/crypto/verify.ts';
+import { moduleTable } from '#runtime/module-table.ts';
+import { type DecodedTx, decodeTx as decode } from '#runtime/tx/decode.ts';
+import { directSignBytes as signBytesOf } from '#runtime/tx/sign-bytes.ts';
+import { verifySingleSignerTx } from '#runtime/tx/verify.ts';
 
 export function signFromMnemonic(mnemonic: string, hdPath: string, signBytes: Uint8Array): Uint8Array {
   return signSecp256k1(keyFromMnemonic(mnemonic, hdPath).privateKey, signBytes);
@@ -46,4 +51,46 @@ export function bech32Decode(text: string): { readonly prefix: string; readonly 
   const decoded = decodeBech32(text);
   if (!decoded.ok) throw new Error(decoded.error);
   return decoded.value;
+}
+
+const table = moduleTable();
+
+/** @throws Error that says which rule the bytes break. */
+export function decodeTx(txRaw: Uint8Array): DecodedTx {
+  const decoded = decode(txRaw, table);
+  if (!decoded.ok) throw new Error(decoded.error.message);
+  return decoded.value;
+}
+
+export interface VerifyTxOptions {
+  readonly chainId: string;
+  readonly accountNumber: number | bigint;
+  readonly sequence: number | bigint;
+  readonly pubkey?: Uint8Array;
+}
+
+/** Outside a chain an address may have the prefix of any chain that this program can run. */
+const PREFIXES = ['auton', 'cosmos'] as const;
+
+export function verifyTx(txRaw: Uint8Array, options: VerifyTxOptions): boolean {
+  const { chainId, pubkey } = options;
+  const expected = {
+    accountNumber: BigInt(options.accountNumber),
+    sequence: BigInt(options.sequence),
+    ...(pubkey === undefined ? {} : { publicKey: pubkey }),
+  };
+  const tx = decodeTx(txRaw);
+  return PREFIXES.some(
+    (bech32Prefix) =>
+      verifySingleSignerTx(pureVerifier, tx, { chainId, bech32Prefix, baseDenom: 'uauton' }, expected).ok,
+  );
+}
+
+export function directSignBytes(
+  body: Uint8Array,
+  authInfo: Uint8Array,
+  chainId: string,
+  accountNumber: number | bigint,
+): Uint8Array {
+  return signBytesOf({ bodyBytes: body, authInfoBytes: authInfo }, chainId, BigInt(accountNumber));
 }
