@@ -31,6 +31,11 @@ export const NODE_LIMITS = {
   /** Pending and new connections that one host may open a second: many nodes may share an address. */
   inboundConnectionsPerSecond: 50,
   maxPendingInbound: 50,
+  /** A log file that has grown beyond this is closed at the next end of a height. */
+  walRotateBytes: 8_388_608,
+  /** How often peers are told where this node stands, and how many of them each time. */
+  statusIntervalMs: 100,
+  statusFanout: 4,
   /** Transactions whose check is running or waiting. */
   maxPendingChecks: 10_000,
 } as const;

@@ -4,8 +4,10 @@ import { RpcClientError } from '../client/rpc-client.ts';
 import { KeyFileError } from '../privval/key-files.ts';
 import { HomeLockedError } from '../storage/home-lock.ts';
 import { cometCommand } from './commands/comet.ts';
+import { initCommand } from './commands/init.ts';
 import { keysCommand } from './commands/keys.ts';
 import { queryCommand } from './commands/query.ts';
+import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
 import { txCommand } from './commands/tx.ts';
 import { versionCommand } from './commands/version.ts';
@@ -17,6 +19,8 @@ export function createProgram(): Command {
     .description('A node of the Autonomy chain, and its client')
     .showHelpAfterError('(autond --help lists what there is)')
     .showSuggestionAfterError(true)
+    .addCommand(initCommand())
+    .addCommand(startCommand())
     .addCommand(keysCommand())
     .addCommand(txCommand())
     .addCommand(queryCommand())

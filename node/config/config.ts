@@ -14,6 +14,7 @@ export interface NodeConfig {
   readonly moniker: string;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
+  readonly minGasPrices: string;
   readonly rpc: { readonly listen: ListenAddress | undefined };
   readonly p2p: {
     readonly listen: ListenAddress;
@@ -114,7 +115,8 @@ function checkText(
     case 'text':
       if (setting.oneOf !== undefined && !setting.oneOf.includes(value))
         return err(`expected one of ${setting.oneOf.join(', ')}, got ${JSON.stringify(value)}`);
-      if (value === '' || value.length > 128) return err(`expected 1 to 128 characters, got ${value.length}`);
+      if ((value === '' && setting.mayBeEmpty !== true) || value.length > 128)
+        return err(`expected 1 to 128 characters, got ${value.length}`);
       return ok(value);
     case 'listen':
       return value === '' && setting.section !== 'p2p' ? ok(undefined) : parseListenAddress(value);
@@ -132,6 +134,7 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
     moniker: get('moniker'),
     logLevel: get('log_level'),
     logFormat: get('log_format'),
+    minGasPrices: get('minimum_gas_prices'),
     rpc: { listen: get('rpc.laddr') },
     p2p: {
       listen: get('p2p.laddr'),

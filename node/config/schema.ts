@@ -2,7 +2,7 @@ import { formatDuration } from './duration.ts';
 
 /** One setting of config.toml. The section of top-level settings is ''. */
 export type Setting = { readonly section: string; readonly key: string; readonly comment: string } & (
-  | { readonly kind: 'text'; readonly fallback: string; readonly oneOf?: readonly string[] }
+  | { readonly kind: 'text'; readonly fallback: string; readonly oneOf?: readonly string[]; readonly mayBeEmpty?: true }
   | { readonly kind: 'listen'; readonly fallback: string }
   | { readonly kind: 'peers'; readonly fallback: string }
   | { readonly kind: 'integer'; readonly fallback: number; readonly min: number; readonly max: number }
@@ -37,6 +37,14 @@ export const SETTINGS: readonly Setting[] = [
     fallback: 'text',
     oneOf: ['text', 'json'],
     comment: 'Lines for people, or one JSON object a line.',
+  },
+  {
+    section: '',
+    key: 'minimum_gas_prices',
+    kind: 'text',
+    fallback: '',
+    mayBeEmpty: true,
+    comment: 'Cheapest gas that this mempool takes, such as "0.025uauton"; "" takes all.',
   },
   {
     section: 'rpc',

@@ -6,9 +6,10 @@ import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { sdkError } from '#core/errors.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, type Failure, ok, type Result } from '#core/result.ts';
+import { ACCEPT, IGNORE, type Verdict } from '../driver/intake.ts';
 import type { TxSource } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
-import type { Verdict } from '../p2p/host.ts';
+
 import { SeenCache } from './seen-cache.ts';
 
 export interface MempoolOptions {
@@ -155,13 +156,13 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     },
     async receive(tx) {
       const outcome = await check(tx);
-      if (outcome.kind === 'admitted') return 'accept';
+      if (outcome.kind === 'admitted') return ACCEPT;
       // Honest peers may have another state; only what no state makes a transaction is held against them.
       const undecodable =
         outcome.kind === 'refused-by-app' &&
         outcome.response.codespace === 'sdk' &&
         outcome.response.code === sdkError('txDecode', '').code;
-      return undecodable ? 'reject' : 'ignore';
+      return undecodable ? { kind: 'reject', reason: outcome.response.log } : IGNORE;
     },
     count: () => order.count,
     bytes: () => order.bytes,

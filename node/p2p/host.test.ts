@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { concat, toHex, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
+import { ACCEPT, type Verdict } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { FrameReader, frame } from './framing.ts';
-import { createP2pHost, type P2pHost, type P2pOptions, type PeerHandlers, type Verdict } from './host.ts';
+import { createP2pHost, type P2pHost, type P2pOptions, type PeerHandlers } from './host.ts';
 import { nodeIdOf } from './node-id.ts';
 import { PeerGuard } from './peer-guard.ts';
 
@@ -23,7 +24,7 @@ interface Recorded {
 async function start(
   seed: number,
   options: Partial<P2pOptions> = {},
-  verdict: (text: string) => Verdict = () => 'accept',
+  verdict: (text: string) => Verdict = () => ACCEPT,
 ): Promise<Recorded> {
   const host = await createP2pHost(
     {
@@ -47,7 +48,7 @@ async function start(
     },
     async tx(_peer, bytes) {
       recorded.txs.push(new TextDecoder().decode(bytes));
-      return 'accept';
+      return ACCEPT;
     },
     connected: (peer) => recorded.connected.add(peer),
     disconnected: (peer) => recorded.connected.delete(peer),
@@ -105,7 +106,7 @@ test('large messages arrive whole and in order over the direct stream', async ()
 });
 
 test('what is rejected is not forwarded, and its sender is banned in the end', async () => {
-  const refusing = await start(1, {}, (text) => (text.startsWith('bad') ? 'reject' : 'accept'));
+  const refusing = await start(1, {}, (text) => (text.startsWith('bad') ? { kind: 'reject', reason: 'bad' } : ACCEPT));
   const sender = await start(2, { persistentPeers: [addressOf(refusing)] });
   const beyond = await start(3, { persistentPeers: [addressOf(refusing)] });
   await until(() => refusing.connected.size === 2 && sender.connected.size === 1 && beyond.connected.size === 1);

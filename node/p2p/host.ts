@@ -14,6 +14,7 @@ import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { formatListenAddress, type ListenAddress, type PeerAddress } from '../config/address.ts';
+import { IGNORE, type Verdict } from '../driver/intake.ts';
 import type { PeerId, Transport } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { DirectSender } from './direct-stream.ts';
@@ -21,9 +22,6 @@ import { FrameReader } from './framing.ts';
 import { type NetworkNames, networkNames } from './network-names.ts';
 import { PeerGuard } from './peer-guard.ts';
 import { keepDialing, type Redialer } from './redial.ts';
-
-/** What the receiver says of a message: forwarded, dropped in silence, or held against its sender. */
-export type Verdict = 'accept' | 'ignore' | 'reject';
 
 /** Where arriving messages go. */
 export interface PeerHandlers {
@@ -113,30 +111,32 @@ export async function createP2pHost(
   }
 
   async function judge(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
-    if (handlers === undefined || !guard.admitMessage(peer, bytes.length)) return 'ignore';
+    if (handlers === undefined || !guard.admitMessage(peer, bytes.length)) return IGNORE;
     const verdict = await handlers.message(peer, bytes);
-    if (verdict === 'reject') punish(peer, 'refused by consensus');
+    if (verdict.kind === 'reject') punish(peer, verdict.reason);
     return verdict;
   }
 
   async function validateGossip(peer: Libp2pPeerId, data: Uint8Array): Promise<Verdict> {
     const from = peer.toString();
     if (data.length > CONSENSUS_LIMITS.maxMessageBytes) {
-      punish(from, `gossip of ${data.length} bytes`);
-      return 'reject';
+      const reason = `gossip of ${data.length} bytes`;
+      punish(from, reason);
+      return { kind: 'reject', reason };
     }
     return judge(from, data);
   }
 
   async function validateTx(peer: Libp2pPeerId, data: Uint8Array): Promise<Verdict> {
     const from = peer.toString();
-    if (handlers === undefined || !guard.admitTx(from)) return 'ignore';
+    if (handlers === undefined || !guard.admitTx(from)) return IGNORE;
     if (data.length === 0 || data.length > NODE_LIMITS.maxGossipTxBytes) {
-      punish(from, `a transaction of ${data.length} bytes`);
-      return 'reject';
+      const reason = `a transaction of ${data.length} bytes`;
+      punish(from, reason);
+      return { kind: 'reject', reason };
     }
     const verdict = await handlers.tx(from, data);
-    if (verdict === 'reject') punish(from, 'a transaction that is none');
+    if (verdict.kind === 'reject') punish(from, verdict.reason);
     return verdict;
   }
 
@@ -266,7 +266,7 @@ export async function createP2pHost(
 }
 
 function toResult(verdict: Verdict): TopicValidatorResult {
-  switch (verdict) {
+  switch (verdict.kind) {
     case 'accept':
       return TopicValidatorResult.Accept;
     case 'ignore':

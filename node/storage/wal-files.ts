@@ -47,6 +47,7 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
   let size = (await file.stat()).size;
   let pending: Uint8Array[] = [];
   let failed: unknown;
+  let closed = false;
 
   function usable(): void {
     if (failed !== undefined) throw new Error('the write-ahead log has failed before', { cause: failed });
@@ -108,6 +109,8 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
       });
     },
     async close() {
+      if (closed) return;
+      closed = true;
       if (failed === undefined) await guarded(flush);
       await file.close();
     },

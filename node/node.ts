@@ -1,0 +1,343 @@
+/**
+ * The composition root: every part of a node is constructed here and handed what it needs. Nothing else constructs an
+ * adapter. Read it from top to bottom: storage, application, mempool, consensus, network, interfaces.
+ */
+import { readFile } from 'node:fs/promises';
+import { sha256 } from '#core/crypto/hash.ts';
+import { ed25519Key } from '#core/crypto/pubkey.ts';
+import type { Clock } from '#core/ports/clock.ts';
+import { type Duties, noDuties } from '#core/ports/duties.ts';
+import type { Kv } from '#core/ports/kv.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { err, ok } from '#core/result.ts';
+import { evidenceHash } from '#core/types/evidence.ts';
+import { fromMillis } from '#core/types/timestamp.ts';
+import { parseGenesis, toInitChain } from '#genesis/document.ts';
+import type { NetInfo } from '#rpc/backend.ts';
+import { type CometServer, startCometServer } from '#rpc/comet/server.ts';
+import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
+import {
+  type ApplicationDeps,
+  type ApplicationOptions,
+  openApplication,
+  type RuntimeApplication,
+} from '#runtime/app.ts';
+import { consensusView } from './backend/consensus-view.ts';
+import { createNodeBackend, type NodeBackend } from './backend/node-backend.ts';
+import { formatListenAddress } from './config/address.ts';
+import type { NodeConfig } from './config/config.ts';
+import { type HomePaths, homePaths } from './config/home.ts';
+import { createNativeVerifier } from './crypto/native-verifier.ts';
+import { openEvidencePool } from './driver/evidence-pool.ts';
+import { type Executor, startExecutor } from './driver/executor.ts';
+import { openGuardedSigner } from './driver/guarded-signer.ts';
+import type { Signer, Timers } from './driver/ports.ts';
+import { openBlockStore, openStateStore } from './driver/stores.ts';
+import { createIndexer } from './indexer/indexer.ts';
+import { createSearcher } from './indexer/search.ts';
+import { NODE_LIMITS } from './limits.ts';
+import { createMempool } from './mempool/mempool.ts';
+import { createP2pHost, type P2pHost } from './p2p/host.ts';
+import { KeyFileError, readNodeKey, readValidatorKey } from './privval/key-files.ts';
+import { lastSignFile } from './privval/last-sign-file.ts';
+import { lockHome } from './storage/home-lock.ts';
+import { openLevelKv } from './storage/level-kv.ts';
+import { loggedWal } from './storage/logged-wal.ts';
+import { createRangeReader } from './storage/range-reader.ts';
+import { openWalFiles } from './storage/wal-files.ts';
+
+export interface NodeOptions {
+  readonly home: string;
+  readonly config: NodeConfig;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** Parts that a test composition puts in the place of the node's own. Each is given what it replaces or wraps. */
+export interface NodeParts {
+  readonly logger: Logger;
+  readonly openApplication?: (options: ApplicationOptions, deps: ApplicationDeps) => Promise<RuntimeApplication>;
+  readonly duties?: Duties;
+  readonly signer?: (own: Signer) => Signer;
+  readonly host?: (own: P2pHost) => P2pHost;
+}
+
+export interface RunningNode {
+  /** libp2p peer id. */
+  readonly id: string;
+  /** Undefined when the RPC is off. */
+  readonly rpcUrl: string | undefined;
+  /** Resolves with the reason when the node cannot go on. Close it then. */
+  readonly failed: Promise<unknown>;
+  /** Unwinds everything in reverse order of construction. */
+  close(): Promise<void>;
+}
+
+/** A home folder in which something is missing or wrong; the message is for the operator. */
+export class HomeError extends Error {
+  override readonly name = 'HomeError';
+}
+
+/** What must be closed, in order of construction. */
+class Closers {
+  readonly #stack: (() => Promise<void>)[] = [];
+
+  push(close: () => Promise<void>): void {
+    this.#stack.push(close);
+  }
+
+  /** The first error is thrown after everything has been tried. */
+  async unwind(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    for (let close = this.#stack.pop(); close !== undefined; close = this.#stack.pop()) {
+      try {
+        await close();
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+}
+
+/** @throws HomeError, HomeLockedError, or what the part that failed says; then everything is closed again. */
+export async function startNode(options: NodeOptions, parts: NodeParts): Promise<RunningNode> {
+  const closers = new Closers();
+  try {
+    return await compose(options, parts, closers);
+  } catch (error) {
+    await closers.unwind().catch((second: unknown) => parts.logger.error('closing failed', { error: second }));
+    throw error;
+  }
+}
+
+async function compose(options: NodeOptions, parts: NodeParts, closers: Closers): Promise<RunningNode> {
+  const { config, home } = options;
+  const { logger } = parts;
+  const paths = homePaths(home);
+
+  const lock = await lockHome(home);
+  closers.push(() => lock.release());
+  const { genesisBytes, document, nodeKey } = await readHome(paths);
+  const genesisRequest = toInitChain(document);
+
+  const stores = await openStores(paths, config, closers);
+  const blocks = openBlockStore(stores.chain);
+  const states = openStateStore(stores.chain);
+  const verifier = createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries });
+  const evidence = openEvidencePool(stores.chain, { blocks, states }, verifier);
+  const wal = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
+  closers.push(() => wal.close());
+
+  const app = await (parts.openApplication ?? openApplication)(
+    { minGasPrices: config.minGasPrices, initialHeight: document.initialHeight, version: options.version },
+    { kv: stores.application, verifier, duties: parts.duties ?? noDuties, logger: logger.child('app') },
+  );
+
+  const ownHost = await createP2pHost(
+    {
+      seed: nodeKey.seed,
+      moniker: config.moniker,
+      chainId: document.chainId,
+      genesisHash: sha256(genesisBytes),
+      listen: config.p2p.listen,
+      persistentPeers: config.p2p.persistentPeers,
+      maxPeers: config.p2p.maxPeers,
+    },
+    { logger: logger.child('p2p'), now: Date.now },
+  );
+  const host = parts.host?.(ownHost) ?? ownHost;
+
+  // Mempool and backend exist before the executor that they tell and ask: until it runs there is nothing to tell.
+  let executor: Executor | undefined;
+  const mempool = createMempool(config.mempool, {
+    app,
+    now: Date.now,
+    gossip: (tx) => host.publishTx(tx),
+    available: () => executor?.txsAvailable(),
+    logger: logger.child('mempool'),
+  });
+
+  const source = {
+    heights: () => ({ base: blocks.base, latest: blocks.height }),
+    block: (height: bigint) => blocks.block(height),
+    results: (height: bigint) => states.finalizeResponse(height),
+  };
+  const indexer = stores.index && createIndexer({ kv: stores.index, source, logger });
+  if (indexer !== undefined) closers.push(() => indexer.close());
+  const signer = await openSigner(paths, parts);
+  const backend: NodeBackend = createNodeBackend(
+    {
+      genesisDocument: genesisBytes,
+      node: {
+        id: host.id,
+        moniker: config.moniker,
+        chainId: document.chainId,
+        listenAddress: formatListenAddress(config.p2p.listen),
+        rpcAddress: config.rpc.listen === undefined ? '' : formatListenAddress(config.rpc.listen),
+      },
+      validatorKey: signer?.publicKey,
+    },
+    {
+      blocks,
+      states,
+      app,
+      mempool,
+      index: indexer && stores.index && { indexer, searcher: createSearcher({ kv: stores.index, indexer }) },
+      network: () => networkInfo(host),
+      consensus: {
+        state: () => executor && consensusView(executor.state, executor.state.chain.lastBlockTime),
+        catchingUp: () => executor === undefined || isBehind(executor, host),
+        async submitEvidence(item) {
+          if (executor === undefined) return err({ kind: 'unavailable', message: 'consensus is not running yet' });
+          const checked = evidence.check(executor.state.chain, [item]);
+          if (!checked.ok) return err({ kind: 'invalid', message: checked.error });
+          evidence.report(item.voteA, item.voteB);
+          return ok(evidenceHash([item]));
+        },
+      },
+      logger,
+    },
+  );
+  closers.push(() => backend.settled());
+
+  const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>();
+  const consensusLogger = logger.child('consensus');
+  const running = await startExecutor(
+    {
+      genesis: { ...genesisRequest, params: genesisRequest.consensusParams, appHash: document.appHash },
+      config: config.consensus,
+      statusIntervalMs: NODE_LIMITS.statusIntervalMs,
+      statusFanout: NODE_LIMITS.statusFanout,
+    },
+    {
+      app,
+      blocks,
+      states,
+      evidence,
+      txs: mempool,
+      wal: loggedWal(wal, logger.child('wal')),
+      signer,
+      transport: host,
+      timers,
+      clock,
+      verifier,
+      logger: consensusLogger,
+      onCommitted({ block, blockId, response }) {
+        consensusLogger.info('committed block', {
+          height: block.header.height,
+          hash: blockId.hash,
+          txs: block.txs.length,
+          appHash: response.appHash,
+        });
+        backend.committed({ block, blockId, results: response });
+      },
+      fatal(error) {
+        consensusLogger.error('the node cannot go on', { error });
+        fail(error);
+      },
+    },
+  );
+  executor = running;
+  closers.push(() => running.close());
+  await indexer?.catchUp();
+
+  closers.push(() => host.close());
+  await host.start({
+    message: (peer, bytes) => running.receive(peer, bytes),
+    tx: (_peer, bytes) => mempool.receive(bytes),
+    connected: (peer) => running.addPeer(peer),
+    disconnected: (peer) => running.removePeer(peer),
+  });
+  const server = await startRpc(config, backend, logger);
+  if (server !== undefined) closers.push(() => server.close());
+  logger.info('node started', {
+    id: host.id,
+    chain: document.chainId,
+    height: blocks.height,
+    rpc: server?.url ?? 'off',
+  });
+  return { id: host.id, rpcUrl: server?.url, failed, close: () => closers.unwind() };
+}
+
+/** The files that a node cannot start without. */
+async function readHome(paths: HomePaths) {
+  let genesisBytes: Uint8Array;
+  try {
+    genesisBytes = new Uint8Array(await readFile(paths.genesis));
+  } catch (error) {
+    throw new HomeError(
+      `${paths.genesis} cannot be read: make a home with autond init, or copy the chain's genesis there`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const document = parseGenesis(new TextDecoder().decode(genesisBytes));
+  if (!document.ok) throw new HomeError(`${paths.genesis}: ${document.error}`);
+  const nodeKey = await readNodeKey(paths.nodeKey);
+  if (nodeKey === undefined) throw new KeyFileError(`there is no ${paths.nodeKey}: make a home with autond init`);
+  return { genesisBytes, document: document.value, nodeKey };
+}
+
+interface Stores {
+  /** Blocks, states and evidence. */
+  readonly chain: Kv;
+  readonly application: Kv;
+  readonly index: Kv | undefined;
+}
+
+async function openStores(paths: HomePaths, config: NodeConfig, closers: Closers): Promise<Stores> {
+  const rangeReader = createRangeReader();
+  closers.push(() => rangeReader.close());
+  const open = async (path: string): Promise<Kv> => {
+    const kv = await openLevelKv({ path, cacheBytes: config.storage.cacheBytes }, { rangeReader });
+    closers.push(() => kv.close());
+    return kv;
+  };
+  return {
+    chain: await open(paths.blockStore),
+    application: await open(paths.application),
+    index: config.txIndex ? await open(paths.index) : undefined,
+  };
+}
+
+/** `undefined`: no validator key, a node that follows. */
+async function openSigner(paths: HomePaths, parts: NodeParts): Promise<Signer | undefined> {
+  const key = await readValidatorKey(paths.validatorKey);
+  if (key === undefined) return undefined;
+  const own = await openGuardedSigner(
+    { publicKey: ed25519Key(key.publicKey), sign: (message) => key.sign(message) },
+    lastSignFile(paths.validatorState),
+  );
+  return parts.signer?.(own) ?? own;
+}
+
+async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {
+  if (config.rpc.listen === undefined) return undefined;
+  const { host, port } = config.rpc.listen;
+  return startCometServer({ host, port, corsOrigins: [], limits: DEFAULT_SERVER_LIMITS }, { backend, logger });
+}
+
+function networkInfo(host: P2pHost): NetInfo {
+  return {
+    listening: true,
+    listeners: host.listenAddresses().map((address) => `Listener(@${formatListenAddress(address)})`),
+    peers: host.peers(),
+  };
+}
+
+/** Some peer claims to be more than one height ahead. */
+function isBehind(executor: Executor, host: P2pHost): boolean {
+  const next = executor.state.height + 1n;
+  return host.peers().some(({ id }) => (executor.peerStatus(id)?.height ?? 0n) > next);
+}
+
+const clock: Clock = { now: () => fromMillis(BigInt(Date.now())) };
+
+const timers: Timers = {
+  set(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
