@@ -80,6 +80,8 @@ function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
   if (fee === undefined) return failSdk('insufficientFee', 'auth_info.fee: missing');
   if (fee.gasLimit > RUNTIME_LIMITS.maxGasWanted && context.mode !== 'simulate')
     return failSdk('invalidRequest', `invalid gas supplied; ${fee.gasLimit} > ${RUNTIME_LIMITS.maxGasWanted}`);
+  if (fee.gasLimit === 0n && context.mode !== 'simulate')
+    return failSdk('invalidGasLimit', 'must provide positive gas');
   if (fee.granter !== '') return failSdk('invalidRequest', 'fee grants are not enabled');
   if (tx.messages.length === 0) return failSdk('invalidRequest', 'must contain at least one message');
   for (const [i, { handler, message }] of tx.messages.entries()) {
@@ -128,7 +130,6 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
   const { chain, mode } = context;
   const { fee } = tx.authInfo;
   const gasLimit = fee?.gasLimit ?? 0n;
-  if (gasLimit === 0n && mode !== 'simulate') return failSdk('invalidGasLimit', 'must provide positive gas');
   const coins = parseCoins(fee?.amount ?? [], 'fee.amount');
   if (!coins.ok) return failSdk('insufficientFee', coins.error);
   if (mode === 'check' && !isEnough(coins.value, gasLimit, context.minGasPrices)) {
