@@ -31,7 +31,7 @@ function encodeEvent(event: Event): Uint8Array {
   return writer.finish();
 }
 
-function encodeTxResult(result: ExecTxResult): Uint8Array {
+export function encodeTxResult(result: ExecTxResult): Uint8Array {
   const writer = new ProtoWriter()
     .varint(1, result.code)
     .bytes(2, result.data)
@@ -123,7 +123,7 @@ function readAttribute(title: string, bytes: Uint8Array): Event['attributes'][nu
   return { key, value, index };
 }
 
-function readTxResult(title: string, bytes: Uint8Array): ExecTxResult {
+export function readTxResult(title: string, bytes: Uint8Array): ExecTxResult {
   let code = 0;
   let data: Uint8Array = EMPTY;
   const texts = new Map<number, string>();

@@ -13,7 +13,7 @@ import { ZERO_TIME } from '#core/types/timestamp.ts';
 import { eventValues } from '#rpc/backend.ts';
 import { matchesQuery, parseQuery, type Query } from '#rpc/query.ts';
 import { encodeTxRecord, readTxRecord } from './codec.ts';
-import { type CommittedResults, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
+import { type CommittedResults, clearIndex, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
 import { heightOfPosition, type Position, position } from './keys.ts';
 import { createSearcher } from './search.ts';
 
@@ -176,6 +176,17 @@ test('catches up after a restart, and with what a crash lost', async () => {
   expect(reopened.indexer.indexedHeight()).toBe(1n);
   await reopened.indexer.catchUp();
   expect(reopened.kv.dump()).toEqual(whole.kv.dump());
+});
+
+test('cleared, it is made anew', async () => {
+  const chain = sampleChain();
+  const index = open(sourceOf(chain));
+  await index.indexer.catchUp();
+  const before = index.kv.dump();
+  await clearIndex(index.kv);
+  expect(index.kv.size).toBe(0);
+  await open(sourceOf(chain), index.kv).indexer.catchUp();
+  expect(index.kv.dump()).toEqual(before);
 });
 
 test('indexes what commits tell it, in order, and fills the gaps from the source', async () => {

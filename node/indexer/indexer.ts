@@ -114,6 +114,15 @@ export function createIndexer(dependencies: {
   };
 }
 
+/** Empties the index, so that the next catch-up makes it anew. No indexer may be open over `kv`. */
+export async function clearIndex(kv: Kv): Promise<void> {
+  for (;;) {
+    const keys = [...kv.entries({ limit: INDEX_LIMITS.scanChunkEntries })].map(([key]) => key);
+    if (keys.length === 0) return;
+    await kv.write(keys.map((key) => ({ type: 'del', key })));
+  }
+}
+
 function blockOps(kv: Kv, { block, results }: CommittedResults): KvOp[] {
   const { height } = block.header;
   const ops: KvOp[] = [put(positionKey('blockPosition', position(height, 0)))];

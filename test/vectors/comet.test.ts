@@ -8,6 +8,8 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { ok } from '#core/result.ts';
 import { encodeBlock, readBlock } from '#core/types/block.ts';
 import { toHeight } from '#core/types/brand.ts';
+import { parseTime } from '#core/types/timestamp.ts';
+import { createValidatorSet } from '#core/types/validator-set.ts';
 import type { Backend } from '#rpc/backend.ts';
 import { blockRecordJson, readBlockJson, signedHeaderJson } from '#rpc/comet/json/block.ts';
 import { readCommitJson } from '#rpc/comet/json/commit.ts';
@@ -136,6 +138,180 @@ describe.skipIf(folder === undefined)('recordings of a real node', () => {
     }
     const commit = answer('broadcast_tx_commit');
     expect(txResultJson(readTxResultJson('check_tx', commit.check_tx))).toEqual(commit.check_tx);
+  });
+
+  /** Asks the JSON-RPC for a recorded request, over a backend that knows what the recorded node knew. */
+  async function replay(name: string, backend: Partial<Backend>): Promise<Json> {
+    const rpc = createJsonRpc(DEFAULT_SERVER_LIMITS, { backend: backend as Backend, logger: silentLogger });
+    const { text } = await rpc.post(JSON.stringify(request(name)));
+    return JSON.parse(text ?? 'null');
+  }
+  const recorded = (name: string): Json => load(folder, 'rpc38', `${name}.json`);
+  /** What one recorded file says of the request's id, another says of the answer's. */
+  const withoutId = ({ id: _id, ...rest }: Json): Json => rest;
+  const heights = () => ({ base: toHeight(1), latest: toHeight(1_000) });
+  const recordedKey = () => readPublicKeyJson('pub_key', answer('genesis').genesis.validators[0].pub_key);
+
+  test('status', async () => {
+    const want = recorded('status');
+    const { node_info, sync_info, validator_info } = want.result;
+    const summary = (which: string) => ({
+      height: toHeight(BigInt(sync_info[`${which}_block_height`])),
+      hash: fromHex(sync_info[`${which}_block_hash`]),
+      appHash: fromHex(sync_info[`${which}_app_hash`]),
+      time: parseTime(sync_info[`${which}_block_time`]),
+    });
+    const got = await replay('status', {
+      status: () => ({
+        node: {
+          id: node_info.id,
+          moniker: node_info.moniker,
+          chainId: node_info.network,
+          listenAddress: node_info.listen_addr,
+          rpcAddress: node_info.other.rpc_address,
+          appVersion: 1n,
+          txIndex: true,
+        },
+        latest: summary('latest'),
+        earliest: summary('earliest'),
+        catchingUp: false,
+        validator: { publicKey: recordedKey(), power: BigInt(validator_info.voting_power) },
+      }),
+    });
+    expect(got.result.node_info.version).toMatch(/^0\.38\./);
+    // Of this node's own: its release, and that it speaks none of CometBFT's peer channels.
+    Object.assign(got.result.node_info, { version: node_info.version, channels: node_info.channels });
+    expect(withoutId(got)).toEqual(withoutId(want));
+  });
+
+  test('abci_info, abci_query, net_info, genesis, block_results, consensus_params', async () => {
+    const query = (name: string) => {
+      const { response } = answer(name);
+      return async () =>
+        ok({
+          code: response.code,
+          codespace: response.codespace,
+          log: response.log,
+          info: response.info,
+          index: BigInt(response.index),
+          key: Buffer.from(response.key, 'base64'),
+          value: Buffer.from(response.value ?? '', 'base64'),
+          proofOps: [],
+          height: BigInt(response.height),
+        });
+    };
+    const info = answer('abci_info').response;
+    const cases: [string, Partial<Backend>][] = [
+      [
+        'abci_info',
+        {
+          appInfo: () => ({
+            data: info.data,
+            version: info.version,
+            appVersion: BigInt(info.app_version),
+            lastBlockHeight: toHeight(BigInt(info.last_block_height)),
+            lastBlockAppHash: Buffer.from(info.last_block_app_hash, 'base64'),
+          }),
+        },
+      ],
+      ['abci_query_with_existing_key', { query: query('abci_query_with_existing_key') }],
+      ['abci_query_with_non_existent_key', { query: query('abci_query_with_non_existent_key') }],
+      ['net_info', { netInfo: () => ({ listening: true, listeners: ['Listener(@)'], peers: [] }) }],
+      ['genesis', { genesis: () => Buffer.from(JSON.stringify(answer('genesis').genesis)) }],
+      [
+        'block_results_at_height_10',
+        {
+          heights,
+          results: () =>
+            ok({
+              events: [],
+              txResults: [],
+              validatorUpdates: [],
+              consensusParamUpdates: undefined,
+              appHash: new Uint8Array(0),
+            }),
+        },
+      ],
+      [
+        'consensus_params',
+        {
+          heights,
+          consensusParams: () => ok(readConsensusParamsJson('params', answer('consensus_params').consensus_params)),
+        },
+      ],
+    ];
+    for (const [name, backend] of cases)
+      expect(withoutId(await replay(name, backend)), name).toEqual(withoutId(recorded(name)));
+  });
+
+  test('consensus_state', async () => {
+    const want = recorded('consensus_state');
+    const set = createValidatorSet([{ publicKey: recordedKey(), power: 10n }]);
+    if (!set.ok) throw new Error(set.error);
+    const none = new Uint8Array(0);
+    const got = await replay('consensus_state', {
+      consensusState: () =>
+        ok({
+          height: toHeight(221),
+          round: 0,
+          step: 1,
+          startTime: parseTime(want.result.round_state.start_time),
+          proposalBlockHash: none,
+          lockedBlockHash: none,
+          validBlockHash: none,
+          validators: set.value,
+          votes: [{ round: 0, prevotes: [undefined], precommits: [undefined] }],
+        }),
+    });
+    expect(withoutId(got)).toEqual(withoutId(want));
+  });
+
+  test('blockchain, commit, block_search and block_by_hash', async () => {
+    const metas: Json[] = answer('blockchain_from_1_to_10').block_metas;
+    const backend: Partial<Backend> = {
+      heights: () => ({ base: toHeight(1), latest: toHeight(BigInt(answer('blockchain_from_1_to_10').last_height)) }),
+      blockMeta(height) {
+        const meta = metas.find((one) => one.header.height === String(height));
+        return ok({
+          blockId: readBlockIdJson('block_id', meta.block_id),
+          blockBytes: Number(meta.block_size),
+          header: readHeaderJson('header', meta.header),
+          txCount: Number(meta.num_txs),
+        });
+      },
+    };
+    expect(withoutId(await replay('blockchain_from_1_to_10', backend))).toEqual(
+      withoutId(recorded('blockchain_from_1_to_10')),
+    );
+    const record = (one: Json) => ({
+      blockId: readBlockIdJson('block_id', one.block_id),
+      block: readBlockJson('block', one.block),
+    });
+    const { blocks, total_count } = answer('block_search');
+    const found = await replay('block_search', {
+      searchBlocks: async () => ok({ total: Number(total_count), items: blocks.map(record) }),
+    });
+    expect(withoutId(found)).toEqual(withoutId(recorded('block_search')));
+    const byHash = await replay('block_by_hash', { blockByHash: () => ok(record(answer('block_by_hash'))) });
+    expect(withoutId(byHash)).toEqual(withoutId(recorded('block_by_hash')));
+  });
+
+  test('broadcast_tx_sync, broadcast_tx_async', async () => {
+    const broadcastTx: Backend['broadcastTx'] = async () =>
+      ok({
+        code: 0,
+        codespace: '',
+        log: '',
+        data: new Uint8Array(0),
+        gasWanted: 1n,
+        gasUsed: 0n,
+        events: [],
+        priority: 0n,
+        sender: '',
+        sequence: 0n,
+      });
+    for (const name of ['broadcast_tx_sync', 'broadcast_tx_async'])
+      expect(withoutId(await replay(name, { broadcastTx }))).toEqual(withoutId(recorded(name)));
   });
 
   const streamed = ['subscribe', 'subscribe_newblock', 'subscribe_txs', 'subscribe_malformed'];
