@@ -40,7 +40,14 @@ async function answer(request: RangeRequest): Promise<RangeResponse> {
         ...(request.lt === undefined ? {} : { lt: request.lt }),
       });
       try {
-        return { kind: 'rows', rows: await iterator.nextv(request.count) };
+        const rows: [Uint8Array, Uint8Array][] = [];
+        // One nextv stops at so many bytes (classic-level's highWaterMarkBytes), whatever count it was asked for.
+        while (rows.length < request.count) {
+          const more = await iterator.nextv(request.count - rows.length);
+          if (more.length === 0) break;
+          rows.push(...more);
+        }
+        return { kind: 'rows', rows };
       } finally {
         await iterator.close();
       }
