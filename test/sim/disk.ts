@@ -1,0 +1,133 @@
+/** A simulated disk: what is not synced may be lost, the log's last record torn. Atomic batches stay whole. */
+import { concat } from '#core/bytes.ts';
+import type { Kv, KvOp, KvRange } from '#core/ports/kv.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
+import type { LastSignStore, Wal } from '#node/driver/ports.ts';
+import type { Rng } from './rng.ts';
+
+/** Called around every operation; throws to crash the process there. */
+export type CrashPoint = (name: string) => void;
+
+class SimKv implements Kv {
+  readonly #point: CrashPoint;
+  readonly #name: string;
+  readonly #durable: KvOp[][] = [];
+  #pending: KvOp[][] = [];
+  #view = new MemoryKv();
+
+  constructor(name: string, point: CrashPoint) {
+    this.#name = name;
+    this.#point = point;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#view.get(key);
+  }
+
+  entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    return this.#view.entries(range);
+  }
+
+  async write(ops: readonly KvOp[], options?: { readonly sync?: boolean }): Promise<void> {
+    this.#point(`before ${this.#name} write`);
+    this.#pending.push([...ops]);
+    await this.#view.write(ops);
+    if (options?.sync === true) {
+      this.#durable.push(...this.#pending);
+      this.#pending = [];
+    }
+    this.#point(`after ${this.#name} write`);
+  }
+
+  async close(): Promise<void> {}
+
+  /** Loses a random suffix of what was not synced. */
+  async crash(rng: Rng): Promise<void> {
+    const kept = this.#pending.slice(0, rng.below(this.#pending.length + 1));
+    const lost = this.#pending.length - kept.length;
+    this.#durable.push(...kept);
+    this.#pending = [];
+    if (lost === 0) return;
+    this.#view = new MemoryKv();
+    for (const ops of this.#durable) await this.#view.write(ops);
+  }
+}
+
+export class SimDisk {
+  readonly #point: CrashPoint;
+  readonly blocks: SimKv;
+  readonly states: SimKv;
+  readonly app: SimKv;
+  #walSynced: Uint8Array = new Uint8Array(0);
+  #walPending: Uint8Array[] = [];
+  #lastSign: Uint8Array | undefined;
+  lostFrames = 0;
+
+  constructor(point: CrashPoint) {
+    this.#point = point;
+    this.blocks = new SimKv('block store', point);
+    this.states = new SimKv('state store', point);
+    this.app = new SimKv('application', point);
+  }
+
+  wal(): Wal {
+    return {
+      read: async () => concat(this.#walSynced, ...this.#walPending),
+      truncate: async (length) => {
+        this.#walSynced = concat(this.#walSynced, ...this.#walPending).slice(0, length);
+        this.#walPending = [];
+      },
+      append: async (frame) => {
+        this.#point('before WAL append');
+        this.#walPending.push(frame);
+        this.#point('after WAL append');
+      },
+      sync: async () => {
+        this.#point('before WAL sync');
+        this.#walSynced = concat(this.#walSynced, ...this.#walPending);
+        this.#walPending = [];
+        this.#point('after WAL sync');
+      },
+      // As the node's log may when it begins a new file: only what has been marked as ended goes.
+      rotate: async () => {
+        this.#walSynced = this.#walSynced.slice(this.#walSynced.length - lastFrameLength(this.#walSynced));
+      },
+      close: async () => {},
+    };
+  }
+
+  lastSign(): LastSignStore {
+    return {
+      load: async () => this.#lastSign,
+      save: async (bytes) => {
+        this.#point('before last-sign save');
+        this.#lastSign = bytes;
+        this.#point('after last-sign save');
+      },
+    };
+  }
+
+  /** The process is gone. Unsynced records of the log are lost from a random place on, the first lost one maybe torn. */
+  async crash(rng: Rng): Promise<void> {
+    const kept = rng.below(this.#walPending.length + 1);
+    this.lostFrames += this.#walPending.length - kept;
+    const frames = this.#walPending.slice(0, kept);
+    const torn = this.#walPending[kept];
+    if (torn !== undefined && rng.chance(1 / 2)) frames.push(torn.slice(0, rng.below(torn.length)));
+    this.#walSynced = concat(this.#walSynced, ...frames);
+    this.#walPending = [];
+    for (const kv of [this.blocks, this.states, this.app]) await kv.crash(rng);
+  }
+}
+
+/** Walks the frames to the last one, the end-height mark. */
+function lastFrameLength(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 0;
+  let length = 0;
+  while (at < bytes.length) {
+    length = 8 + view.getUint32(at);
+    at += length;
+  }
+  return length;
+}

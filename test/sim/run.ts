@@ -1,0 +1,346 @@
+/** One simulation from one seed: a network of validators, some Byzantine, faults, healing, and the checkers over all of it. */
+
+import { DEFAULT_ENGINE_CONFIG, type EngineConfig } from '#consensus/config.ts';
+import { decodePeerMessage } from '#consensus/messages.ts';
+import { utf8 } from '#core/bytes.ts';
+import { toHeight } from '#core/types/brand.ts';
+import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
+import { fromMillis } from '#core/types/timestamp.ts';
+import type { Genesis } from '#node/driver/handshake.ts';
+import type { TxSource } from '#node/driver/ports.ts';
+import { BYZANTINE_KINDS, type ByzantineKind, bentApp, bentPublish } from './byzantine.ts';
+import { AgreementChecker } from './checkers/agreement.ts';
+import { AppHashChecker } from './checkers/app-hash.ts';
+import { DoubleSignChecker } from './checkers/double-sign.ts';
+import { checkLiveness } from './checkers/liveness.ts';
+import { LockingChecker } from './checkers/locking.ts';
+import { ValidityChecker } from './checkers/validity.ts';
+import { Violation } from './checkers/violation.ts';
+import { type SimKey, SimKeys } from './keys.ts';
+import { CALM, Network } from './network.ts';
+import { EPOCH_MS, SimNode } from './node.ts';
+import { Rng } from './rng.ts';
+import { Scheduler } from './scheduler.ts';
+
+export interface SimOptions {
+  readonly seed: number;
+  /** Number of validators. */
+  readonly nodes: number;
+  /** Byzantine ones among them, and what they do; `undefined`: drawn by the seed. */
+  readonly byzantine: number;
+  readonly kinds: readonly ByzantineKind[] | undefined;
+  /** Loss, partitions, crashes for so long; 0: a calm network all the way. Simulated milliseconds. */
+  readonly chaosMs: number;
+  /** After healing every honest node must gain `healHeights` within this time. */
+  readonly healMs: number;
+  readonly healHeights: number;
+  readonly crashes: boolean;
+}
+
+export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {
+  nodes: 4,
+  byzantine: 0,
+  kinds: undefined,
+  chaosMs: 10_000,
+  healMs: 30_000,
+  healHeights: 5,
+  crashes: true,
+};
+
+export interface SimReport {
+  readonly seed: number;
+  readonly height: bigint;
+  readonly simulatedMs: number;
+  readonly messages: number;
+  readonly faults: {
+    readonly lost: number;
+    readonly duplicated: number;
+    readonly straggled: number;
+    readonly cut: number;
+    readonly partitions: number;
+    readonly crashes: number;
+    readonly lostWalRecords: number;
+  };
+  /** Port calls at which nodes crashed. */
+  readonly crashedAt: readonly string[];
+  /** Highest round that decided a height. */
+  readonly highestRound: number;
+  readonly evidence: number;
+  readonly rejected: readonly string[];
+  readonly violation: Error | undefined;
+}
+
+const CHAIN_ID = 'sim-chain';
+
+export async function simulate(options: SimOptions): Promise<SimReport> {
+  return new Simulation(options).run();
+}
+
+class Simulation {
+  readonly options: SimOptions;
+  readonly rng: Rng;
+  readonly scheduler = new Scheduler();
+  readonly network: Network;
+  readonly keys = new SimKeys();
+  readonly validatorKeys: readonly SimKey[];
+  readonly genesis: Genesis;
+  readonly nodes = new Map<string, SimNode>();
+  readonly honest: SimNode[] = [];
+  readonly agreement = new AgreementChecker();
+  readonly appHash = new AppHashChecker();
+  readonly doubleSign = new DoubleSignChecker();
+  readonly locking = new LockingChecker();
+  readonly validity: ValidityChecker;
+  readonly rejected = new Set<string>();
+  partitions = 0;
+  highestRound = 0;
+  evidence = 0;
+  violation: Error | undefined;
+
+  constructor(options: SimOptions) {
+    this.options = options;
+    this.rng = new Rng(options.seed);
+    this.network = new Network(this.rng.fork(), this.scheduler, (from, to, bytes) => this.#deliver(from, to, bytes));
+    this.validatorKeys = Array.from({ length: options.nodes }, (_, i) => this.keys.make(i));
+    this.genesis = {
+      chainId: CHAIN_ID,
+      initialHeight: toHeight(1n),
+      time: fromMillis(EPOCH_MS),
+      params: {
+        ...DEFAULT_CONSENSUS_PARAMS,
+        abci: { voteExtensionsEnableHeight: BigInt(this.rng.pick([0, 1, 4])) },
+      },
+      validators: this.validatorKeys.map((key) => ({ publicKey: key.publicKey, power: 10n })),
+      appHash: new Uint8Array(0),
+      appStateBytes: new Uint8Array(0),
+    };
+    this.validity = new ValidityChecker(this.genesis, this.keys.verifier);
+    this.#build();
+  }
+
+  #build(): void {
+    const { nodes, byzantine, kinds } = this.options;
+    const kindOf = new Map<number, ByzantineKind>();
+    for (let i = 0; i < byzantine; i++) kindOf.set(nodes - 1 - i, this.rng.pick(kinds ?? BYZANTINE_KINDS));
+    const ids: { id: string; index: number; side: 'a' | 'b' | undefined }[] = [];
+    for (let index = 0; index < nodes; index++) {
+      const twins = kindOf.get(index) === 'twins';
+      if (twins) ids.push({ id: `n${index}a`, index, side: 'a' }, { id: `n${index}b`, index, side: 'b' });
+      else ids.push({ id: `n${index}`, index, side: undefined });
+    }
+    const config = this.#config();
+    for (const { id, index } of ids) {
+      const peers = ids.map((other) => other.id).filter((other) => other !== id);
+      const node = this.#node(id, index, peers, kindOf.get(index), config);
+      this.nodes.set(id, node);
+      if (!kindOf.has(index)) this.honest.push(node);
+    }
+    this.#cutTwins(ids);
+  }
+
+  /** Each twin plays for one half of the others: no message between a twin and the other half, or the other twins' side. */
+  #cutTwins(
+    ids: readonly { readonly id: string; readonly index: number; readonly side: 'a' | 'b' | undefined }[],
+  ): void {
+    const sideOf = ({ index, side }: { index: number; side: 'a' | 'b' | undefined }) =>
+      side ?? (index % 2 === 0 ? 'a' : 'b');
+    for (const twin of ids.filter((each) => each.side !== undefined))
+      for (const other of ids)
+        if (sideOf(other) !== twin.side) {
+          this.network.alwaysCut.add(`${twin.id}>${other.id}`);
+          this.network.alwaysCut.add(`${other.id}>${twin.id}`);
+        }
+  }
+
+  #config(): EngineConfig {
+    return {
+      ...DEFAULT_ENGINE_CONFIG,
+      timeoutProposeMs: 300,
+      timeoutProposeDeltaMs: 100,
+      timeoutPrevoteMs: 100,
+      timeoutPrevoteDeltaMs: 100,
+      timeoutPrecommitMs: 100,
+      timeoutPrecommitDeltaMs: 100,
+      timeoutCommitMs: this.rng.pick([20, 200]),
+      skipTimeoutCommit: this.rng.chance(1 / 2),
+    };
+  }
+
+  #node(
+    id: string,
+    index: number,
+    peers: readonly string[],
+    kind: ByzantineKind | undefined,
+    config: EngineConfig,
+  ): SimNode {
+    const key = this.validatorKeys[index] as SimKey;
+    const send = (to: string, bytes: Uint8Array) => this.network.send(id, to, bytes);
+    const bent = kind === undefined ? undefined : bentPublish(kind, key, CHAIN_ID, peers, send, this.rng.fork());
+    return new SimNode(
+      {
+        id,
+        key,
+        keys: this.keys,
+        genesis: this.genesis,
+        config,
+        statusIntervalMs: 100,
+        skewMs: this.rng.between(-500, 500),
+        txs: this.#txs(this.rng.fork()),
+        peers,
+        ...(kind === 'bad-app' ? { wrapApp: bentApp(this.rng.fork()) } : {}),
+        unguarded: kind !== undefined,
+        send,
+        publish: (bytes) => {
+          this.#published(id, bytes, kind === undefined);
+          if (bent !== undefined) bent(bytes);
+          else for (const peer of peers) send(peer, bytes);
+        },
+        onCommitted: (committed, blocks) => {
+          if (kind !== undefined) return undefined;
+          this.agreement.committed(id, committed);
+          this.appHash.committed(id, committed);
+          this.highestRound = Math.max(this.highestRound, blocks.seenCommit(committed.block.header.height)?.round ?? 0);
+          this.evidence = Math.max(this.evidence, committed.block.evidence.length + this.evidence);
+          return this.validity.committed(id, committed, blocks);
+        },
+        onFailure: (node, error) => {
+          if (kind !== undefined) return;
+          this.violation ??= error instanceof Error ? error : new Error(`${node.id}: ${String(error)}`);
+        },
+      },
+      this.scheduler,
+      this.rng.fork(),
+    );
+  }
+
+  /** Each node proposes transactions of its own. */
+  #txs(rng: Rng): TxSource {
+    return {
+      reap: () => Array.from({ length: rng.below(4) }, () => utf8(`${rng.chance(1 / 8) ? 'bad' : 'set'}:${rng.u32()}`)),
+      isEmpty: () => false,
+      update: async () => {},
+    };
+  }
+
+  #published(id: string, bytes: Uint8Array, honest: boolean): void {
+    const decoded = decodePeerMessage(bytes);
+    if (!decoded.ok) throw new Violation('encoding', `${id} published what cannot be decoded: ${decoded.error}`);
+    const message = decoded.value;
+    if (message.kind === 'vote') {
+      this.locking.seen(message.vote, 10n);
+      if (honest) this.locking.honest(id, message.vote, 10n * BigInt(this.options.nodes));
+    }
+    if (honest) this.doubleSign.published(id, message);
+  }
+
+  async #deliver(from: string, to: string, bytes: Uint8Array): Promise<void> {
+    const reason = await this.nodes.get(to)?.receive(from, bytes);
+    if (reason !== undefined) this.rejected.add(`${from}: ${reason}`);
+  }
+
+  async run(): Promise<SimReport> {
+    for (const node of this.nodes.values()) this.scheduler.at(this.rng.below(100), () => node.start());
+    const { chaosMs, healMs, healHeights } = this.options;
+    if (chaosMs > 0) {
+      this.#unleash();
+      await this.#until(chaosMs);
+      this.#heal();
+      // Whoever crashed last must be up before the clock for liveness starts.
+      await this.#until(this.scheduler.nowMs + 3_000);
+    }
+    const before = new Map(this.honest.map((node) => [node.id, node.height]));
+    const gained = () => this.honest.every((node) => node.height >= (before.get(node.id) ?? 0n) + BigInt(healHeights));
+    await this.#until(this.scheduler.nowMs + healMs, gained);
+    this.#checkLiveness(before);
+    return this.#report();
+  }
+
+  #checkLiveness(before: ReadonlyMap<string, bigint>): void {
+    if (this.violation !== undefined) return;
+    const heights = this.honest.map((node) => {
+      const state = node.executor?.state;
+      const where = state === undefined ? 'down' : `round ${state.round}, ${state.step}`;
+      return { node: node.id, before: before.get(node.id) ?? 0n, after: node.height, where };
+    });
+    try {
+      checkLiveness(heights, BigInt(this.options.healHeights));
+    } catch (error) {
+      this.violation = error as Error;
+    }
+  }
+
+  async #until(untilMs: number, done: () => boolean = () => false): Promise<void> {
+    while (this.violation === undefined && !done() && (await this.scheduler.next(untilMs)));
+    if (this.violation === undefined && !done()) this.scheduler.nowMs = Math.max(this.scheduler.nowMs, untilMs);
+  }
+
+  #unleash(): void {
+    const { rng, network } = this;
+    network.faults = {
+      minDelayMs: 1,
+      maxDelayMs: rng.pick([5, 30, 80]),
+      loss: rng.pick([0, 0.02, 0.1, 0.25]),
+      duplicate: rng.pick([0, 0.05, 0.2]),
+      straggle: rng.pick([0, 0.05, 0.2]),
+    };
+    this.#partitionSoon();
+    if (this.options.crashes) this.#crashSoon();
+  }
+
+  #partitionSoon(): void {
+    this.scheduler.after(this.rng.between(200, 4_000), () => {
+      if (!this.chaos) return;
+      this.partitions++;
+      const island = new Set([...this.nodes.keys()].filter(() => this.rng.chance(1 / 2)));
+      const oneWay = this.rng.chance(1 / 3);
+      this.network.cut = (from, to) =>
+        oneWay ? island.has(from) && !island.has(to) : island.has(from) !== island.has(to);
+      this.scheduler.after(this.rng.between(100, 2_000), () => {
+        this.network.cut = () => false;
+      });
+      this.#partitionSoon();
+    });
+  }
+
+  #crashSoon(): void {
+    this.scheduler.after(this.rng.between(100, 1_500), () => {
+      if (!this.chaos) return;
+      this.rng.pick(this.honest).lightFuse(this.rng.below(60), this.rng.between(10, 2_000));
+      this.#crashSoon();
+    });
+  }
+
+  get chaos(): boolean {
+    return this.scheduler.nowMs < this.options.chaosMs;
+  }
+
+  #heal(): void {
+    this.network.faults = CALM;
+    this.network.cut = () => false;
+  }
+
+  #report(): SimReport {
+    const { network, options } = this;
+    const { lost, duplicated, straggled, cut } = network.counts;
+    return {
+      seed: options.seed,
+      height: this.agreement.height,
+      simulatedMs: this.scheduler.nowMs,
+      messages: network.counts.sent,
+      faults: {
+        lost,
+        duplicated,
+        straggled,
+        cut,
+        partitions: this.partitions,
+        crashes: this.honest.reduce((sum, node) => sum + node.crashes, 0),
+        lostWalRecords: this.honest.reduce((sum, node) => sum + node.disk.lostFrames, 0),
+      },
+      crashedAt: this.honest.flatMap((node) => node.crashedAt),
+      highestRound: this.highestRound,
+      evidence: this.evidence,
+      rejected: [...this.rejected],
+      violation: this.violation,
+    };
+  }
+}
