@@ -11,6 +11,7 @@ import { formatAddress, moduleAddress } from '../address.ts';
 import { amountOf, type Coin, type DecCoin, feeFor, formatCoins, parseCoins } from '../coins.ts';
 import type { ChainParams, EventSink } from '../context.ts';
 import { failSdk } from '../errors.ts';
+import { noEvents } from '../events.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
 import { FEE_COLLECTOR } from '../modules/auth/module.ts';
 import {
@@ -37,6 +38,8 @@ export type TxMode = 'check' | 'recheck' | 'propose' | 'deliver' | 'simulate';
 
 export interface AnteContext {
   readonly state: StateWriter;
+  /** A view of `state` whose writes are charged, seen by itself and then forgotten. */
+  scratch(): StateWriter;
   readonly gas: GasMeter;
   readonly events: EventSink;
   /** Height of the block that the transaction is, or would be, in. */
@@ -140,9 +143,14 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
   const text = payer === undefined ? '' : formatAddress(chain, payer);
   if (payer === undefined || getAccount(context.state.store(AUTH_STORE), payer) === undefined)
     return failSdk('unknownAddress', `fee payer address: ${text} does not exist`);
+  const collector = moduleAddress(FEE_COLLECTOR);
   if (coins.value.length > 0) {
-    const paid = sendCoins(ledgerOf(context), payer, moduleAddress(FEE_COLLECTOR), coins.value);
+    const paid = sendCoins(ledgerOf(context), payer, collector, coins.value);
     if (!paid.ok) return paid;
+  } else if (mode === 'simulate') {
+    // Wallets simulate without a fee and then pay one: its gas is counted. Who cannot pay is told when it matters.
+    const ledger = ledgerOf({ state: context.scratch(), events: noEvents, chain });
+    sendCoins(ledger, payer, collector, [{ denom: chain.baseDenom, amount: 1n }]);
   }
   context.events.emit('tx', [
     ['fee', formatCoins(coins.value)],

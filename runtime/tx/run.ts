@@ -102,6 +102,7 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
     runAnte(
       {
         state: meteredState(branch, meter),
+        scratch: () => meteredState(branch.branch(), meter),
         gas: meter,
         events,
         height: environment.block.height,
