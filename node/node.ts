@@ -38,6 +38,7 @@ import { createSearcher } from './indexer/search.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { createMempool } from './mempool/mempool.ts';
 import { createP2pHost, type P2pHost } from './p2p/host.ts';
+import { cometIdOf } from './p2p/node-id.ts';
 import { KeyFileError, readNodeKey, readValidatorKey } from './privval/key-files.ts';
 import { lastSignFile } from './privval/last-sign-file.ts';
 import { lockHome } from './storage/home-lock.ts';
@@ -170,7 +171,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     {
       genesisDocument: genesisBytes,
       node: {
-        id: host.id,
+        id: cometIdOf(host.id),
         moniker: config.moniker,
         chainId: document.chainId,
         listenAddress: formatListenAddress(config.p2p.listen),
@@ -323,7 +324,7 @@ function networkInfo(host: P2pHost): NetInfo {
   return {
     listening: true,
     listeners: host.listenAddresses().map((address) => `Listener(@${formatListenAddress(address)})`),
-    peers: host.peers(),
+    peers: host.peers().map((peer) => ({ ...peer, id: cometIdOf(peer.id) })),
   };
 }
 

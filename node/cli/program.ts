@@ -6,6 +6,7 @@ import { HomeLockedError } from '../storage/home-lock.ts';
 import { cometCommand } from './commands/comet.ts';
 import { initCommand } from './commands/init.ts';
 import { keysCommand } from './commands/keys.ts';
+import { localnetCommand } from './commands/localnet.ts';
 import { queryCommand } from './commands/query.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
@@ -21,6 +22,7 @@ export function createProgram(): Command {
     .showSuggestionAfterError(true)
     .addCommand(initCommand())
     .addCommand(startCommand())
+    .addCommand(localnetCommand())
     .addCommand(keysCommand())
     .addCommand(txCommand())
     .addCommand(queryCommand())

@@ -21,7 +21,7 @@ export interface NetworkPlan {
   /** Settings of every node's config.toml. */
   readonly config: ConfigValues;
   /** Further parts of the genesis document. */
-  readonly genesis?: Partial<Pick<GenesisPlan, 'moduleState' | 'consensusParams' | 'accounts'>>;
+  readonly genesis?: Partial<Pick<GenesisPlan, 'moduleState' | 'consensusParams' | 'accounts'>> | undefined;
 }
 
 export interface NodePorts {

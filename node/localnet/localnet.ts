@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRpcClient } from '../client/rpc-client.ts';
+import type { ConfigValues } from '../config/config.ts';
+import { generateNetwork, type Network, type NetworkNode, type NetworkPlan, type NodePorts } from './network.ts';
+import { type NodeProcess, spawnNode } from './node-process.ts';
+import { expectFreePorts } from './ports.ts';
+
+export interface LocalnetOptions {
+  readonly chainId: string;
+  readonly validators: number;
+  readonly ports: readonly NodePorts[];
+  readonly config: ConfigValues;
+  /** Where the homes go; kept. Without it: a temporary folder that is removed when the network stops cleanly. */
+  readonly folder?: string;
+  readonly genesis?: NetworkPlan['genesis'];
+}
+
+/** A network that cannot start or go on; the message is for the user. */
+export class LocalnetError extends Error {
+  override readonly name = 'LocalnetError';
+}
+
+/** A whole network of processes on this machine. */
+export interface Localnet {
+  readonly network: Network;
+  readonly processes: readonly NodeProcess[];
+  /** Resolves with a sentence when a process has ended on its own. */
+  readonly failed: Promise<string>;
+  /** SIGTERM to all; resolves when all have ended. @throws LocalnetError when one had to be killed or did not exit 0. */
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 100;
+
+/** Makes the homes, starts the processes, waits until every node has `blocks` blocks. @throws LocalnetError */
+export async function startLocalnet(options: LocalnetOptions, blocks = 2n): Promise<Localnet> {
+  const free = await expectFreePorts(options.ports);
+  if (!free.ok) throw new LocalnetError(free.error);
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'autonomy-localnet-')));
+  const generated = await generateNetwork({ ...options, folder });
+  if (!generated.ok) throw new LocalnetError(generated.error);
+  const network = generated.value;
+  const processes = network.nodes.map((node) => spawnNode(node.home));
+  const localnet = watch(network, processes, options.folder === undefined);
+  try {
+    await Promise.race([
+      waitForHeight(network.nodes, blocks, START_TIMEOUT_MS),
+      localnet.failed.then((reason) => {
+        throw new LocalnetError(reason);
+      }),
+    ]);
+    return localnet;
+  } catch (error) {
+    await localnet.stop().catch(() => {
+      // What went wrong first is what the user must see.
+    });
+    throw error;
+  }
+}
+
+function watch(network: Network, processes: readonly NodeProcess[], temporary: boolean): Localnet {
+  let stopping = false;
+  const { promise: failed, resolve } = Promise.withResolvers<string>();
+  for (const [i, process] of processes.entries())
+    void process.exited.then(async (exit) => {
+      if (stopping) return;
+      const name = network.nodes[i]?.name ?? '';
+      const how = exit.signal === undefined ? `with code ${exit.code}` : `by ${exit.signal}`;
+      resolve(`${name} has ended ${how}; its log ${process.logFile} ends:\n${await process.logTail(8)}`);
+    });
+  return {
+    network,
+    processes,
+    failed,
+    async stop() {
+      stopping = true;
+      const exits = await Promise.all(processes.map((process) => process.stop()));
+      const bad = exits.findIndex((exit) => exit.code !== 0);
+      if (bad >= 0)
+        throw new LocalnetError(
+          `${network.nodes[bad]?.name} did not stop cleanly (${exits[bad]?.signal ?? `code ${exits[bad]?.code}`}); see ${processes[bad]?.logFile}`,
+        );
+      if (temporary) await rm(network.folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Resolves when every node has a block at `height`. @throws LocalnetError that names the nodes that have not. */
+export async function waitForHeight(nodes: readonly NetworkNode[], height: bigint, timeoutMs: number): Promise<void> {
+  const waiting = new Set(nodes);
+  for (const deadline = Date.now() + timeoutMs; ; ) {
+    for (const node of [...waiting]) if ((await heightOf(node)) >= height) waiting.delete(node);
+    if (waiting.size === 0) return;
+    if (Date.now() > deadline)
+      throw new LocalnetError(
+        `${[...waiting].map((node) => node.name).join(', ')} did not reach height ${height} within ${timeoutMs / 1_000} s`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** −1 while the node does not answer. */
+export async function heightOf(node: NetworkNode): Promise<bigint> {
+  try {
+    const status = await createRpcClient(node.rpcUrl, { timeoutMs: 2_000 }).call<{
+      sync_info: { latest_block_height: string };
+    }>('status');
+    return BigInt(status.sync_info.latest_block_height);
+  } catch {
+    return -1n;
+  }
+}
+
+/** Resolves with the first SIGINT, SIGTERM or SIGHUP. Later ones are taken for the same one: Ctrl-C may arrive twice. */
+export function interrupted(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
+  });
+}
