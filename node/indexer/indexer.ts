@@ -2,14 +2,15 @@
  * The index of transactions and block events over a {@link Kv}. It follows the block store: what was committed while
  * the index was down, or lost by it in a crash, is read from there again, so that it needs no synced writes.
  */
+import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Event, FinalizeBlockResponse } from '#core/abci.ts';
-import { readU64be, u64be, utf8 } from '#core/bytes.ts';
-import { sha256 } from '#core/crypto/hash.ts';
+import { defined } from '#core/assert.ts';
+import { readU64be, toHex, u64be } from '#core/bytes.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { Block } from '#core/types/block.ts';
 import type { TxRecord } from '#rpc/backend.ts';
-import { eventValues } from '#rpc/backend.ts';
 import { encodeTxRecord, readTxRecord } from './codec.ts';
 import {
   type EventPrefix,
@@ -69,7 +70,7 @@ export function createIndexer(dependencies: {
       const found = fresh.get(height) ?? read(height);
       fresh.delete(height);
       if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
-      const ops = found === undefined ? [] : blockOps(kv, found);
+      const ops = found === undefined ? [] : await blockOps(kv, found);
       await kv.write([...ops, { type: 'put', key: indexedHeightKey, value: u64be(height) }]);
       indexed = height;
     }
@@ -123,30 +124,33 @@ export async function clearIndex(kv: Kv): Promise<void> {
   }
 }
 
-function blockOps(kv: Kv, { block, results }: CommittedResults): KvOp[] {
+async function blockOps(kv: Kv, { block, results }: CommittedResults): Promise<KvOp[]> {
   const { height } = block.header;
   const ops: KvOp[] = [put(positionKey('blockPosition', position(height, 0)))];
   pushEvents(ops, 'blockEvent', results.events, position(height, 0));
   const succeeded = new Set<string>();
-  block.txs.forEach((tx, index) => {
-    const result = results.txResults[index];
-    if (result === undefined) return;
+  for (let index = 0; index < results.txResults.length; index++) {
+    if (index % INDEX_LIMITS.txsPerTurn === INDEX_LIMITS.txsPerTurn - 1) await setImmediate();
+    const tx = defined(block.txs[index], 'the transaction of a result');
+    const result = defined(results.txResults[index], 'a result');
     const at = position(height, index);
-    const hash = sha256(tx);
+    const txHash = sha256(tx);
     ops.push(put(positionKey('txPosition', at)));
-    ops.push({
-      type: 'put',
-      key: positionKey('txRecord', at),
-      value: encodeTxRecord({ height, index, tx, result }),
-    });
+    ops.push({ type: 'put', key: positionKey('txRecord', at), value: encodeTxRecord({ height, index, tx, result }) });
     // The same bytes may be committed again, and fail: the hash then goes on naming the one that succeeded.
-    const name = String(hash);
-    if (result.code === 0 || !(succeeded.has(name) || hasSucceeded(kv, hash, at)))
-      ops.push({ type: 'put', key: txByHashKey(hash), value: positionValue(at) });
+    const name = toHex(txHash);
+    if (result.code === 0 || !(succeeded.has(name) || hasSucceeded(kv, txHash, at)))
+      ops.push({ type: 'put', key: txByHashKey(txHash), value: positionValue(at) });
     if (result.code === 0) succeeded.add(name);
     pushEvents(ops, 'txEvent', result.events, at);
-  });
+  }
   return ops;
+}
+
+/** SHA-256 by the platform: the index hashes every transaction once more. */
+function sha256(tx: Uint8Array): Uint8Array {
+  const digest = hash('sha256', tx, 'buffer');
+  return new Uint8Array(digest.buffer, digest.byteOffset, digest.length);
 }
 
 function hasSucceeded(kv: Kv, hash: Uint8Array, except: Position): boolean {
@@ -156,17 +160,25 @@ function hasSucceeded(kv: Kv, hash: Uint8Array, except: Position): boolean {
   return record !== undefined && readTxRecord('index record', record).result.code === 0;
 }
 
+const NOTHING = new Uint8Array(0);
+
 function put(key: Uint8Array): KvOp {
-  return { type: 'put', key, value: new Uint8Array(0) };
+  return { type: 'put', key, value: NOTHING };
 }
 
 function pushEvents(ops: KvOp[], prefix: EventPrefix, events: readonly Event[], at: Position): void {
-  eventValues(events, true).forEach((attributes, event) => {
-    for (const [key, values] of attributes) {
-      if (utf8(key).length > INDEX_LIMITS.maxIndexedKeyBytes) continue;
-      for (const value of values)
-        if (utf8(value).length <= INDEX_LIMITS.maxIndexedValueBytes)
-          ops.push(put(eventKey(prefix, key, value, at, event)));
+  events.forEach(({ type, attributes }, event) => {
+    if (type === '') return;
+    for (const { key, value, index } of attributes) {
+      if (!index || key === '' || tooLong(value, INDEX_LIMITS.maxIndexedValueBytes)) continue;
+      const composite = `${type}.${key}`;
+      if (!tooLong(composite, INDEX_LIMITS.maxIndexedKeyBytes))
+        ops.push(put(eventKey(prefix, composite, value, at, event)));
     }
   });
+}
+
+function tooLong(text: string, limit: number): boolean {
+  // A UTF-16 unit takes at most three bytes.
+  return text.length * 3 > limit && Buffer.byteLength(text) > limit;
 }

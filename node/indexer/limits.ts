@@ -10,6 +10,10 @@ export const INDEX_LIMITS = {
   maxIndexedValueBytes: 1_024,
   /** Bytes of an attribute's composite key. */
   maxIndexedKeyBytes: 256,
+  /** Attribute keys whose encoding is kept. */
+  maxCachedKeys: 4_096,
+  /** Transactions whose entries are made before other work gets its turn. */
+  txsPerTurn: 100,
   /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
   maxFreshBlocks: 64,
 } as const;
