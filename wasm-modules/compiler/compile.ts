@@ -18,6 +18,8 @@ import {
 import { layOut } from './layout.ts';
 import { ELEMENTWISE } from './lower/elementwise.ts';
 import { MATRIX } from './lower/matrix.ts';
+import { POOLING } from './lower/pool.ts';
+import { REDUCTION } from './lower/reduce.ts';
 import { SHAPE } from './lower/shape.ts';
 import { WINDOW } from './lower/window.ts';
 import { createOperator, type Lowering } from './operator.ts';
@@ -55,7 +57,7 @@ const constant: Lowering = {
 };
 
 const LOWERINGS = new Map<string, Lowering>(
-  Object.entries({ Constant: constant, ...ELEMENTWISE, ...MATRIX, ...SHAPE, ...WINDOW }),
+  Object.entries({ Constant: constant, ...ELEMENTWISE, ...MATRIX, ...SHAPE, ...WINDOW, ...REDUCTION, ...POOLING }),
 );
 
 /** The operators that compile, in alphabetical order. */

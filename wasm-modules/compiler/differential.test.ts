@@ -174,34 +174,52 @@ test('Conv agrees with ONNX Runtime', async () => {
   );
 });
 
-test.each(['Relu', 'Sigmoid', 'Tanh', 'Exp', 'Neg', 'Abs', 'Floor', 'Ceil', 'Round', 'Sign', 'LeakyRelu'])(
-  '%s agrees with ONNX Runtime',
-  async (op) => {
-    await compare({ op, inputs: [{ dims: [3, 50] }] }, 3);
-  },
-);
+test.each([
+  'Relu',
+  'Sigmoid',
+  'Tanh',
+  'Exp',
+  'Neg',
+  'Abs',
+  'Floor',
+  'Ceil',
+  'Round',
+  'Sign',
+  'LeakyRelu',
+  'Elu',
+  'Selu',
+  'HardSigmoid',
+  'Softplus',
+  'Softsign',
+  'Erf',
+])('%s agrees with ONNX Runtime', async (op) => {
+  await compare({ op, inputs: [{ dims: [3, 50] }] }, 3);
+});
 
-test.each(['Sqrt', 'Reciprocal'])('%s of positive numbers agrees with ONNX Runtime', async (op) => {
+test.each(['Sqrt', 'Reciprocal', 'Log'])('%s of positive numbers agrees with ONNX Runtime', async (op) => {
   await compare({ op, inputs: [{ dims: [3, 50] }] }, 4, true);
 });
 
-test.each(['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min'])('%s broadcasts as in ONNX Runtime', async (op) => {
-  for (const [a, b] of [
-    [
-      [2, 3, 4],
-      [2, 3, 4],
-    ],
-    [[2, 3, 4], [4]],
-    [
-      [3, 1],
-      [2, 1, 5],
-    ],
-    [[], [2, 2]],
-    [[1, 1], [1]],
-  ] as const) {
-    await compare({ op, inputs: [{ dims: a }, { dims: b }] }, 5, op === 'Div');
-  }
-});
+test.each(['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Pow', 'PRelu'])(
+  '%s broadcasts as in ONNX Runtime',
+  async (op) => {
+    for (const [a, b] of [
+      [
+        [2, 3, 4],
+        [2, 3, 4],
+      ],
+      [[2, 3, 4], [4]],
+      [
+        [3, 1],
+        [2, 1, 5],
+      ],
+      [[], [2, 2]],
+      [[1, 1], [1]],
+    ] as const) {
+      await compare({ op, inputs: [{ dims: a }, { dims: b }] }, 5, op === 'Div' || op === 'Pow');
+    }
+  },
+);
 
 test('Clip and variadic Sum agree with ONNX Runtime', async () => {
   await compare({ op: 'Clip', inputs: [{ dims: [40] }, { floats: [-0.5] }, { floats: [0.75] }] }, 6);
@@ -237,4 +255,87 @@ test('Slice with any start, end and step agrees with ONNX Runtime', async () => 
     }),
     { numRuns: RUNS },
   );
+});
+
+test('HardSwish, Gelu and Mean agree with ONNX Runtime', async () => {
+  await compare({ op: 'HardSwish', inputs: [{ dims: [50] }], opset: 14 }, 10);
+  await compare({ op: 'Gelu', inputs: [{ dims: [50] }], opset: 20 }, 10);
+  await compare({ op: 'Mean', inputs: [{ dims: [2, 3] }, { dims: [3] }, { dims: [2, 1] }] }, 10);
+});
+
+test.each(['ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceSumSquare', 'ReduceL1', 'ReduceL2'])(
+  '%s over any axes agrees with ONNX Runtime',
+  async (op) => {
+    for (const axes of [undefined, [0], [-1], [0, 2], [1]]) {
+      for (const keep of [0, 1]) {
+        const attributes = { keepdims: int(keep), ...(axes === undefined ? {} : { axes: ints(...axes) }) };
+        await compare({ op, inputs: [{ dims: [2, 3, 4] }], attributes }, 11);
+      }
+    }
+  },
+);
+
+test('ReduceSum with its axes as an input, and ReduceLogSum, agree with ONNX Runtime', async () => {
+  await compare({ op: 'ReduceSum', inputs: [{ dims: [2, 3, 4] }, { ints: [1] }] }, 12);
+  await compare({ op: 'ReduceLogSum', inputs: [{ dims: [2, 3] }], attributes: { axes: ints(1) } }, 12, true);
+});
+
+test.each(['Softmax', 'LogSoftmax'])('%s along any axis agrees with ONNX Runtime', async (op) => {
+  for (const axis of [0, 1, -1])
+    await compare({ op, inputs: [{ dims: [3, 4, 5] }], attributes: { axis: int(axis) } }, 13);
+});
+
+test('BatchNormalization agrees with ONNX Runtime', async () => {
+  const channel = { dims: [3] };
+  await compare(
+    { op: 'BatchNormalization', inputs: [{ dims: [2, 3, 4, 4] }, channel, channel, channel, channel], opset: 15 },
+    14,
+    true,
+  );
+});
+
+test.each(['MaxPool', 'AveragePool'])('%s agrees with ONNX Runtime', async (op) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(...[0, 1].map(() => fc.integer({ min: 4, max: 7 }))),
+      fc.tuple(...[0, 1].map(() => fc.integer({ min: 1, max: 3 }))),
+      fc.tuple(...[0, 1].map(() => fc.integer({ min: 1, max: 3 }))),
+      fc.constantFrom('NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'),
+      fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 1 }))),
+      flag,
+      flag,
+      seeds,
+      async (size, kernel, strides, auto, pads, ceil, include, seed) => {
+        // ONNX Runtime does not crop, which SAME would ask for where the stride is greater than the kernel.
+        fc.pre(!auto.startsWith('SAME') || strides.every((v, i) => v <= (kernel[i] ?? 1)));
+        const fits = pads.every((p, i) => p < (kernel[i % 2] ?? 1));
+        await compare(
+          {
+            op,
+            inputs: [{ dims: [1, 2, ...size] }],
+            attributes: {
+              kernel_shape: ints(...kernel),
+              strides: ints(...strides),
+              auto_pad: { kind: 'string', value: auto },
+              ...(auto === 'NOTSET' && fits ? { pads: ints(...pads) } : {}),
+              ...(auto === 'NOTSET' ? { ceil_mode: int(Number(ceil)) } : {}),
+              ...(op === 'AveragePool' ? { count_include_pad: int(Number(include)) } : {}),
+            },
+            opset: 19,
+          },
+          seed,
+        );
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test('global pooling, Pad, Expand and a convolution of the same size agree with ONNX Runtime', async () => {
+  await compare({ op: 'GlobalAveragePool', inputs: [{ dims: [2, 3, 4, 5] }] }, 15);
+  await compare({ op: 'GlobalMaxPool', inputs: [{ dims: [2, 3, 4] }] }, 15);
+  await compare({ op: 'Pad', inputs: [{ dims: [2, 3] }, { ints: [1, 0, 2, 3] }, { floats: [1.5] }] }, 16);
+  await compare({ op: 'Expand', inputs: [{ dims: [3, 1] }, { ints: [2, 1, 4] }] }, 16);
+  const same = { auto_pad: { kind: 'string', value: 'SAME_LOWER' }, strides: ints(2, 1) } as const;
+  await compare({ op: 'Conv', inputs: [{ dims: [1, 2, 5, 6] }, { dims: [3, 2, 2, 3] }], attributes: same }, 17);
 });

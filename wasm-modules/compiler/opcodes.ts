@@ -12,6 +12,9 @@ export const OPCODE = {
   unary: 10,
   binary: 11,
   stridedCopy: 12,
+  reduce: 13,
+  pool: 14,
+  fill: 15,
 } as const;
 
 /** `unaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */
@@ -30,7 +33,22 @@ export const UNARY = {
   Round: 12,
   Clip: 13,
   Sign: 14,
+  Log: 15,
+  Erf: 16,
+  Elu: 17,
+  HardSigmoid: 18,
+  HardSwish: 19,
+  Softplus: 20,
+  Softsign: 21,
+  Gelu: 22,
+  Selu: 23,
 } as const;
 
 /** `binaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */
-export const BINARY = { Add: 1, Sub: 2, Mul: 3, Div: 4, Max: 5, Min: 6 } as const;
+export const BINARY = { Add: 1, Sub: 2, Mul: 3, Div: 4, Max: 5, Min: 6, Pow: 7, PRelu: 8 } as const;
+
+/** `gather` in `kernels/assembly/elementwise.ts`. */
+export const REDUCE = { sum: 1, mean: 2, max: 3, min: 4, product: 5, squares: 6, absolutes: 7 } as const;
+
+/** `pool` in `kernels/assembly/window.ts`. */
+export const POOL = { max: 1, inside: 2, padded: 3 } as const;

@@ -2,7 +2,7 @@ import { BINARY, OPCODE, UNARY } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
 import { address, elements, float, stridesOf, type Value } from '../plan.ts';
 
-function emitUnary(op: Operator, kind: number, x: Value, p: number, q: number): Value {
+export function emitUnary(op: Operator, kind: number, x: Value, p: number, q: number): Value {
   const y = op.result(x.dims);
   op.plan.emit(OPCODE.unary, kind, address(x.buffer), address(y.buffer), elements(x.dims), float(p), float(q));
   return y;
@@ -58,6 +58,46 @@ function plainBinary(kind: number): Lowering {
   };
 }
 
+/** A constant without dimensions. */
+export function constantScalar(op: Operator, value: number): Value {
+  return { dtype: 'float32', dims: [], buffer: op.plan.constant(new Uint8Array(Float32Array.of(value).buffer)) };
+}
+
+/** A function of two attributes, each with its value where it is left out. */
+function steered(kind: number, p: readonly [string, number], q?: readonly [string, number]): Lowering {
+  return {
+    attributes: q === undefined ? [p[0]] : [p[0], q[0]],
+    inputs: [1, 1],
+    lower: (op) => [emitUnary(op, kind, op.floats(0), op.float(...p), q === undefined ? 0 : op.float(...q))],
+  };
+}
+
+const hardSwish: Lowering = {
+  attributes: [],
+  inputs: [1, 1],
+  lower: (op) => [emitUnary(op, UNARY.HardSwish, op.floats(0), 1 / 6, 0.5)],
+};
+
+const gelu: Lowering = {
+  attributes: ['approximate'],
+  inputs: [1, 1],
+  lower(op) {
+    const kind = op.string('approximate', 'none');
+    if (kind !== 'none') op.refuse(`approximate = ${kind} is not supported`);
+    return [emitUnary(op, UNARY.Gelu, op.floats(0), 0, 0)];
+  },
+};
+
+const mean: Lowering = {
+  attributes: [],
+  inputs: [1, 256],
+  lower(op) {
+    let y = op.floats(0);
+    for (let i = 1; i < op.inputs; i++) y = emitBinary(op, BINARY.Add, y, op.floats(i));
+    return [emitBinary(op, BINARY.Div, y, constantScalar(op, op.inputs))];
+  },
+};
+
 function variadic(kind: number): Lowering {
   return {
     attributes: [],
@@ -69,12 +109,6 @@ function variadic(kind: number): Lowering {
     },
   };
 }
-
-const leakyRelu: Lowering = {
-  attributes: ['alpha'],
-  inputs: [1, 1],
-  lower: (op) => [emitUnary(op, UNARY.LeakyRelu, op.floats(0), op.float('alpha', 0.01), 0)],
-};
 
 const clip: Lowering = {
   attributes: [],
@@ -91,7 +125,16 @@ export const ELEMENTWISE: Readonly<Record<string, Lowering>> = {
   Relu: plainUnary(UNARY.Relu),
   Sigmoid: plainUnary(UNARY.Sigmoid),
   Tanh: plainUnary(UNARY.Tanh),
-  LeakyRelu: leakyRelu,
+  LeakyRelu: steered(UNARY.LeakyRelu, ['alpha', 0.01]),
+  Elu: steered(UNARY.Elu, ['alpha', 1]),
+  Selu: steered(UNARY.Selu, ['alpha', 1.6732632423543772], ['gamma', 1.0507009873554805]),
+  HardSigmoid: steered(UNARY.HardSigmoid, ['alpha', 0.2], ['beta', 0.5]),
+  HardSwish: hardSwish,
+  Gelu: gelu,
+  Softplus: plainUnary(UNARY.Softplus),
+  Softsign: plainUnary(UNARY.Softsign),
+  Log: plainUnary(UNARY.Log),
+  Erf: plainUnary(UNARY.Erf),
   Exp: plainUnary(UNARY.Exp),
   Neg: plainUnary(UNARY.Neg),
   Abs: plainUnary(UNARY.Abs),
@@ -106,6 +149,9 @@ export const ELEMENTWISE: Readonly<Record<string, Lowering>> = {
   Sub: plainBinary(BINARY.Sub),
   Mul: plainBinary(BINARY.Mul),
   Div: plainBinary(BINARY.Div),
+  Pow: plainBinary(BINARY.Pow),
+  PRelu: plainBinary(BINARY.PRelu),
+  Mean: mean,
   Max: variadic(BINARY.Max),
   Min: variadic(BINARY.Min),
   Sum: variadic(BINARY.Add),

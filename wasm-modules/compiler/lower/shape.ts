@@ -1,6 +1,7 @@
 import { OPCODE } from '../opcodes.ts';
 import { axisOf, type Lowering, type Operator } from '../operator.ts';
-import { address, elements, stridesOf, type Value } from '../plan.ts';
+import { address, elements, float, stridesOf, type Value } from '../plan.ts';
+import { broadcast, broadcastStrides } from './elementwise.ts';
 
 /** The same numbers under another shape: no step at all. */
 function look(op: Operator, x: Value, dims: readonly number[]): Value {
@@ -188,6 +189,95 @@ function sliceOf(
   return { start: from, count: Math.max(0, Math.ceil((bound(end, low) - from) / step)) };
 }
 
+/** Numbers that are known when the model is compiled: what needs them as a constant may use them. */
+function ints(op: Operator, values: readonly number[], dims: readonly number[]): Value {
+  const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return { dtype: 'int64', dims, buffer: op.plan.constant(data) };
+}
+
+const shapeOf: Lowering = {
+  attributes: ['start', 'end'],
+  inputs: [1, 1],
+  lower(op) {
+    const { dims } = op.input(0);
+    const part = dims.slice(op.int('start', 0), op.int('end', dims.length));
+    if (part.length === 0) op.refuse('the result is an empty tensor');
+    return [ints(op, part, [part.length])];
+  },
+};
+
+const sizeOf: Lowering = {
+  attributes: [],
+  inputs: [1, 1],
+  lower: (op) => [ints(op, [elements(op.input(0).dims)], [])],
+};
+
+const split: Lowering = {
+  attributes: ['axis', 'num_outputs'],
+  inputs: [1, 2],
+  lower(op) {
+    const x = op.floats(0);
+    const axis = axisOf(op, op.int('axis', 0), x.dims.length);
+    const size = x.dims[axis] ?? 0;
+    const count = op.node.outputs.length;
+    // Equal parts; the last one is smaller where the size does not divide (Split-18).
+    const part = Math.ceil(size / count);
+    const sizes =
+      op.optional(1) === undefined
+        ? Array.from({ length: count }, (_, i) => Math.min(part, size - i * part))
+        : op.constantInts(1);
+    if (sizes.length !== count || sizes.reduce((a, b) => a + b, 0) !== size) op.invalid(`parts [${sizes}] of ${size}`);
+    const strides = stridesOf(x.dims);
+    let at = 0;
+    return sizes.map((d) => {
+      const y = op.result(x.dims.map((own, i) => (i === axis ? d : own)));
+      copy(op, x, strides, at, y, stridesOf(y.dims), 0, y.dims);
+      at += d * (strides[axis] ?? 0);
+      return y;
+    });
+  },
+};
+
+const expand: Lowering = {
+  attributes: [],
+  inputs: [2, 2],
+  lower(op) {
+    const x = op.floats(0);
+    const y = op.result(broadcast(op, x.dims, op.constantInts(1)));
+    copy(op, x, broadcastStrides(x.dims, y.dims), 0, y, stridesOf(y.dims), 0, y.dims);
+    return [y];
+  },
+};
+
+const pad: Lowering = {
+  attributes: ['mode'],
+  inputs: [2, 4],
+  lower(op) {
+    const x = op.floats(0);
+    const rank = x.dims.length;
+    const mode = op.string('mode', 'constant');
+    if (mode !== 'constant') op.refuse(`mode ${mode} is not supported`);
+    const axes =
+      op.optional(3) === undefined ? x.dims.map((_, i) => i) : op.constantInts(3).map((a) => axisOf(op, a, rank));
+    const given = op.constantInts(1);
+    if (given.length !== 2 * axes.length) op.invalid(`pads [${given}] for ${axes.length} axes`);
+    if (given.some((v) => v < 0)) op.refuse(`pads [${given}]: negative padding is not supported`);
+    const value = op.optional(2) === undefined ? 0 : (op.constantFloats(2)[0] ?? 0);
+    const before = new Array<number>(rank).fill(0);
+    const dims = [...x.dims];
+    axes.forEach((axis, i) => {
+      before[axis] = given[i] ?? 0;
+      dims[axis] = (dims[axis] ?? 0) + (given[i] ?? 0) + (given[i + axes.length] ?? 0);
+    });
+    const y = op.result(dims);
+    op.plan.emit(OPCODE.fill, address(y.buffer), elements(dims), float(value));
+    const strides = stridesOf(dims);
+    const start = before.reduce((sum, v, i) => sum + v * (strides[i] ?? 0), 0);
+    copy(op, x, stridesOf(x.dims), 0, y, strides, start, x.dims);
+    return [y];
+  },
+};
+
 export const SHAPE: Readonly<Record<string, Lowering>> = {
   Reshape: reshape,
   Flatten: flatten,
@@ -197,4 +287,9 @@ export const SHAPE: Readonly<Record<string, Lowering>> = {
   Concat: concat,
   Transpose: transpose,
   Slice: slice,
+  Shape: shapeOf,
+  Size: sizeOf,
+  Split: split,
+  Expand: expand,
+  Pad: pad,
 };

@@ -2,68 +2,34 @@ import { OPCODE } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
 import { address, type Operand, type Value } from '../plan.ts';
 import { emitProduct } from './matrix.ts';
+import { type Pair, positions, SPATIAL_ATTRIBUTES, type Spatial, spatialOf } from './spatial.ts';
 
-type Pair = readonly [number, number];
-
-/** What Conv and ConvTranspose share, as two spatial dimensions (a single one has height 1). */
-interface Geometry {
+/** What Conv and ConvTranspose share. */
+interface Geometry extends Spatial {
   readonly x: Value;
   readonly weights: Value;
   readonly batch: number;
   readonly channels: number;
-  readonly size: Pair;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly dilation: Pair;
-  /** Padding before and after, per dimension. */
-  readonly before: Pair;
-  readonly after: Pair;
   readonly groups: number;
-  readonly flat: boolean;
 }
 
-const ATTRIBUTES = ['auto_pad', 'dilations', 'group', 'kernel_shape', 'pads', 'strides'];
+const ATTRIBUTES = [...SPATIAL_ATTRIBUTES, 'group'];
 
-function geometryOf(op: Operator): Geometry {
+function geometryOf(op: Operator, same: boolean): Geometry {
   const x = op.floats(0);
   const weights = op.floats(1);
-  const spatial = x.dims.length - 2;
-  if (spatial !== 1 && spatial !== 2)
-    op.refuse(`input 0 has the shape [${x.dims}]; one or two spatial dimensions are supported`);
-  if (weights.dims.length !== x.dims.length)
+  if (weights.dims.length !== x.dims.length) {
     op.invalid(`weights of shape [${weights.dims}] for an input of [${x.dims}]`);
-  const flat = spatial === 1;
-  const pair = (values: readonly number[], fill: number, least: number, name: string): Pair => {
-    if (values.length !== spatial) op.invalid(`${name} [${values}] for ${spatial} spatial dimensions`);
-    if (values.some((v) => v < least || v > 65535)) op.refuse(`${name} [${values}] is out of range`);
-    return flat ? [fill, values[0] ?? fill] : [values[0] ?? fill, values[1] ?? fill];
-  };
-  const ones = new Array<number>(spatial).fill(1);
-  const kernel = pair(weights.dims.slice(2), 1, 1, 'kernel');
+  }
+  const kernel = weights.dims.slice(2);
   const shape = op.ints('kernel_shape');
-  if (shape !== undefined && shape.join() !== weights.dims.slice(2).join())
+  if (shape !== undefined && shape.join() !== kernel.join()) {
     op.invalid(`kernel_shape [${shape}] is not that of the weights`);
-  const auto = op.string('auto_pad', 'NOTSET');
-  if (auto !== 'NOTSET' && auto !== 'VALID') op.refuse(`auto_pad ${auto} is not supported`);
-  const pads = (auto === 'NOTSET' ? op.ints('pads') : undefined) ?? new Array<number>(2 * spatial).fill(0);
-  if (pads.length !== 2 * spatial) op.invalid(`pads [${pads}] for ${spatial} spatial dimensions`);
+  }
   const groups = op.int('group', 1);
   const [batch = 0, channels = 0] = x.dims;
   if (groups < 1 || channels % groups !== 0) op.invalid(`${channels} channels in ${groups} groups`);
-  return {
-    x,
-    weights,
-    batch,
-    channels,
-    size: pair(x.dims.slice(2), 1, 1, 'input size'),
-    kernel,
-    stride: pair(op.ints('strides') ?? ones, 1, 1, 'strides'),
-    dilation: pair(op.ints('dilations') ?? ones, 1, 1, 'dilations'),
-    before: pair(pads.slice(0, spatial), 0, 0, 'pads'),
-    after: pair(pads.slice(spatial), 0, 0, 'pads'),
-    groups,
-    flat,
-  };
+  return { ...spatialOf(op, x.dims, kernel, same), x, weights, batch, channels, groups };
 }
 
 /** The bias, if there is one, checked against the number of output channels. */
@@ -84,7 +50,7 @@ const convTranspose: Lowering = {
   attributes: [...ATTRIBUTES, 'output_padding', 'output_shape'],
   inputs: [2, 3],
   lower(op) {
-    const g = geometryOf(op);
+    const g = geometryOf(op, false);
     if (op.ints('output_shape') !== undefined) op.refuse('output_shape is not supported; use pads and output_padding');
     const spatial = g.flat ? 1 : 2;
     const given = op.ints('output_padding') ?? [0, 0].slice(0, spatial);
@@ -131,10 +97,8 @@ const conv: Lowering = {
   attributes: ATTRIBUTES,
   inputs: [2, 3],
   lower(op) {
-    const g = geometryOf(op);
-    const along = (i: 0 | 1): number =>
-      Math.floor((g.size[i] + g.before[i] + g.after[i] - (g.kernel[i] - 1) * g.dilation[i] - 1) / g.stride[i]) + 1;
-    const out: Pair = [along(0), along(1)];
+    const g = geometryOf(op, true);
+    const out: Pair = [positions(g, 0, Math.floor), positions(g, 1, Math.floor)];
     const [filters = 0, depth = 0] = g.weights.dims;
     if (depth * g.groups !== g.channels)
       op.invalid(`weights for ${depth} channels in ${g.groups} groups, the input has ${g.channels}`);

@@ -1,5 +1,5 @@
 import { operand, operandF32 } from './header';
-import { expf, sigmoidf, tanhf } from './math';
+import { erf64, exp64, expf, log64, logf, powf, sigmoidf, tanhf } from './math';
 
 /** Operands: kind, x, y, n, two parameters. The kinds stand in `compiler/opcodes.ts`. */
 export function unary(step: usize): void {
@@ -45,6 +45,24 @@ function unaryOf(kind: u32, x: f32, p: f32, q: f32): f32 {
       return min<f32>(max<f32>(x, p), q);
     case 14:
       return x > 0 ? <f32>1 : x < 0 ? <f32>-1 : x;
+    case 15:
+      return logf(x);
+    case 16:
+      return <f32>erf64(<f64>x);
+    case 17: // Elu
+      return x < 0 ? <f32>(<f64>p * (exp64(<f64>x) - 1.0)) : x;
+    case 18: // HardSigmoid
+      return min<f32>(max<f32>(x * p + q, 0), 1);
+    case 19: // HardSwish
+      return x * min<f32>(max<f32>(x * p + q, 0), 1);
+    case 20: // Softplus, without overflow
+      return <f32>(<f64>max<f32>(x, 0) + log64(1.0 + exp64(-abs(<f64>x))));
+    case 21: // Softsign
+      return x / (<f32>1 + abs(x));
+    case 22: // Gelu
+      return <f32>(0.5 * <f64>x * (1.0 + erf64(<f64>x * 0.7071067811865476)));
+    case 23: // Selu
+      return q * (x < 0 ? <f32>(<f64>p * (exp64(<f64>x) - 1.0)) : x);
     default:
       return unreachable();
   }
@@ -92,6 +110,10 @@ function binaryOf(kind: u32, a: f32, b: f32): f32 {
       return max<f32>(a, b);
     case 6:
       return min<f32>(a, b);
+    case 7:
+      return powf(a, b);
+    case 8: // PRelu
+      return a < 0 ? a * b : a;
     default:
       return unreachable();
   }
@@ -119,6 +141,68 @@ export function stridedCopy(step: usize): void {
       x += stepX;
       y += stepY;
     }
+  }
+}
+
+/** Operands: y, n, value. */
+export function fill(step: usize): void {
+  let y: usize = operand(step, 0);
+  const end = y + ((<usize>operand(step, 1)) << 2);
+  const value = operandF32(step, 2);
+  for (; y < end; y += 4) store<f32>(y, value);
+}
+
+/**
+ * Operands: kind, x, y, count of results, rank of what stays, rank of what goes (both at least 1), then dimensions and
+ * x's strides of what stays, dimensions and x's strides of what goes. Sums run in f64, in the order of memory.
+ */
+export function reduce(step: usize): void {
+  const kind = operand(step, 0);
+  const kept = operand(step, 4);
+  const gone = operand(step, 5);
+  const keptDims = step + 32;
+  const keptStrides = keptDims + ((<usize>kept) << 2);
+  const goneDims = keptStrides + ((<usize>kept) << 2);
+  const goneStrides = goneDims + ((<usize>gone) << 2);
+  const inner = (<usize>gone - 1) << 2;
+  const n = load<u32>(goneDims + inner);
+  const stride: usize = load<u32>(goneStrides + inner);
+  const rows = outer(goneDims, gone);
+  const results = operand(step, 3);
+  const last = (<usize>kept - 1) << 2;
+  const lastDim = load<u32>(keptDims + last);
+  const lastStride: usize = load<u32>(keptStrides + last);
+  let y: usize = operand(step, 2);
+  for (let i: u32 = 0; i < results; i++) {
+    const base =
+      <usize>operand(step, 1) + offset(i / lastDim, keptDims, keptStrides, kept) + (i % lastDim) * lastStride;
+    let sum: f64 = kind == 3 ? -Infinity : kind == 4 ? Infinity : kind == 5 ? 1 : 0;
+    for (let row: u32 = 0; row < rows; row++) {
+      let x = base + offset(row, goneDims, goneStrides, gone);
+      for (let k: u32 = 0; k < n; k++) {
+        sum = gather(kind, sum, <f64>load<f32>(x));
+        x += stride;
+      }
+    }
+    store<f32>(y, <f32>(kind == 2 ? sum / <f64>(rows * n) : sum));
+    y += 4;
+  }
+}
+
+function gather(kind: u32, sum: f64, v: f64): f64 {
+  switch (kind) {
+    case 3:
+      return max<f64>(sum, v);
+    case 4:
+      return min<f64>(sum, v);
+    case 5:
+      return sum * v;
+    case 6:
+      return sum + v * v;
+    case 7:
+      return sum + abs(v);
+    default:
+      return sum + v;
   }
 }
 

@@ -1,6 +1,6 @@
 // The kernel runtime: the code of every compiled model. It reads a plan (steps with addresses, shapes and constants, made
 // by the compiler) and runs it step by step; nothing here depends on a particular model.
-import { binary, stridedCopy, unary } from './elementwise';
+import { binary, fill, reduce, stridedCopy, unary } from './elementwise';
 import { gemm } from './gemm';
 import {
   DESCRIBE_RESULT,
@@ -26,7 +26,7 @@ import {
   outputBytes,
   outputImage,
 } from './io';
-import { columnsToImage, imageToColumns } from './window';
+import { columnsToImage, imageToColumns, pool } from './window';
 
 let next: usize = 0;
 
@@ -87,6 +87,12 @@ function run(step: usize, input: usize, seed: u64): void {
       return binary(step);
     case 12:
       return stridedCopy(step);
+    case 13:
+      return reduce(step);
+    case 14:
+      return pool(step);
+    case 15:
+      return fill(step);
     default:
       unreachable();
   }

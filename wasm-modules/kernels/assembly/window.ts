@@ -78,3 +78,55 @@ function shift(step: usize, image: usize, grid: usize, ky: u32, kx: u32, add: bo
     }
   }
 }
+
+/**
+ * Operands: kind (1 greatest, 2 mean of what lies inside, 3 mean with the padding as 0), x, y, planes, x's height and
+ * width, kernel (2), y's height and width, stride (2), dilation (2), padding before (2), padding after (2).
+ */
+export function pool(step: usize): void {
+  const planes = operand(step, 3);
+  const size = (<usize>(operand(step, 4) * operand(step, 5))) << 2;
+  const oh = operand(step, 8);
+  const ow = operand(step, 9);
+  let x: usize = operand(step, 1);
+  let y: usize = operand(step, 2);
+  for (let p: u32 = 0; p < planes; p++) {
+    for (let oy: u32 = 0; oy < oh; oy++) {
+      for (let ox: u32 = 0; ox < ow; ox++) {
+        store<f32>(y, poolAt(step, x, oy, ox));
+        y += 4;
+      }
+    }
+    x += size;
+  }
+}
+
+function poolAt(step: usize, x: usize, oy: u32, ox: u32): f32 {
+  const kind = operand(step, 0);
+  const h = <i32>operand(step, 4);
+  const w = <i32>operand(step, 5);
+  const kh = operand(step, 6);
+  const kw = operand(step, 7);
+  const y0 = <i32>(oy * operand(step, 10)) - <i32>operand(step, 14);
+  const x0 = <i32>(ox * operand(step, 11)) - <i32>operand(step, 15);
+  const bottom = h + <i32>operand(step, 16);
+  const right = w + <i32>operand(step, 17);
+  let best: f32 = -Infinity;
+  let sum: f64 = 0;
+  let count: u32 = 0;
+  for (let ky: u32 = 0; ky < kh; ky++) {
+    const iy = y0 + <i32>(ky * operand(step, 12));
+    for (let kx: u32 = 0; kx < kw; kx++) {
+      const ix = x0 + <i32>(kx * operand(step, 13));
+      if (iy >= 0 && iy < h && ix >= 0 && ix < w) {
+        const v = load<f32>(x + ((<usize>(iy * w + ix)) << 2));
+        best = max<f32>(best, v);
+        sum += <f64>v;
+        count++;
+      } else if (kind == 3 && iy < bottom && ix < right) {
+        count++;
+      }
+    }
+  }
+  return kind == 1 ? best : <f32>(sum / <f64>count);
+}

@@ -1,0 +1,107 @@
+import { BINARY, OPCODE, REDUCE, UNARY } from '../opcodes.ts';
+import { axisOf, type Lowering, type Operator } from '../operator.ts';
+import { address, elements, stridesOf, type Value } from '../plan.ts';
+import { constantScalar, emitBinary, emitUnary } from './elementwise.ts';
+
+/** Reduces `axes` of x; they stay as 1 (`keep`) or go. */
+export function emitReduce(op: Operator, kind: number, x: Value, axes: readonly number[], keep: boolean): Value {
+  const strides = stridesOf(x.dims);
+  const gone = x.dims.map((_, i) => i).filter((i) => axes.includes(i));
+  const stays = x.dims.map((_, i) => i).filter((i) => !axes.includes(i));
+  const y = op.result(keep ? x.dims.map((d, i) => (axes.includes(i) ? 1 : d)) : stays.map((i) => x.dims[i] ?? 1));
+  const walk = (dims: readonly number[]): readonly number[] =>
+    dims.length === 0 ? [1, 0] : [...dims.map((i) => x.dims[i] ?? 1), ...dims.map((i) => strides[i] ?? 0)];
+  op.plan.emit(
+    OPCODE.reduce,
+    kind,
+    address(x.buffer),
+    address(y.buffer),
+    elements(y.dims),
+    Math.max(stays.length, 1),
+    Math.max(gone.length, 1),
+    ...walk(stays),
+    ...walk(gone),
+  );
+  return y;
+}
+
+/** The axes of a reduction: an input or an attribute; none means all, or with `noop_with_empty_axes` no reduction. */
+function reducedAxes(op: Operator, rank: number): readonly number[] | undefined {
+  const given = op.optional(1) === undefined ? op.ints('axes') : op.constantInts(1);
+  if (given !== undefined && given.length > 0) return given.map((axis) => axisOf(op, axis, rank));
+  return op.int('noop_with_empty_axes', 0) === 0 ? Array.from({ length: rank }, (_, i) => i) : undefined;
+}
+
+function reduction(kind: number, before?: number, after?: number): Lowering {
+  return {
+    attributes: ['axes', 'keepdims', 'noop_with_empty_axes'],
+    inputs: [1, 2],
+    lower(op) {
+      const x = op.floats(0);
+      const axes = reducedAxes(op, x.dims.length);
+      if (axes === undefined) op.refuse('noop_with_empty_axes without axes is not supported');
+      const from = before === undefined ? x : emitUnary(op, before, x, 0, 0);
+      const y = emitReduce(op, kind, from, axes ?? [], op.int('keepdims', 1) !== 0);
+      return [after === undefined ? y : emitUnary(op, after, y, 0, 0)];
+    },
+  };
+}
+
+/** Softmax along one axis (its meaning since operator set 13), its logarithm if `log`. */
+function softmax(log: boolean): Lowering {
+  return {
+    attributes: ['axis'],
+    inputs: [1, 1],
+    lower(op) {
+      const x = op.floats(0);
+      if (op.opset < 13) op.refuse('before operator set 13 it works on a flattened matrix');
+      const axis = [axisOf(op, op.int('axis', -1), x.dims.length)];
+      const centred = emitBinary(op, BINARY.Sub, x, emitReduce(op, REDUCE.max, x, axis, true));
+      const powers = emitUnary(op, UNARY.Exp, centred, 0, 0);
+      const sum = emitReduce(op, REDUCE.sum, powers, axis, true);
+      if (!log) return [emitBinary(op, BINARY.Div, powers, sum)];
+      return [emitBinary(op, BINARY.Sub, centred, emitUnary(op, UNARY.Log, sum, 0, 0))];
+    },
+  };
+}
+
+const batchNormalization: Lowering = {
+  attributes: ['epsilon', 'momentum', 'training_mode'],
+  inputs: [5, 5],
+  lower(op) {
+    if (op.int('training_mode', 0) !== 0) op.refuse('training_mode = 1 is not supported');
+    const x = op.floats(0);
+    const channels = x.dims[1] ?? 1;
+    const perChannel = (i: number): Value => {
+      const value = op.floats(i);
+      if (value.dims.length !== 1 || value.dims[0] !== channels)
+        op.invalid(`input ${i} has the shape [${value.dims}] for ${channels} channels`);
+      return { ...value, dims: [channels, ...x.dims.slice(2).map(() => 1)] };
+    };
+    const [scale, bias, mean, variance] = [1, 2, 3, 4].map(perChannel) as [Value, Value, Value, Value];
+    const deviation = emitUnary(
+      op,
+      UNARY.Sqrt,
+      emitBinary(op, BINARY.Add, variance, constantScalar(op, op.float('epsilon', 1e-5))),
+      0,
+      0,
+    );
+    const normal = emitBinary(op, BINARY.Div, emitBinary(op, BINARY.Sub, x, mean), deviation);
+    return [emitBinary(op, BINARY.Add, emitBinary(op, BINARY.Mul, normal, scale), bias)];
+  },
+};
+
+export const REDUCTION: Readonly<Record<string, Lowering>> = {
+  ReduceSum: reduction(REDUCE.sum),
+  ReduceMean: reduction(REDUCE.mean),
+  ReduceMax: reduction(REDUCE.max),
+  ReduceMin: reduction(REDUCE.min),
+  ReduceProd: reduction(REDUCE.product),
+  ReduceSumSquare: reduction(REDUCE.squares),
+  ReduceL1: reduction(REDUCE.absolutes),
+  ReduceL2: reduction(REDUCE.squares, undefined, UNARY.Sqrt),
+  ReduceLogSum: reduction(REDUCE.sum, undefined, UNARY.Log),
+  Softmax: softmax(false),
+  LogSoftmax: softmax(true),
+  BatchNormalization: batchNormalization,
+};
