@@ -118,7 +118,11 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
   }
 
   async function tell(committed: CommittedBlock): Promise<void> {
-    await index?.indexer.committed(committed);
+    try {
+      await index?.indexer.committed(committed);
+    } catch (error) {
+      logger.error('A block could not be indexed; it is tried again with the next.', { error });
+    }
     for (const listener of [...listeners]) {
       try {
         listener(committed);
@@ -203,9 +207,7 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
 
     committed(committed) {
       latest = committed.block.header.height;
-      running = running
-        .then(() => tell(committed))
-        .catch((error: unknown) => logger.error('A block could not be indexed.', { error }));
+      running = running.then(() => tell(committed));
     },
     settled: () => running,
   };

@@ -201,6 +201,32 @@ test('indexes what commits tell it, in order, and fills the gaps from the source
   expect(index.kv.dump()).toEqual(whole.kv.dump());
 });
 
+test('a block that is stored but not executed yet waits for its commit', async () => {
+  const chain = sampleChain();
+  const whole = sourceOf(chain);
+  // As a catch-up sees the store while the third block is being executed.
+  const index = open({ ...whole, results: (height) => (height === 3n ? undefined : whole.results(height)) });
+  await index.indexer.catchUp();
+  expect(index.indexer.indexedHeight()).toBe(2n);
+  await index.indexer.committed(chain[2] as CommittedResults);
+  expect((await search(index, 'tx.height=3')).total).toBe(1);
+});
+
+test('after a failed write the same block is tried again', async () => {
+  const chain = sampleChain();
+  const index = open(sourceOf(chain));
+  const write = index.kv.write.bind(index.kv);
+  index.kv.write = async () => {
+    throw new Error('the disk is full');
+  };
+  await expect(index.indexer.committed(chain[0] as CommittedResults)).rejects.toThrow('the disk is full');
+  index.kv.write = write;
+  await index.indexer.committed(chain[1] as CommittedResults);
+  const undisturbed = open(sourceOf(chain.slice(0, 2)));
+  await undisturbed.indexer.catchUp();
+  expect(index.kv.dump()).toEqual(undisturbed.kv.dump());
+});
+
 test('starts at the oldest block that is kept', async () => {
   const index = open(sourceOf(sampleChain(), 3n));
   await index.indexer.catchUp();

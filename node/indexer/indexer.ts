@@ -40,9 +40,9 @@ export interface CommittedResults {
 export interface Indexer {
   /** The greatest height that is indexed; 0 before the first. */
   indexedHeight(): bigint;
-  /** Told of each commit. Resolves when the block, and all before it, are indexed (or the indexer is closed). */
+  /** Told of each commit. Resolves when the block, and all before it, are indexed (or the indexer is closed); rejects when the store fails. */
   committed(committed: CommittedResults): Promise<void>;
-  /** Indexes everything that the source has beyond {@link Indexer.indexedHeight}. */
+  /** Indexes every executed block that the source has beyond {@link Indexer.indexedHeight}. */
   catchUp(): Promise<void>;
   txByHash(hash: Uint8Array): TxRecord | undefined;
   txAt(at: Position): TxRecord | undefined;
@@ -65,9 +65,11 @@ export function createIndexer(dependencies: {
 
   async function advance(to: bigint): Promise<void> {
     while (indexed < to && !closed) {
-      const { base } = source.heights();
+      const { base, latest } = source.heights();
       const height = indexed + 1n < base ? base : indexed + 1n;
       const found = fresh.get(height) ?? read(height);
+      // The newest block is stored before it is executed: without results, its commit is still to come.
+      if (found === undefined && height >= latest) return;
       fresh.delete(height);
       if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
       const ops = found === undefined ? [] : await blockOps(kv, found);
@@ -84,8 +86,10 @@ export function createIndexer(dependencies: {
 
   /** One block after the other, whoever asks. */
   function enqueue(to: () => bigint): Promise<void> {
-    running = running.then(() => advance(to()));
-    return running;
+    const next = running.then(() => advance(to()));
+    // Whoever asked sees the failure; the next one to ask tries the same block again.
+    running = next.catch(() => {});
+    return next;
   }
 
   function txAt(at: Position): TxRecord | undefined {
@@ -99,7 +103,7 @@ export function createIndexer(dependencies: {
     indexedHeight: () => indexed,
     committed(committed) {
       const { height } = committed.block.header;
-      if (fresh.size < INDEX_LIMITS.maxFreshBlocks) fresh.set(height, committed);
+      if (height > indexed && fresh.size < INDEX_LIMITS.maxFreshBlocks) fresh.set(height, committed);
       return enqueue(() => height);
     },
     catchUp: () => enqueue(() => source.heights().latest),
