@@ -210,6 +210,7 @@ test.each<[string, (x: number) => number]>([
   ['Sigmoid', (x) => 1 / (1 + Math.exp(-x))],
   ['Tanh', Math.tanh],
   ['Exp', Math.exp],
+  ['Log', Math.log],
 ])('%s is within one unit in the last place over the range of f32', (op, exact) => {
   const core = openCore(moduleOf(singleNode({ op, inputs: [{ dims: [512] }] })));
   fc.assert(
@@ -224,6 +225,41 @@ test.each<[string, (x: number) => number]>([
     }),
     { numRuns: 50 },
   );
+});
+
+test('Pow is within one unit in the last place of f32, special cases included', () => {
+  const special = [
+    0,
+    -0,
+    1,
+    -1,
+    2,
+    -2,
+    0.5,
+    -0.5,
+    3,
+    1e-40,
+    3e38,
+    -3e38,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    Number.NaN,
+  ];
+  const pairs = special.flatMap((x) => special.map((y) => [Math.fround(x), Math.fround(y)] as const));
+  const core = openCore(
+    moduleOf(singleNode({ op: 'Pow', inputs: [{ dims: [pairs.length] }, { dims: [pairs.length] }] })),
+  );
+  const request = Float32Array.of(...pairs.map(([x]) => x), ...pairs.map(([, y]) => y));
+  const answer = core.infer(new Uint8Array(request.buffer), 0n);
+  if (!answer.ok) throw new Error(answer.error);
+  const got = new Float32Array(answer.value.buffer);
+  pairs.forEach(([x, y], i) => {
+    // Of the two, only IEEE 754 says that 1 to any power is 1, and -1 to an infinite one too; JavaScript says NaN.
+    const exact = x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : Math.fround(x ** y);
+    expect(unitsApart(got[i] ?? Number.NaN, exact), `${x} ** ${y} is ${got[i]}, expected ${exact}`).toBeLessThanOrEqual(
+      1,
+    );
+  });
 });
 
 test('mutated models compile or are refused, and never throw', () => {

@@ -8,3 +8,5 @@ export const MAX_ELEMENTS = 64 * 1024 * 1024;
 export const MAX_LIST = 65_536;
 /** Bytes of one name. */
 export const MAX_NAME_BYTES = 4_096;
+/** Elements of a tensor that stand one by one instead of packed or raw. */
+export const MAX_UNPACKED = 1 << 20;

@@ -1,5 +1,13 @@
 import type { Result } from '../result.ts';
-import { MAX_ELEMENTS, MAX_LIST, MAX_MODEL_BYTES, MAX_NAME_BYTES, MAX_NODES, MAX_RANK } from './limits.ts';
+import {
+  MAX_ELEMENTS,
+  MAX_LIST,
+  MAX_MODEL_BYTES,
+  MAX_NAME_BYTES,
+  MAX_NODES,
+  MAX_RANK,
+  MAX_UNPACKED,
+} from './limits.ts';
 import {
   type Attribute,
   DATA_TYPES,
@@ -149,7 +157,8 @@ function tensorOf(bytes: Uint8Array): Tensor {
     else if (field.number === 9) raw = message(field, 'tensor raw_data');
     else if (field.number === 13 || (field.number === 14 && field.varint !== 0n)) {
       throw new Refusal('unsupported', `tensor ${quote(name)} keeps its data outside the file`);
-    } else if (field.number >= 4 && field.number <= 11) lists.push(field);
+    } else if (field.number >= 4 && field.number <= 11)
+      push(lists, field, MAX_UNPACKED, 'elements outside of packed lists');
   }
   const type = isDataType(code) ? DATA_TYPES[code] : undefined;
   if (type === undefined) throw new Refusal('unsupported', `tensor ${quote(name)} has element type ${code}`);

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type CompileOptions, compileOnnx } from '../../compiler/compile.ts';
 import { describeError } from '../../onnx/refusal.ts';
-import { SPECIES } from './data.ts';
-import { COLOUR_SCALE, COLOUR_SHIFT } from './vae.ts';
+import { COLOUR_SCALE, COLOUR_SHIFT, SPECIES } from './data.ts';
 
 /** A request of seven bytes: species, body colour, accent colour. The seed decides everything else. */
 export const SPRITES_OPTIONS: CompileOptions = {

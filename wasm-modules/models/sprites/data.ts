@@ -8,6 +8,10 @@ export const HALF = SIDE / 2;
 /** What the creature is; the index is the first byte of a request. */
 export const SPECIES = ['slime', 'cat', 'rabbit', 'bear', 'owl', 'mushroom', 'robot', 'octopus'] as const;
 
+/** Colours in [0, 1] enter as v * scale + shift: centred, and as wide as the latent vector. */
+export const COLOUR_SCALE = 4;
+export const COLOUR_SHIFT = -2;
+
 export type Rgb = readonly [number, number, number];
 
 /** One drawn creature: what a request may choose (species, two colours), and its right half, SIDE x HALF x RGB in [0, 1]. */

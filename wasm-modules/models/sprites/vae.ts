@@ -1,15 +1,12 @@
 import { convolution, createAdam, dense, type Layer, transposedConvolution } from '../../training/layers.ts';
 import { createRandom, type Random } from '../../training/random.ts';
 import { type Address, createTensors, type Tensors } from '../../training/tensor.ts';
-import { HALF, SIDE, SPECIES, type Sprite } from './data.ts';
+import { COLOUR_SCALE, COLOUR_SHIFT, HALF, SIDE, SPECIES, type Sprite } from './data.ts';
 
 /** Length of the latent vector. */
 export const LATENT = 16;
 /** What the request chooses: species (one-hot), body colour, accent colour. */
 export const ATTRIBUTES = SPECIES.length + 6;
-/** Colours in [0, 1] enter as v * scale + shift: centred, and as wide as the latent vector. */
-export const COLOUR_SCALE = 4;
-export const COLOUR_SHIFT = -2;
 /** Channels, height and width of the picture that the dense part makes. */
 export const SEED_CHANNELS = 56;
 export const SEED_HEIGHT = 4;
