@@ -54,6 +54,21 @@ test.each<[string, Uint8Array, object]>([
     },
   ],
   [
+    'a shape that does not divide',
+    singleNode({ op: 'Reshape', inputs: [{ dims: [7] }, { ints: [2, -1] }] }),
+    { kind: 'invalid', node: 'the-node', op: 'Reshape', reason: 'shape [7] cannot become [2,3.5]' },
+  ],
+  [
+    'a shape of negative sizes',
+    singleNode({ op: 'Reshape', inputs: [{ dims: [6] }, { ints: [-2, -3] }] }),
+    { kind: 'invalid', node: 'the-node', op: 'Reshape', reason: 'shape [6] cannot become [-2,-3]' },
+  ],
+  [
+    'an axis that is named twice',
+    singleNode({ op: 'Slice', inputs: [{ dims: [4, 4] }, { ints: [0, 1] }, { ints: [2, 3] }, { ints: [0, -2] }] }),
+    { kind: 'invalid', node: 'the-node', op: 'Slice', reason: 'axes [0,-2] name a dimension twice' },
+  ],
+  [
     'shapes that do not multiply',
     singleNode({ op: 'Gemm', inputs: [{ dims: [2, 3] }, { dims: [4, 5] }] }),
     { kind: 'invalid', node: 'the-node', op: 'Gemm', reason: '[2,3] times [4,5] is not a product' },

@@ -150,3 +150,9 @@ export function axisOf(op: Operator, axis: number, rank: number): number {
   const at = axis < 0 ? axis + rank : axis;
   return at >= 0 && at < rank ? at : op.invalid(`axis ${axis} is outside of rank ${rank}`);
 }
+
+/** Axes of ONNX, none of them twice. */
+export function axesOf(op: Operator, axes: readonly number[], rank: number): readonly number[] {
+  const found = axes.map((axis) => axisOf(op, axis, rank));
+  return new Set(found).size === found.length ? found : op.invalid(`axes [${axes}] name a dimension twice`);
+}

@@ -1,5 +1,5 @@
 import { BINARY, OPCODE, REDUCE, UNARY } from '../opcodes.ts';
-import { axisOf, type Lowering, type Operator } from '../operator.ts';
+import { axesOf, axisOf, type Lowering, type Operator } from '../operator.ts';
 import { address, elements, stridesOf, type Value } from '../plan.ts';
 import { constantScalar, emitBinary, emitUnary } from './elementwise.ts';
 
@@ -28,7 +28,7 @@ export function emitReduce(op: Operator, kind: number, x: Value, axes: readonly 
 /** The axes of a reduction: an input or an attribute; none means all, or with `noop_with_empty_axes` no reduction. */
 function reducedAxes(op: Operator, rank: number): readonly number[] | undefined {
   const given = op.optional(1) === undefined ? op.ints('axes') : op.constantInts(1);
-  if (given !== undefined && given.length > 0) return given.map((axis) => axisOf(op, axis, rank));
+  if (given !== undefined && given.length > 0) return axesOf(op, given, rank);
   return op.int('noop_with_empty_axes', 0) === 0 ? Array.from({ length: rank }, (_, i) => i) : undefined;
 }
 

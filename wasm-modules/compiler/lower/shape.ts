@@ -1,11 +1,12 @@
 import { OPCODE } from '../opcodes.ts';
-import { axisOf, type Lowering, type Operator } from '../operator.ts';
+import { axesOf, axisOf, type Lowering, type Operator } from '../operator.ts';
 import { address, elements, float, stridesOf, type Value } from '../plan.ts';
 import { broadcast, broadcastStrides } from './elementwise.ts';
 
 /** The same numbers under another shape: no step at all. */
 function look(op: Operator, x: Value, dims: readonly number[]): Value {
-  if (elements(dims) !== elements(x.dims)) return op.invalid(`shape [${x.dims}] cannot become [${dims}]`);
+  const whole = dims.every((d) => Number.isInteger(d) && d > 0);
+  if (!whole || elements(dims) !== elements(x.dims)) return op.invalid(`shape [${x.dims}] cannot become [${dims}]`);
   return { ...x, dims };
 }
 
@@ -70,7 +71,7 @@ const squeeze: Lowering = {
   inputs: [1, 2],
   lower(op) {
     const x = op.floats(0);
-    const axes = op.optional(1) === undefined ? undefined : op.constantInts(1).map((a) => axisOf(op, a, x.dims.length));
+    const axes = op.optional(1) === undefined ? undefined : axesOf(op, op.constantInts(1), x.dims.length);
     const dims = x.dims.filter((d, i) => (axes === undefined ? d !== 1 : !axes.includes(i)));
     return [look(op, x, dims)];
   },
@@ -83,8 +84,7 @@ const unsqueeze: Lowering = {
     const x = op.floats(0);
     const given = op.constantInts(1);
     const rank = x.dims.length + given.length;
-    const axes = new Set(given.map((a) => axisOf(op, a, rank)));
-    if (axes.size !== given.length) op.invalid(`axes [${given}] name a dimension twice`);
+    const axes = new Set(axesOf(op, given, rank));
     const left = x.dims[Symbol.iterator]();
     return [
       look(
@@ -153,7 +153,7 @@ const slice: Lowering = {
     const x = op.floats(0);
     const starts = op.constantInts(1);
     const ends = op.constantInts(2);
-    const axes = op.optional(3) === undefined ? starts.map((_, i) => i) : op.constantInts(3);
+    const axes = op.optional(3) === undefined ? starts.map((_, i) => i) : axesOf(op, op.constantInts(3), x.dims.length);
     const steps = op.optional(4) === undefined ? starts.map(() => 1) : op.constantInts(4);
     if (ends.length !== starts.length || axes.length !== starts.length || steps.length !== starts.length) {
       op.invalid('starts, ends, axes and steps differ in length');
@@ -257,8 +257,7 @@ const pad: Lowering = {
     const rank = x.dims.length;
     const mode = op.string('mode', 'constant');
     if (mode !== 'constant') op.refuse(`mode ${mode} is not supported`);
-    const axes =
-      op.optional(3) === undefined ? x.dims.map((_, i) => i) : op.constantInts(3).map((a) => axisOf(op, a, rank));
+    const axes = op.optional(3) === undefined ? x.dims.map((_, i) => i) : axesOf(op, op.constantInts(3), rank);
     const given = op.constantInts(1);
     if (given.length !== 2 * axes.length) op.invalid(`pads [${given}] for ${axes.length} axes`);
     if (given.some((v) => v < 0)) op.refuse(`pads [${given}]: negative padding is not supported`);
