@@ -38,4 +38,6 @@ export const NODE_LIMITS = {
   statusFanout: 4,
   /** Transactions whose check is running or waiting. */
   maxPendingChecks: 10_000,
+  /** Child processes that run models for a validator's duties. */
+  vmWorkers: 1,
 } as const;

@@ -4,12 +4,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { sha256 } from '#core/crypto/hash.ts';
-import { ed25519Key } from '#core/crypto/pubkey.ts';
+import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
 import type { Clock } from '#core/ports/clock.ts';
-import { type Duties, noDuties } from '#core/ports/duties.ts';
+import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
-import { err, ok } from '#core/result.ts';
+import { err, ok, type Result } from '#core/result.ts';
 import { evidenceHash } from '#core/types/evidence.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { parseGenesis, toInitChain } from '#genesis/document.ts';
@@ -33,6 +33,10 @@ import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
 import type { Signer, Timers } from './driver/ports.ts';
 import { openBlockStore, openStateStore } from './driver/stores.ts';
+import { createDuties, type DutiesDeps, type DutiesOptions, type NodeDuties } from './duties/duties.ts';
+import type { ExecuteModel } from './duties/execute-job.ts';
+import { loadDutySecret } from './duties/secret.ts';
+import { openVerdictFiles } from './duties/verdict-files.ts';
 import { createIndexer } from './indexer/indexer.ts';
 import { createSearcher } from './indexer/search.ts';
 import { NODE_LIMITS } from './limits.ts';
@@ -46,6 +50,7 @@ import { openLevelKv } from './storage/level-kv.ts';
 import { loggedWal } from './storage/logged-wal.ts';
 import { createRangeReader } from './storage/range-reader.ts';
 import { openWalFiles } from './storage/wal-files.ts';
+import { createVmPool } from './vm/pool.ts';
 
 export interface NodeOptions {
   readonly home: string;
@@ -58,7 +63,8 @@ export interface NodeOptions {
 export interface NodeParts {
   readonly logger: Logger;
   readonly openApplication?: (options: ApplicationOptions, deps: ApplicationDeps) => Promise<RuntimeApplication>;
-  readonly duties?: Duties;
+  /** Runs models for the validator's duties. */
+  readonly executeModel?: (own: ExecuteModel) => ExecuteModel;
   readonly signer?: (own: Signer) => Signer;
   readonly host?: (own: P2pHost) => P2pHost;
 }
@@ -130,10 +136,21 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const wal = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
   closers.push(() => wal.close());
 
+  const signer = await openSigner(paths, parts);
+  // The duties ask the application for work, and the application asks them what to say.
+  let application: RuntimeApplication | undefined;
+  const duties =
+    signer &&
+    (await openDuties(paths, parts, closers, {
+      chainId: document.chainId,
+      validator: consensusAddress(signer.publicKey),
+      query: (path, request) => queryCommitted(application, path, request),
+    }));
   const app = await (parts.openApplication ?? openApplication)(
     { minGasPrices: config.minGasPrices, initialHeight: document.initialHeight, version: options.version },
-    { kv: stores.application, verifier, duties: parts.duties ?? noDuties, logger: logger.child('app') },
+    { kv: stores.application, verifier, duties: duties ?? noDuties, logger: logger.child('app') },
   );
+  application = app;
 
   const ownHost = await createP2pHost(
     {
@@ -166,7 +183,6 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   };
   const indexer = stores.index && createIndexer({ kv: stores.index, source, logger });
   if (indexer !== undefined) closers.push(() => indexer.close());
-  const signer = await openSigner(paths, parts);
   const backend: NodeBackend = createNodeBackend(
     {
       genesisDocument: genesisBytes,
@@ -232,6 +248,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
           appHash: response.appHash,
         });
         backend.committed({ block, blockId, results: response });
+        duties?.committed();
       },
       fatal(error) {
         consensusLogger.error('the node cannot go on', { error });
@@ -240,6 +257,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     },
   );
   executor = running;
+  if (blocks.height > 0n) duties?.committed();
   closers.push(() => running.close());
   await indexer?.catchUp();
 
@@ -312,6 +330,42 @@ async function openSigner(paths: HomePaths, parts: NodeParts): Promise<Signer | 
     lastSignFile(paths.validatorState),
   );
   return parts.signer?.(own) ?? own;
+}
+
+/** A validator's duties, with the child processes that run models for it. */
+async function openDuties(
+  paths: HomePaths,
+  parts: NodeParts,
+  closers: Closers,
+  { query, ...identity }: Omit<DutiesOptions, 'secret'> & Pick<DutiesDeps, 'query'>,
+): Promise<NodeDuties> {
+  const logger = parts.logger.child('duties');
+  const pool = createVmPool({ workers: NODE_LIMITS.vmWorkers }, { logger: parts.logger.child('vm') });
+  const duties = createDuties(
+    { ...identity, secret: await loadDutySecret(paths.dutyKey) },
+    {
+      query,
+      execute: parts.executeModel?.(pool.execute) ?? pool.execute,
+      files: await openVerdictFiles(paths.duties),
+      logger,
+    },
+  );
+  closers.push(async () => {
+    const idle = duties.close();
+    await pool.close();
+    await idle;
+  });
+  return duties;
+}
+
+function queryCommitted(
+  app: RuntimeApplication | undefined,
+  path: string,
+  data: Uint8Array,
+): Result<Uint8Array, string> {
+  if (app === undefined) return err('the application is not open yet');
+  const { code, log, value } = app.query({ path, data, height: 0n, prove: false });
+  return code === 0 ? ok(value) : err(log);
 }
 
 async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {

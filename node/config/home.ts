@@ -7,7 +7,11 @@ export interface HomePaths {
   readonly genesis: string;
   readonly nodeKey: string;
   readonly validatorKey: string;
+  /** Secret of the salts of verdicts. */
+  readonly dutyKey: string;
   readonly validatorState: string;
+  /** Verdicts that are not final on the chain. */
+  readonly duties: string;
   readonly wal: string;
   readonly blockStore: string;
   readonly state: string;
@@ -25,6 +29,8 @@ export function homePaths(home: string): HomePaths {
     genesis: config('genesis.json'),
     nodeKey: config('node_key.json'),
     validatorKey: config('priv_validator_key.json'),
+    dutyKey: config('duty_key.json'),
+    duties: data('duties'),
     validatorState: data('priv_validator_state.json'),
     wal: data('cs.wal'),
     blockStore: data('blockstore.db'),

@@ -2,6 +2,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ConfigValues, renderConfig } from '../config/config.ts';
 import { type HomePaths, homePaths } from '../config/home.ts';
+import { loadDutySecret } from '../duties/secret.ts';
 import { nodeIdOf } from '../p2p/node-id.ts';
 import { type Ed25519Key, generateEd25519Key } from '../privval/ed25519-key.ts';
 import { readNodeKey, readValidatorKey, writeNodeKey, writeValidatorKey } from '../privval/key-files.ts';
@@ -14,7 +15,7 @@ export interface HomeKeys {
   readonly validator: Ed25519Key;
 }
 
-/** Makes the folder and its two keys; keys that are there stay. */
+/** Makes the folder, its two keys and the secret of its duties; what is there stays. */
 export async function prepareHome(home: string): Promise<HomeKeys> {
   const paths = homePaths(home);
   await mkdir(join(home, 'config'), { recursive: true });
@@ -29,6 +30,7 @@ export async function prepareHome(home: string): Promise<HomeKeys> {
     validator = generateEd25519Key();
     await writeValidatorKey(paths.validatorKey, validator);
   }
+  await loadDutySecret(paths.dutyKey);
   return { paths, nodeId: await nodeIdOf(nodeKey.seed), validator };
 }
 
