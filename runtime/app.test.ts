@@ -340,6 +340,20 @@ test('finalizing one height twice, or reopening in between, gives the same hashe
   expect(current.app.info().lastBlockAppHash).toEqual(one.app.info().lastBlockAppHash);
 });
 
+test('nothing node-local reaches a block: nodes with other settings agree (CWA-2022-001)', async () => {
+  const plain = await startTestChain();
+  const other = await startTestChain({ minGasPrices: '5uauton', version: '9.9.9' });
+  await plain.block();
+  await other.block();
+  const txs = [plain.sign(alice, { messages: [plain.send(alice, plain.address(bob), 1n)] })];
+  // One of them has seen the transaction before, the other refuses it in its own mempool.
+  expect((await plain.app.checkTx({ tx: txs[0] ?? EMPTY, type: 'new' })).code).toBe(0);
+  expect((await other.app.checkTx({ tx: txs[0] ?? EMPTY, type: 'new' })).code).toBe(13);
+  const [one, two] = [await plain.block(txs), await other.block(txs)];
+  expect(one.txResults.map(({ code }) => code)).toEqual([0]);
+  expect(two).toEqual(one);
+});
+
 test('genesis exports what it can be started from again', async () => {
   const chain = await startTestChain();
   await chain.block();

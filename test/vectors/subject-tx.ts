@@ -94,3 +94,8 @@ export function directSignBytes(
 ): Uint8Array {
   return signBytesOf({ bodyBytes: body, authInfoBytes: authInfo }, chainId, BigInt(accountNumber));
 }
+
+/** Amino signing is not served yet. */
+export function aminoSignBytes(): never {
+  throw Object.assign(new Error('SIGN_MODE_LEGACY_AMINO_JSON is not supported'), { code: 'unsupported' });
+}
