@@ -21,14 +21,14 @@ export const GAS_CLASSES = {
   mul: 2,
   /** Integer division and remainder. */
   div: 32,
-  /** Float addition, multiplication, conversion, with the check of the NaN rule. */
-  float: 4,
+  /** Float addition, multiplication, conversion; the check of the NaN rule is rare enough to be in it. */
+  float: 3,
   /** Float division and square root. */
   floatDiv: 24,
   /** One packed instruction. */
   simd: 1,
-  /** Packed float arithmetic, with the check of the NaN rule. */
-  simdFloat: 4,
+  /** Packed float arithmetic, likewise. */
+  simdFloat: 2,
   simdFloatDiv: 32,
   /** Packed operations that engines emit as several instructions. */
   simdSlow: 6,

@@ -156,7 +156,7 @@ function codeSection(p: Plan, w: Writer): void {
     const type = defined(module.types[module.functions[module.importedFunctions + i] ?? -1], 'a checked type');
     const resultBlock = defined(p.resultBlocks.get(resultsKey(type.results)), 'a block type for the results');
     const facts = defined(p.facts[i], 'facts of a function');
-    putSized(w, rewriteBody({ bytes: module.bytes, body, facts, params: type.params.length, resultBlock, added }));
+    putSized(w, rewriteBody({ module, body, facts, type, resultBlock, added }));
   });
   for (const { body } of extra) putSized(w, body);
 }

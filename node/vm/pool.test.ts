@@ -6,6 +6,8 @@ import { CALL_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, outcomeName } from '#vm/outcome.ts';
 import { createVmPool, type ExecuteRequest, type VmPool, type VmPoolOptions } from './pool.ts';
 
+/** Processes start and engines tier up: seconds on an idle machine, more on a busy one. */
+const SLOW = { timeout: 120_000 };
 const GAS = 30_000_000n;
 const pools: VmPool[] = [];
 
@@ -72,7 +74,7 @@ const SHAPES: readonly (readonly [string, Uint8Array])[] = [
   ],
 ];
 
-test('outcomes through glue and children are those of this thread, at every tier of the engine', async () => {
+test('outcomes through glue and children are those of this thread, at every tier of the engine', SLOW, async () => {
   const made = [
     pool(),
     pool({ engineFlags: ['--liftoff', '--no-wasm-tier-up'] }),
@@ -121,7 +123,7 @@ test('a call that takes too long is killed as a host fault, and the pool goes on
   expect(outcomeName(await made.execute(request(guest())))).toBe('ok');
 });
 
-test('a child killed under a call costs a retry, a second one the call', async () => {
+test('a child killed under a call costs a retry, a second one the call', SLOW, async () => {
   const made = pool();
   await made.execute(request(ENDLESS, { gasLimit: 1_000_000n }));
   const kill = async (than: number | undefined): Promise<number> => {

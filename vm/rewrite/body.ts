@@ -6,7 +6,7 @@ import type { FunctionFacts } from '../wasm/check.ts';
 import { decode, type Instruction, newInstruction } from '../wasm/instruction.ts';
 import { OP } from '../wasm/opcodes.ts';
 import { reader } from '../wasm/reader.ts';
-import type { FunctionBody, ValType } from '../wasm/types.ts';
+import type { FuncType, FunctionBody, Module, ValType } from '../wasm/types.ts';
 import { put, putBytes, putSigned, putU32, type Writer, writer, written } from '../wasm/writer.ts';
 import {
   type Added,
@@ -18,14 +18,14 @@ import {
   putIndexed,
   putLeaveFrame,
 } from './emit.ts';
-import { type Producer, producerOf, putCanonical, scratchType } from './nan.ts';
+import { putCanonical, putCanonicalLocal, scratchType } from './nan.ts';
+import { type NanPlan, planNans } from './nan-flow.ts';
 
 export interface BodyInput {
-  readonly bytes: Uint8Array;
+  readonly module: Module;
   readonly body: FunctionBody;
   readonly facts: FunctionFacts;
-  /** Parameters of the function. */
-  readonly params: number;
+  readonly type: FuncType;
   /** The block type, as s33, of a block that gives the function's results. */
   readonly resultBlock: bigint;
   readonly added: Added;
@@ -36,7 +36,7 @@ const ANY_LENGTH = 0xffffffff;
 
 function walk(input: BodyInput, visit: (it: Instruction) => void): void {
   const { code } = input.body;
-  const r = reader(input.bytes, code.start, code.end);
+  const r = reader(input.module.bytes, code.start, code.end);
   const it = newInstruction();
   while (r.at < code.end) {
     decode(r, it, ANY_LENGTH);
@@ -46,6 +46,8 @@ function walk(input: BodyInput, visit: (it: Instruction) => void): void {
 
 /** Charges of the function's region (index 0) and of each loop's, in the order of the loop headers; and what NaNs need. */
 interface Survey {
+  readonly nans: NanPlan;
+  /** Local for a value that is made canonical, by its type. */
   /** In the units of the gas table. */
   readonly charges: number[];
   readonly scratch: ReadonlyMap<ValType, number>;
@@ -57,21 +59,21 @@ interface Survey {
  */
 function survey(input: BodyInput): Survey {
   const charges = [FUNCTION_UNITS];
-  const scratch = new Map<ValType, number>();
   const regions = [0];
-  let next = input.params + input.body.locals.length;
   walk(input, (it) => {
     const region = defined(regions.at(-1), 'the current region');
     charges[region] = defined(charges[region], 'its charge') + GAS_CLASSES[it.op.gas];
-    const producer = producerOf(it.op);
-    if (producer !== undefined && !scratch.has(scratchType(producer))) scratch.set(scratchType(producer), next++);
     if (it.op.code === OP.loop) {
       regions.push(charges.length);
       charges.push(LOOP_UNITS);
     } else if (it.op.code === OP.block || it.op.code === OP.if) regions.push(region);
     else if (it.op.code === OP.end) regions.pop();
   });
-  return { charges, scratch };
+  const nans = planNans(input);
+  const scratch = new Map<ValType, number>();
+  const next = input.type.params.length + input.body.locals.length;
+  for (const type of new Set([...nans.after.values()].map(scratchType))) scratch.set(type, next + scratch.size);
+  return { charges, nans, scratch };
 }
 
 function putLocals(w: Writer, locals: readonly ValType[]): void {
@@ -95,15 +97,8 @@ interface Emission {
   /** Blocks open inside the function. */
   depth: number;
   loops: number;
-  /** A producer whose result is on top of the stack, not yet canonical. */
-  pending: Producer | undefined;
-}
-
-function settle(e: Emission, it: Instruction): void {
-  if (e.pending !== undefined && !it.op.nanBlind) {
-    putCanonical(e.w, e.pending, defined(e.survey.scratch.get(scratchType(e.pending)), 'a scratch local'));
-  }
-  e.pending = producerOf(it.op);
+  /** Of the instruction that comes next. */
+  ordinal: number;
 }
 
 function charge(e: Emission, region: number): void {
@@ -114,13 +109,12 @@ function charge(e: Emission, region: number): void {
 }
 
 function copy(e: Emission, it: Instruction): void {
-  putBytes(e.w, e.input.bytes.subarray(it.start, it.end));
+  putBytes(e.w, e.input.module.bytes.subarray(it.start, it.end));
 }
 
 function instruction(e: Emission, it: Instruction): void {
   const { w, input } = e;
   const { added } = input;
-  settle(e, it);
   switch (it.op.code) {
     case OP.loop:
       copy(e, it);
@@ -175,7 +169,7 @@ export function rewriteBody(input: BodyInput): Uint8Array {
   const w = writer(2 * (input.body.code.end - input.body.code.start) + 128);
   const surveyed = survey(input);
   putLocals(w, [...input.body.locals, ...surveyed.scratch.keys()]);
-  const e: Emission = { w, input, survey: surveyed, depth: 0, loops: 0, pending: undefined };
+  const e: Emission = { w, input, survey: surveyed, depth: 0, loops: 0, ordinal: 0 };
   charge(e, 0);
   putEnterFrame(w, input.added, frameWeight(input.facts), input.facts.calls);
   if (input.facts.calls) {
@@ -184,7 +178,11 @@ export function rewriteBody(input: BodyInput): Uint8Array {
     putSigned(w, input.resultBlock);
   }
   walk(input, (it) => {
+    const ordinal = e.ordinal++;
+    for (const { local, kind } of surveyed.nans.before.get(ordinal) ?? []) putCanonicalLocal(w, kind, local);
     instruction(e, it);
+    const kind = surveyed.nans.after.get(ordinal);
+    if (kind !== undefined) putCanonical(w, kind, defined(surveyed.scratch.get(scratchType(kind)), 'a scratch local'));
   });
   return written(w);
 }

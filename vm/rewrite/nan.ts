@@ -1,11 +1,9 @@
 /**
  * The NaN rule: a NaN made by an arithmetic instruction has the canonical bits, sign 0. WebAssembly leaves them open,
  * and one process can change them when V8 moves a function to its optimising tier.
- *
- * A producer's result is canonicalised at once, except where the very next instruction consumes it and is blind to
- * NaN bits: comparisons, conversions to integers, and other producers, whose own result is canonicalised in turn.
+ * `nan-flow.ts` decides where.
  */
-import type { NanRole, Opcode } from '../wasm/opcodes.ts';
+import type { Lanes, Opcode } from '../wasm/opcodes.ts';
 import { OP } from '../wasm/opcodes.ts';
 import { F32, F64, V128, type ValType } from '../wasm/types.ts';
 import { put, type Writer } from '../wasm/writer.ts';
@@ -24,7 +22,7 @@ const F32_NAN = [0, 0, 0xc0, 0x7f];
 const F64_NAN = [0, 0, 0, 0, 0, 0, 0xf8, 0x7f];
 
 /** A producer's kind, or `undefined`. */
-export type Producer = Exclude<NanRole, 'none' | 'blind'>;
+export type Producer = Lanes;
 
 export function producerOf(op: Opcode): Producer | undefined {
   return op.nan === 'none' || op.nan === 'blind' ? undefined : op.nan;
@@ -43,37 +41,42 @@ export function scratchType(producer: Producer): ValType {
   }
 }
 
-/** value on the stack → the same value, its NaNs canonical: value == value ? value : NaN, lane by lane. */
-export function putCanonical(w: Writer, producer: Producer, scratch: number): void {
-  putIndexed(w, OP.localTee, scratch);
-  switch (producer) {
+/** NaN constant of the shape, then for the value in `local`: value == value ? value : NaN, lane by lane. */
+function putChoice(w: Writer, lanes: Lanes, local: number): void {
+  const operands = (...bytes: readonly number[]): void => {
+    put(w, ...bytes);
+    putIndexed(w, OP.localGet, local);
+    putIndexed(w, OP.localGet, local);
+  };
+  switch (lanes) {
     case 'f32':
-      put(w, OP.f32Const, ...F32_NAN);
-      break;
-    case 'f64':
-      put(w, OP.f64Const, ...F64_NAN);
-      break;
-    case 'f32x4':
-      put(w, SIMD, V128_CONST, ...F32_NAN, ...F32_NAN, ...F32_NAN, ...F32_NAN);
-      break;
-    case 'f64x2':
-      put(w, SIMD, V128_CONST, ...F64_NAN, ...F64_NAN);
-      break;
-  }
-  putIndexed(w, OP.localGet, scratch);
-  putIndexed(w, OP.localGet, scratch);
-  switch (producer) {
-    case 'f32':
+      operands(OP.f32Const, ...F32_NAN);
       put(w, F32_EQ, SELECT);
-      break;
+      return;
     case 'f64':
+      operands(OP.f64Const, ...F64_NAN);
       put(w, F64_EQ, SELECT);
-      break;
+      return;
     case 'f32x4':
+      operands(SIMD, V128_CONST, ...F32_NAN, ...F32_NAN, ...F32_NAN, ...F32_NAN);
       put(w, SIMD, F32X4_EQ, SIMD, V128_BITSELECT);
-      break;
+      return;
     case 'f64x2':
+      operands(SIMD, V128_CONST, ...F64_NAN, ...F64_NAN);
       put(w, SIMD, F64X2_EQ, SIMD, V128_BITSELECT);
-      break;
+      return;
   }
+}
+
+/** The value on top of the stack becomes canonical. */
+export function putCanonical(w: Writer, lanes: Lanes, scratch: number): void {
+  putIndexed(w, OP.localTee, scratch);
+  putChoice(w, lanes, scratch);
+}
+
+/** The value of a local becomes canonical. */
+export function putCanonicalLocal(w: Writer, lanes: Lanes, local: number): void {
+  putIndexed(w, OP.localGet, local);
+  putChoice(w, lanes, local);
+  putIndexed(w, OP.localSet, local);
 }

@@ -34,8 +34,11 @@ export type Immediate =
   | 'elem'
   | 'table.copy';
 
-/** What the instruction has to do with NaN bits: see `rewrite/nan.ts`. */
-export type NanRole = 'none' | 'f32' | 'f64' | 'f32x4' | 'f64x2' | 'blind';
+/** How floats lie in a value. */
+export type Lanes = 'f32' | 'f64' | 'f32x4' | 'f64x2';
+
+/** What the instruction makes of NaN bits: see `rewrite/nan.ts`. */
+export type NanRole = 'none' | Lanes | 'blind';
 
 export interface Opcode {
   readonly code: number;
@@ -49,10 +52,10 @@ export interface Opcode {
   readonly align: number;
   /** Lanes that a lane immediate may name. */
   readonly lanes: number;
-  /** `f32`…`f64x2`: its result may be a NaN of any bits. `blind`: it sees no NaN bits and makes none. */
+  /** `f32`…`f64x2`: its result may be a NaN of any bits. `blind`: it makes no NaN, and sees no NaN's bits. */
   readonly nan: NanRole;
-  /** The result is blind to the NaN bits of its operands (also true of every producer). */
-  readonly nanBlind: boolean;
+  /** The shape in which it reads its operands, where it sees of a NaN only that it is one. */
+  readonly reads: Lanes | undefined;
   readonly load: boolean;
 }
 
@@ -315,6 +318,13 @@ interface Draft {
   readonly nan?: NanRole;
 }
 
+/** Lane shape of the operands of a float operation. Of a packed conversion it is the one named last. */
+function readLanes(name: string, operand: ValType | undefined): Lanes {
+  if (operand === F32) return 'f32';
+  if (operand === F64) return 'f64';
+  return name.lastIndexOf('f64x2') > name.lastIndexOf('f32x4') ? 'f64x2' : 'f32x4';
+}
+
 function opcode(draft: Draft): Opcode {
   const [pops, pushes] = (draft.signature ?? ':').split(':');
   const nan = draft.nan ?? 'none';
@@ -328,7 +338,7 @@ function opcode(draft: Draft): Opcode {
     align: draft.align ?? 0,
     lanes: draft.lanes ?? 0,
     nan,
-    nanBlind: nan !== 'none',
+    reads: nan === 'none' ? undefined : readLanes(draft.name, types(pops ?? '')[0]),
     load: draft.name.includes('.load'),
   };
 }
