@@ -1,0 +1,154 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { createChainClient } from '#node/client/chain-client.ts';
+import { createRpcClient, type RpcClient } from '#node/client/rpc-client.ts';
+import type { ConfigValues } from '#node/config/config.ts';
+import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
+import { generateNetwork, type Network, type NetworkNode, type NetworkPlan } from '#node/localnet/network.ts';
+import { type NodeProcess, type ProcessExit, spawnNode } from '#node/localnet/node-process.ts';
+import { freePorts } from '#node/localnet/ports.ts';
+
+export interface TestNetworkOptions {
+  readonly validators: number;
+  readonly fullNodes?: number;
+  readonly config?: ConfigValues;
+  readonly genesis?: NetworkPlan['genesis'];
+}
+
+/** One node of a test network: a real process, seen through its RPC and its log. */
+export interface TestNode extends NetworkNode {
+  readonly rpc: RpcClient;
+  start(): void;
+  running(): boolean;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<ProcessExit>;
+  /** SIGTERM. */
+  stop(): Promise<ProcessExit>;
+  height(): Promise<bigint>;
+  waitForHeight(height: bigint, timeoutMs?: number): Promise<void>;
+  /** The JSON lines of its log since the process began. */
+  log(): Promise<readonly LogLine[]>;
+}
+
+export interface LogLine {
+  readonly msg: string;
+  readonly level: string;
+  readonly component?: string;
+  readonly height?: string;
+}
+
+export interface TestNetwork {
+  readonly network: Network;
+  readonly nodes: readonly TestNode[];
+  node(i: number): TestNode;
+}
+
+const WAIT_MS = 60_000;
+
+/**
+ * A network of real processes on free ports below a temporary folder. Ends with the test that made it; the logs stay
+ * when the test has failed, and their place is printed.
+ */
+export async function createTestNetwork(options: TestNetworkOptions): Promise<TestNetwork> {
+  const folder = mkdtempSync(join(tmpdir(), 'autonomy-e2e-'));
+  const count = options.validators + (options.fullNodes ?? 0);
+  const generated = await generateNetwork({
+    folder,
+    chainId: 'e2e',
+    validators: options.validators,
+    fullNodes: options.fullNodes ?? 0,
+    ports: await freePorts(count),
+    config: { 'consensus.timeout_commit': '200ms', log_format: 'json', ...options.config },
+    genesis: options.genesis,
+  });
+  if (!generated.ok) throw new Error(generated.error);
+  const nodes = generated.value.nodes.map(testNode);
+  onTestFinished(async ({ task }) => {
+    await Promise.all(nodes.map((node) => (node.running() ? node.kill() : undefined)));
+    if (task.result?.state === 'fail') console.error(`the logs of the failed test are in ${folder}/*/node.log`);
+    else rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    network: generated.value,
+    nodes,
+    node(i) {
+      const node = nodes[i];
+      if (node === undefined) throw new RangeError(`the network has ${nodes.length} nodes, there is no ${i}`);
+      return node;
+    },
+  };
+}
+
+function testNode(node: NetworkNode): TestNode {
+  let process: NodeProcess | undefined;
+  const rpc = createRpcClient(node.rpcUrl, { timeoutMs: 10_000 });
+  const ended = (): Promise<ProcessExit> => {
+    if (process === undefined) throw new Error(`${node.name} was never started`);
+    return process.exited;
+  };
+  return {
+    ...node,
+    rpc,
+    start() {
+      process = spawnNode(node.home);
+    },
+    running: () => process !== undefined && process.exit() === undefined,
+    async kill() {
+      process?.kill('SIGKILL');
+      return ended();
+    },
+    async stop() {
+      process?.kill('SIGTERM');
+      return ended();
+    },
+    height: () => heightOf(node),
+    async waitForHeight(height, timeoutMs = WAIT_MS) {
+      const gone = ended().then(async (exit) => {
+        throw new Error(`${node.name} has ended with ${JSON.stringify(exit)}:\n${await process?.logTail(5)}`);
+      });
+      await Promise.race([waitForHeight([node], height, timeoutMs), gone]);
+    },
+    async log() {
+      const text = await readFile(join(node.home, 'node.log'), 'utf8');
+      return text
+        .split('\n')
+        .filter((line) => line.startsWith('{') && line.endsWith('}'))
+        .map((line) => JSON.parse(line) as LogLine);
+    },
+  };
+}
+
+export function chainOf(node: TestNode) {
+  return createChainClient(node.rpc);
+}
+
+/** Resolves when `condition` does to true. @throws Error that names what was waited for. */
+export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = WAIT_MS): Promise<void> {
+  for (const deadline = Date.now() + timeoutMs; !(await condition()); ) {
+    if (Date.now() > deadline) throw new Error(`after ${timeoutMs} ms still not: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** What nodes must agree on at one height. */
+export interface BlockFacts {
+  readonly hash: string;
+  readonly appHash: string;
+  readonly evidence: number;
+}
+
+interface BlockAnswer {
+  readonly block_id: { readonly hash: string };
+  readonly block: {
+    readonly header: { readonly app_hash: string };
+    readonly evidence: { readonly evidence: readonly unknown[] };
+  };
+}
+
+export async function blockFacts(node: TestNode, height: bigint): Promise<BlockFacts> {
+  const { block_id, block } = await node.rpc.call<BlockAnswer>('block', { height: String(height) });
+  return { hash: block_id.hash, appHash: block.header.app_hash, evidence: block.evidence.evidence.length };
+}
