@@ -9,7 +9,7 @@ import { err, ok } from '#core/result.ts';
 import { type Height, toHeight } from '#core/types/brand.ts';
 import { toCommit } from '#core/types/commit.ts';
 import type { Evidence } from '#core/types/evidence.ts';
-import { indexOfValidator } from '#core/types/validator-set.ts';
+import { indexOfValidator, type ValidatorSet } from '#core/types/validator-set.ts';
 import type {
   Answer,
   Backend,
@@ -77,6 +77,7 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
   const listeners = new Set<(committed: CommittedBlock) => void>();
   // The block store is ahead of the state while a block is being executed; the outside sees executed blocks only.
   let latest: Height = states.load()?.lastBlockHeight ?? toHeight(0n);
+  let newestSet: { readonly height: bigint; readonly set: ValidatorSet } | undefined;
   let running: Promise<void> = Promise.resolve();
 
   /** A block whose state is there. */
@@ -101,9 +102,17 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
     return found === undefined ? fail('not-found', `block ${toHexUpper(hash)} not found`) : ok(found);
   }
 
+  /** A set between two stored ones is made by rotating: the newest is asked for at every status, and kept. */
+  function validatorsAt(height: bigint): ValidatorSet | undefined {
+    if (newestSet?.height === height) return newestSet.set;
+    const set = states.validators(height);
+    if (set !== undefined && height > latest) newestSet = { height, set };
+    return set;
+  }
+
   function validatorInfo(): NodeStatus['validator'] {
     if (options.validatorKey === undefined) return undefined;
-    const set = states.validators(latest + 1n);
+    const set = validatorsAt(latest + 1n);
     const place = set === undefined ? -1 : indexOfValidator(set, consensusAddress(options.validatorKey));
     return { publicKey: options.validatorKey, power: set?.validators[place]?.power ?? 0n };
   }
@@ -175,7 +184,7 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
       return present(signed, 'commit', height);
     },
     results: (height) => present(height > latest ? undefined : states.finalizeResponse(height), 'results', height),
-    validators: (height) => present(states.validators(height), 'validator set', height),
+    validators: (height) => present(validatorsAt(height), 'validator set', height),
     consensusParams: (height) => present(states.params(height), 'consensus params', height),
 
     async tx(hash) {

@@ -255,6 +255,22 @@ test('attributes that are not to be indexed are not found, but stand in the reco
   expect(index.indexer.txAt(position(1n, 0))?.result.events).toEqual([hidden]);
 });
 
+test('a search reads in chunks, and no more than it may', async () => {
+  const chain = sampleChain();
+  const { kv, indexer } = open(sourceOf(chain));
+  await indexer.catchUp();
+  const limits = { maxScannedEntries: 3, scanChunkEntries: 1, maxConcurrentSearches: 2 };
+  const searcher = createSearcher({ kv, indexer }, limits);
+  const ask = (text: string) => searcher.txs({ query: parsed(text), order: 'asc', page: 1, perPage: 10 });
+  expect(await ask('tx.height>0')).toMatchObject({ ok: true, value: { total: 3 } });
+  const refused = await ask('message.action EXISTS AND transfer.sender EXISTS');
+  expect(refused).toMatchObject({ ok: false, error: { kind: 'invalid' } });
+  if (!refused.ok) expect(refused.error.message).toContain('more than 3 index entries');
+  const many = await Promise.all([1, 2, 3].map(() => ask('tx.height>0')));
+  expect(many.map(({ ok }) => ok)).toEqual([true, true, false]);
+  expect((await ask('tx.height>0')).ok).toBe(true);
+});
+
 const names = fc.constantFrom('a', 'b', 'ab');
 const values = fc.constantFrom('1', '2', '10', 'x', 'xy', '');
 const anyEvent = fc

@@ -51,21 +51,26 @@ class TooMuch extends Error {
   override readonly name = 'TooMuch';
 }
 
-export function createSearcher({ kv, indexer }: { readonly kv: Kv; readonly indexer: Indexer }): Searcher {
+type SearchLimits = Readonly<Record<'maxScannedEntries' | 'scanChunkEntries' | 'maxConcurrentSearches', number>>;
+
+export function createSearcher(
+  { kv, indexer }: { readonly kv: Kv; readonly indexer: Indexer },
+  limits: SearchLimits = INDEX_LIMITS,
+): Searcher {
   let running = 0;
 
   async function search(target: Target, request: SearchRequest): Promise<Answer<PositionPage>> {
-    if (running >= INDEX_LIMITS.maxConcurrentSearches)
+    if (running >= limits.maxConcurrentSearches)
       return err({ kind: 'unavailable', message: `${running} searches are running already; try again` });
     running++;
     try {
-      const found = await findPositions(kv, indexer, target, request.query);
+      const found = await findPositions(createScan(kv, limits), indexer, target, request.query);
       return ok(pageOf(found, request));
     } catch (error) {
       if (!(error instanceof TooMuch)) throw error;
       return err({
         kind: 'invalid',
-        message: `the query looks at more than ${INDEX_LIMITS.maxScannedEntries} index entries: narrow it, for example by ${target.heightKey}`,
+        message: `the query looks at more than ${limits.maxScannedEntries} index entries: narrow it, for example by ${target.heightKey}`,
       });
     } finally {
       running--;
@@ -81,10 +86,9 @@ function pageOf(found: readonly Position[], { order, page, perPage }: SearchRequ
   return { total: sorted.length, positions: sorted.slice((page - 1) * perPage, page * perPage) };
 }
 
-async function findPositions(kv: Kv, indexer: Indexer, target: Target, query: Query): Promise<Position[]> {
+async function findPositions(scan: Scan, indexer: Indexer, target: Target, query: Query): Promise<Position[]> {
   const { heights, rest } = takeHeights(target, query, { from: 0n, to: indexer.indexedHeight() });
   if (heights.from > heights.to) return [];
-  const scan = createScan(kv);
   if (target === TXS) {
     const hash = rest.find((condition) => condition.key === TX_HASH);
     if (hash !== undefined) return findByHash(indexer, rest, heights);
@@ -146,14 +150,14 @@ function exactValue(condition: Condition): string | undefined {
 type Scan = (range: KvRange, visit: (key: Uint8Array) => void) => Promise<void>;
 
 /** Reads ranges chunk by chunk; all scans of one search share its bound. */
-function createScan(kv: Kv): Scan {
-  let left: number = INDEX_LIMITS.maxScannedEntries;
+function createScan(kv: Kv, limits: SearchLimits): Scan {
+  let left = limits.maxScannedEntries;
   return async (range, visit) => {
     let from = range.gte;
     for (;;) {
       let count = 0;
       let last: Uint8Array | undefined;
-      const chunk = { ...range, ...(from && { gte: from }), limit: INDEX_LIMITS.scanChunkEntries };
+      const chunk = { ...range, ...(from && { gte: from }), limit: limits.scanChunkEntries };
       for (const [key] of kv.entries(chunk)) {
         visit(key);
         last = key;
@@ -161,7 +165,7 @@ function createScan(kv: Kv): Scan {
       }
       left -= count;
       if (left < 0) throw new TooMuch();
-      if (last === undefined || count < INDEX_LIMITS.scanChunkEntries) return;
+      if (last === undefined || count < limits.scanChunkEntries) return;
       // The least key above the last one read.
       from = new Uint8Array(last.length + 1);
       from.set(last);

@@ -58,12 +58,12 @@ export function createJsonRpc(
   limits: Pick<ServerLimits, 'maxBatch' | 'responseTimeoutMs'>,
   { backend, logger }: RpcDependencies,
 ): JsonRpc {
-  async function run(method: string, readParams: (route: Route) => Record<string, unknown>) {
+  async function run(method: string, deadline: number, readParams: (route: Route) => Record<string, unknown>) {
     const found = routes.get(method);
     if (found === undefined) return err(rpcErrors.method(`there is no method ${describeJson(method)}`));
     const args = readJson(() => readParams(found));
     if (!args.ok) return err(rpcErrors.params(args.error));
-    return withTimeout(limits.responseTimeoutMs, async () => {
+    return withDeadline(deadline, limits.responseTimeoutMs, async () => {
       try {
         const answer = await found.answer(backend, args.value);
         return answer.ok ? answer : err(rpcErrors.internal(answer.error.message));
@@ -74,21 +74,23 @@ export function createJsonRpc(
     });
   }
 
-  async function answerOne(request: unknown): Promise<string | undefined> {
+  async function answerOne(request: unknown, deadline: number): Promise<string | undefined> {
     const read = readRequest(request);
     if (!read.ok) return responseJson(null, err(read.error));
     const { id, method, params } = read.value;
     // A notification: JSON-RPC forbids an answer, and nothing here is done for its effect alone.
     if (id === undefined) return undefined;
-    return responseJson(id, await run(method, (route) => readJsonParams(route.params, params)));
+    return responseJson(id, await run(method, deadline, (route) => readJsonParams(route.params, params)));
   }
 
   return {
     async post(body) {
+      // A batch has no more time than one request.
+      const deadline = performance.now() + limits.responseTimeoutMs;
       const refuse = (error: RpcError) => ({ text: responseJson(null, err(error)), malformed: true });
       const parsed = parseJson(body);
       if (!parsed.ok) return refuse(rpcErrors.parse(parsed.error));
-      if (!Array.isArray(parsed.value)) return { text: await answerOne(parsed.value), malformed: false };
+      if (!Array.isArray(parsed.value)) return { text: await answerOne(parsed.value, deadline), malformed: false };
       if (parsed.value.length === 0) return refuse(rpcErrors.request('the batch is empty'));
       if (parsed.value.length > limits.maxBatch)
         return refuse(
@@ -96,24 +98,30 @@ export function createJsonRpc(
         );
       const answers: string[] = [];
       for (const request of parsed.value) {
-        const answer = await answerOne(request);
+        const answer = await answerOne(request, deadline);
         if (answer !== undefined) answers.push(answer);
       }
       return { text: answers.length === 0 ? undefined : `[${answers.join(',')}]`, malformed: false };
     },
     async get(method, query) {
-      const outcome = await run(method, (route) => readUriParams(route.params, query));
+      const outcome = await run(method, performance.now() + limits.responseTimeoutMs, (route) =>
+        readUriParams(route.params, query),
+      );
       return { text: responseJson(NO_ID, outcome), error: outcome.ok ? undefined : outcome.error };
     },
   };
 }
 
-async function withTimeout(
+async function withDeadline(
+  deadline: number,
   timeoutMs: number,
   work: () => Promise<Result<unknown, RpcError>>,
 ): Promise<Result<unknown, RpcError>> {
+  const late = err(rpcErrors.internal(`no answer within ${timeoutMs} ms`));
+  const left = deadline - performance.now();
+  if (left <= 0) return late;
   const { promise, resolve } = Promise.withResolvers<Result<unknown, RpcError>>();
-  const timer = setTimeout(() => resolve(err(rpcErrors.internal(`no answer within ${timeoutMs} ms`))), timeoutMs);
+  const timer = setTimeout(() => resolve(late), left);
   try {
     return await Promise.race([work(), promise]);
   } finally {

@@ -182,6 +182,15 @@ test('a batch is answered in order; notifications are not answered', async () =>
   expect(mixed.map((one: { id: unknown }) => one.id)).toEqual([null, 2]);
 });
 
+test('a batch has no more time than one request', async () => {
+  const slow = (id: number) => ({ jsonrpc: '2.0', id, method: 'check_tx', params: { tx: 'AAAA' } });
+  const started = performance.now();
+  const { body } = await post(JSON.stringify([slow(1), slow(2), slow(3)]));
+  expect(performance.now() - started).toBeLessThan(2.5 * LIMITS.responseTimeoutMs);
+  const late = { code: -32603, message: 'Internal error', data: 'no answer within 500 ms' };
+  expect(body.map((one: { error: unknown }) => one.error)).toEqual([late, late, late]);
+});
+
 test('GET: the list of methods, a method, and the status of an error', async () => {
   const list = (await get('/')).body.methods.map(({ name }: { name: string }) => name);
   expect(list).toContain('status');

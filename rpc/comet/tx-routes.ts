@@ -1,4 +1,5 @@
 import type { ExecTxResult } from '#core/abci.ts';
+import { defined } from '#core/assert.ts';
 import { EMPTY, equal, toHexUpper } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { merkleProofs } from '#core/merkle.ts';
@@ -110,23 +111,31 @@ function awaitInclusion(backend: Backend, tx: Uint8Array): { found: Promise<Answ
 
 const checkTx = route({ tx: bytes }, async (backend, { tx }) => mapAnswer(await backend.checkTx(tx), txResultJson));
 
-function proveTx(backend: Backend, record: TxRecord): Answer<TxProof> {
-  return mapAnswer(backend.block(record.height), ({ block }) => {
-    const { root, proofs } = merkleProofs(block.txs.map(sha256));
-    const proof = proofs[record.index];
-    if (proof === undefined) throw new RangeError(`the index names transaction ${record.index} of a shorter block`);
-    return { root, proof };
-  });
+type TxProver = (record: TxRecord) => Answer<TxProof>;
+
+/** Makes proofs for one answer; transactions of one block share its tree. */
+function txProver(backend: Backend): TxProver {
+  const trees = new Map<bigint, ReturnType<typeof merkleProofs>>();
+  return ({ height, index }) => {
+    let tree = trees.get(height);
+    if (tree === undefined) {
+      const record = backend.block(height);
+      if (!record.ok) return record;
+      tree = merkleProofs(record.value.block.txs.map(sha256));
+      trees.set(height, tree);
+    }
+    return ok({ root: tree.root, proof: defined(tree.proofs[index], `transaction ${index} of block ${height}`) });
+  };
 }
 
-function recordJson(backend: Backend, record: TxRecord, prove: boolean): Answer<unknown> {
-  if (!prove) return ok(txRecordJson(record, undefined));
-  return mapAnswer(proveTx(backend, record), (proof) => txRecordJson(record, proof));
+function recordJson(record: TxRecord, prove: TxProver | undefined): Answer<unknown> {
+  if (prove === undefined) return ok(txRecordJson(record, undefined));
+  return mapAnswer(prove(record), (proof) => txRecordJson(record, proof));
 }
 
 const tx = route({ hash, prove: optional(boolean, false) }, async (backend, args) => {
   const found = await backend.tx(args.hash);
-  return found.ok ? recordJson(backend, found.value, args.prove) : found;
+  return found.ok ? recordJson(found.value, args.prove ? txProver(backend) : undefined) : found;
 });
 
 interface SearchArgs {
@@ -161,9 +170,10 @@ const txSearch = route(
     const { total, items } = found.value;
     const inRange = checkPage(request.value, total);
     if (!inRange.ok) return inRange;
+    const prove = args.prove ? txProver(backend) : undefined;
     const txs: unknown[] = [];
     for (const record of items) {
-      const one = recordJson(backend, record, args.prove);
+      const one = recordJson(record, prove);
       if (!one.ok) return one;
       txs.push(one.value);
     }
