@@ -237,6 +237,33 @@ test('multi-send: one input, sums must match', async () => {
   expect(chain.app.brokenInvariants()).toEqual([]);
 });
 
+test('several signers, and a fee payer who signs too', async () => {
+  const chain = await startTestChain();
+  await chain.block();
+  const carol = testKey(3);
+  const plan = { fee: [{ denom: 'uauton', amount: 1_000n }], gasLimit: 300_000n };
+  const messages = [chain.send(alice, chain.address(carol), 1n), chain.send(bob, chain.address(carol), 2n)];
+  const signers = [alice, bob].map((key, i) => ({ key, accountNumber: BigInt(i), sequence: 0n }));
+  const both = buildTx({ ...plan, messages }, 'test-1', signers);
+  const swapped = buildTx({ ...plan, messages }, 'test-1', signers.toReversed());
+  const one = buildTx({ ...plan, messages }, 'test-1', signers.slice(0, 1));
+  expect(await chain.deliver(swapped)).toMatchObject({ code: 8 });
+  expect(await chain.deliver(one)).toMatchObject({
+    code: 4,
+    log: 'wrong number of signers; expected 2, got 1: unauthorized',
+  });
+  expect(await chain.deliver(both)).toMatchObject({ code: 0 });
+  expect(balance(chain, accountAddress(alice.publicKey))).toBe(START - 1_001n);
+  expect(balance(chain, accountAddress(bob.publicKey))).toBe(START - 2n);
+  const payer = { key: carol, accountNumber: 2n, sequence: 0n };
+  const sender = { key: alice, accountNumber: 0n, sequence: 1n };
+  const send = [chain.send(alice, chain.address(bob), 1n)];
+  const paid = buildTx({ ...plan, messages: send, feePayer: chain.address(carol) }, 'test-1', [sender, payer]);
+  expect(await chain.deliver(paid)).toMatchObject({ code: 0 });
+  expect(balance(chain, accountAddress(carol.publicKey))).toBe(START + 3n - 1_000n);
+  expect(balance(chain, accountAddress(alice.publicKey))).toBe(START - 1_002n);
+});
+
 test('the mempool may hold several transactions of one sender, in sequence', async () => {
   const chain = await startTestChain();
   await chain.block();

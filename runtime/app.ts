@@ -16,7 +16,7 @@ import type { Logger } from '#core/ports/logger.ts';
 import { ok, type Result } from '#core/result.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { type Timestamp, ZERO_TIME } from '#core/types/timestamp.ts';
-import { executeBlock } from './block.ts';
+import { executeBlock, splitInjection } from './block.ts';
 import { type DecCoin, parseDecCoins } from './coins.ts';
 import type { BlockInfo, ChainParams, QueryContext } from './context.ts';
 import { exportState, initState } from './genesis-state.ts';
@@ -63,6 +63,8 @@ export interface RuntimeApplication extends abci.Application {
   exportGenesis(): Record<string, Json>;
   /** A sentence for each invariant that the committed state breaks. */
   brokenInvariants(): readonly string[];
+  /** Whether a block's first transaction is the proposer's injection: it is no user's, and no index lists it. */
+  isInjection(tx: Uint8Array): boolean;
   /** An encoded cosmos.tx.v1beta1.GetTxResponse for a transaction that an index has found. */
   encodeGetTx(found: FoundTx): Result<Uint8Array>;
 }
@@ -227,6 +229,10 @@ class App implements RuntimeApplication {
     const context = this.stateAt(0n);
     if (context === undefined) return [];
     return this.table.modules.flatMap((module) => module.invariants?.(context) ?? []);
+  }
+
+  isInjection(tx: Uint8Array): boolean {
+    return splitInjection(this.table.injector?.injection, [tx]).payload !== undefined;
   }
 
   encodeGetTx(found: FoundTx): Result<Uint8Array> {

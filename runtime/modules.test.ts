@@ -101,6 +101,7 @@ test('the injection is prepared, judged and applied, and never passes CheckTx', 
     reason: expect.stringMatching(/^transaction 0/),
   });
   expect((await chain.app.checkTx({ tx: injection, type: 'new' })).code).toBe(2);
+  expect([injection, tx].map((bytes) => chain.app.isInjection(bytes))).toEqual([true, false]);
   const { txResults } = await chain.block(txs);
   expect(txResults.map(({ code }) => code)).toEqual([0, 0]);
   expect(chain.app.stateAt(0n)?.state.store('probe').get(key)).toEqual(utf8('height 2'));

@@ -14,6 +14,8 @@ export interface TxPlan {
   readonly fee: readonly Coin[];
   readonly gasLimit: bigint;
   readonly memo?: string;
+  /** Bech32 address of who pays, when it is not the first signer. It signs too. */
+  readonly feePayer?: string;
   /** Last height at which it may stand in a block; 0 or absent: any. */
   readonly timeoutHeight?: bigint;
 }
@@ -39,7 +41,7 @@ function authInfoOf(plan: TxPlan, signers: readonly Omit<TxSigner, 'accountNumbe
       modeInfo: { sum: { case: 'single' as const, value: { mode } } },
       sequence,
     })),
-    fee: { amount: plan.fee.map(toProtoCoin), gasLimit: plan.gasLimit },
+    fee: { amount: plan.fee.map(toProtoCoin), gasLimit: plan.gasLimit, payer: plan.feePayer ?? '' },
   });
 }
 
