@@ -51,8 +51,7 @@ export function statusJson(status: NodeStatus) {
       ...summaryJson('earliest', status.earliest),
       catching_up: status.catchingUp,
     },
-    // A node without a consensus key answers with an all-zero key, which no signature verifies under, because clients
-    // insist on one.
+    // A node that only follows has no consensus key: clients insist on one, so it shows zeros, with power 0.
     validator_info: {
       address: toHexUpper(validator === undefined ? new Uint8Array(20) : consensusAddress(validator.publicKey)),
       pub_key: publicKeyJson(validator?.publicKey ?? { type: 'ed25519', bytes: new Uint8Array(32) }),
