@@ -4,9 +4,13 @@ import { RpcClientError } from '../client/rpc-client.ts';
 import { KeyFileError } from '../privval/key-files.ts';
 import { HomeLockedError } from '../storage/home-lock.ts';
 import { cometCommand } from './commands/comet.ts';
+import { creditsCommand } from './commands/credits.ts';
+import { inferenceCommand } from './commands/inference.ts';
 import { initCommand } from './commands/init.ts';
 import { keysCommand } from './commands/keys.ts';
 import { localnetCommand } from './commands/localnet.ts';
+import { modelCommand } from './commands/model.ts';
+import { providerCommand } from './commands/provider.ts';
 import { queryCommand } from './commands/query.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
@@ -26,6 +30,10 @@ export function createProgram(): Command {
     .addCommand(keysCommand())
     .addCommand(txCommand())
     .addCommand(queryCommand())
+    .addCommand(creditsCommand())
+    .addCommand(modelCommand())
+    .addCommand(inferenceCommand())
+    .addCommand(providerCommand())
     .addCommand(statusCommand())
     .addCommand(cometCommand())
     .addCommand(versionCommand());

@@ -16,15 +16,20 @@ export interface Sender {
   readonly address: string;
   readonly chainId: string;
   /**
-   * Simulates, signs, sends and waits until a block has it. Calls queue behind each other, so that sequences follow.
+   * Signs, sends and waits until a block has it. Calls queue behind each other, so that sequences follow.
+   * @param gasLimit without it, the transaction is simulated.
    * @throws AppError when the chain refuses it, RpcClientError when the node does not answer.
    */
-  send(messages: readonly PackedMessage[], memo?: string): Promise<TxOutcome>;
+  send(messages: readonly PackedMessage[], gasLimit?: bigint): Promise<TxOutcome>;
 }
 
 /** Simulated gas is multiplied with thirteen tenths: the block may find a little more to read than the simulation. */
 const GAS_NUMERATOR = 13n;
 const GAS_DENOMINATOR = 10n;
+
+function adjusted(gas: bigint): bigint {
+  return (gas * GAS_NUMERATOR) / GAS_DENOMINATOR;
+}
 
 export async function createSender(chain: ChainClient, options: SenderOptions): Promise<Sender> {
   const { key, gasPrice, timeoutMs } = options;
@@ -32,14 +37,15 @@ export async function createSender(chain: ChainClient, options: SenderOptions): 
   const address = bech32Address(key.publicKey, await chain.bech32Prefix());
   let last: Promise<unknown> = Promise.resolve();
 
-  async function sendNow(messages: readonly PackedMessage[], memo: string): Promise<TxOutcome> {
+  async function sendNow(messages: readonly PackedMessage[], fixedGas: bigint | undefined): Promise<TxOutcome> {
     const account = await chain.account(address);
     if (account === undefined)
       throw new AppError('sdk', 9, `${address} is not on the chain yet: it needs coins before it can send`);
     const signer = { key, chainId, ...account };
-    const used = await chain.simulate(unsignedTx({ messages, memo, fee: [], gasLimit: 0n }, signer));
-    const gasLimit = (used * GAS_NUMERATOR) / GAS_DENOMINATOR;
-    const tx = signTx({ messages, memo, fee: feeFor(gasLimit, gasPrice), gasLimit }, signer);
+    const content = { messages, memo: '' };
+    const gasLimit =
+      fixedGas ?? adjusted(await chain.simulate(unsignedTx({ ...content, fee: [], gasLimit: 0n }, signer)));
+    const tx = signTx({ ...content, fee: feeFor(gasLimit, gasPrice), gasLimit }, signer);
     const outcome = await chain.waitForTx(await chain.broadcast(tx), timeoutMs);
     if (outcome.code !== 0) throw new AppError(outcome.codespace, outcome.code, outcome.log);
     return outcome;
@@ -48,8 +54,8 @@ export async function createSender(chain: ChainClient, options: SenderOptions): 
   return {
     address,
     chainId,
-    send(messages, memo = '') {
-      const sent = last.then(() => sendNow(messages, memo));
+    send(messages, gasLimit) {
+      const sent = last.then(() => sendNow(messages, gasLimit));
       last = sent.catch(() => undefined);
       return sent;
     },

@@ -1,0 +1,181 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { toHex } from '#core/bytes.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { MsgRegisterModelResponseSchema, MsgRegisterModelSchema } from '#proto/gen/autonomy/models/v1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
+import { admit } from '#vm/admission.ts';
+import { packageModel } from '#vm/component.ts';
+import { compileOnnx } from '#wasm-modules/compiler/compile.ts';
+import { describeError } from '#wasm-modules/onnx/refusal.ts';
+import { queryComponent, queryModel, queryModels, responseOf } from '../../client/inference-client.ts';
+import { registrationGas } from '../../client/register-model.ts';
+import { describeComponent } from '../../vm/describe-component.ts';
+import {
+  CliError,
+  chainClientOf,
+  createOutput,
+  type NodeFlags,
+  nodeOption,
+  type OutputFlags,
+  outputOption,
+  withOptions,
+} from '../context.ts';
+import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
+import { unsigned } from '../unsigned.ts';
+
+export function modelCommand(): Command {
+  return new Command('model')
+    .description('make, register and look at models')
+    .addCommand(compileCommand())
+    .addCommand(packageCommand())
+    .addCommand(inspectCommand())
+    .addCommand(registerCommand())
+    .addCommand(listCommand());
+}
+
+/** @throws CliError that names the file. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    throw new CliError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function packaged(core: Uint8Array): Uint8Array {
+  const component = packageModel(core);
+  if (!component.ok) throw new CliError(component.error.message);
+  const admitted = admit(component.value);
+  if (!admitted.ok) throw new CliError(`the chain would refuse it: ${admitted.error.message}`);
+  return component.value;
+}
+
+function compileCommand(): Command {
+  const command = new Command('compile')
+    .description('compile an ONNX model into a component that the chain takes')
+    .argument('<model.onnx>')
+    .requiredOption('-o, --out <file>', 'where the component goes')
+    .option('--task <text>', 'what the model does; by default the name of its graph');
+  return withOptions(command, [outputOption()]).action(
+    async (path: string, flags: OutputFlags & { out: string; task?: string }) => {
+      const options = flags.task === undefined ? {} : { task: flags.task };
+      const compiled = compileOnnx(await readBytes(path), options);
+      if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);
+      const component = packaged(compiled.value.module);
+      await writeFile(flags.out, component);
+      createOutput(flags.output).result({ file: flags.out, bytes: component.length }, [
+        `${flags.out}: ${component.length} bytes; a request is ${compiled.value.requestBytes} bytes`,
+      ]);
+    },
+  );
+}
+
+function packageCommand(): Command {
+  const command = new Command('package')
+    .description('wrap a core module of the model ABI (docs/model-abi.md) into a component')
+    .argument('<core.wasm>')
+    .requiredOption('-o, --out <file>', 'where the component goes');
+  return withOptions(command, [outputOption()]).action(async (path: string, flags: OutputFlags & { out: string }) => {
+    const component = packaged(await readBytes(path));
+    await writeFile(flags.out, component);
+    createOutput(flags.output).result({ file: flags.out, bytes: component.length }, [
+      `${flags.out}: ${component.length} bytes`,
+    ]);
+  });
+}
+
+function inspectCommand(): Command {
+  const command = new Command('inspect')
+    .description('what a component is and says of itself')
+    .argument('<file-or-id>', 'a component, or the number of a registered model');
+  return withOptions(command, [nodeOption(), outputOption()]).action(
+    async (what: string, flags: NodeFlags & OutputFlags) => {
+      const registered = /^\d+$/.test(what) ? await queryModel(chainClientOf(flags), unsigned(what)) : undefined;
+      const component =
+        registered === undefined
+          ? await readBytes(what)
+          : await queryComponent(chainClientOf(flags), registered.componentHash);
+      const admitted = admit(component);
+      if (!admitted.ok) throw new CliError(`the chain would refuse it: ${admitted.error.message}`);
+      const description = await describeComponent(component, silentLogger);
+      if (!description.ok) throw new CliError(description.error.message);
+      const { componentHash, moduleHash, initialPages, maximumPages } = admitted.value;
+      const { $typeName: _, ...record } = registered ?? { $typeName: '' };
+      const facts = {
+        ...(registered === undefined ? {} : record),
+        componentHash: toHex(componentHash),
+        moduleHash: toHex(moduleHash),
+        bytes: component.length,
+        memoryPages: { initial: initialPages, maximum: maximumPages },
+        description: JSON.parse(description.value) as unknown,
+      };
+      createOutput(flags.output).result(facts, [
+        ...(registered === undefined
+          ? []
+          : [
+              `model           ${registered.id} ${registered.name}`,
+              `creator         ${registered.creator}`,
+              `licence         ${registered.licence}`,
+              `price           ${registered.price}ucredit a call`,
+              `gas limit       ${registered.gasLimitMax}`,
+            ]),
+        `component hash  ${facts.componentHash}`,
+        `module hash     ${facts.moduleHash}`,
+        `size            ${component.length} bytes`,
+        `memory          ${initialPages} to ${maximumPages ?? 'the chain’s limit of'} pages of 64 KiB`,
+        `description     ${description.value}`,
+      ]);
+    },
+  );
+}
+
+interface RegisterFlags extends SenderFlags {
+  readonly component: string;
+  readonly name: string;
+  readonly description: string;
+  readonly licence: string;
+  readonly price: bigint;
+  readonly gasLimit: bigint;
+}
+
+function registerCommand(): Command {
+  const command = new Command('register')
+    .description('register a component as a model')
+    .requiredOption('--component <file>', 'the component')
+    .requiredOption('--name <text>', 'name of the model')
+    .requiredOption('--price <ucredit>', 'what a call costs', unsigned)
+    .option('--description <text>', 'what it does', '')
+    .option('--licence <text>', 'SPDX identifier', 'Apache-2.0')
+    .option('--gas-limit <gas>', 'gas that a call may use at most', unsigned, 1_000_000_000n);
+  return withOptions(command, senderOptions()).action(async (flags: RegisterFlags) => {
+    const component = await readBytes(flags.component);
+    const sender = await senderOf(flags);
+    const { name, description, licence, price, gasLimit: gasLimitMax } = flags;
+    const message = { creator: sender.address, name, description, licence, component, price, gasLimitMax };
+    const gas = await registrationGas(chainClientOf(flags), component.length);
+    const outcome = await sender.send([pack(MsgRegisterModelSchema, message)], gas);
+    const { id, componentHash } = responseOf(outcome, MsgRegisterModelResponseSchema);
+    const hash = toHex(componentHash);
+    createOutput(flags.output).result({ id, componentHash: hash, hash: outcome.hash, height: outcome.height }, [
+      `model ${id} (${hash}), in block ${outcome.height}`,
+    ]);
+  });
+}
+
+function listCommand(): Command {
+  const command = new Command('list').description('registered models, newest first');
+  return withOptions(command, [nodeOption(), outputOption()]).action(async (flags: NodeFlags & OutputFlags) => {
+    const models = (await queryModels(chainClientOf(flags))).map(({ $typeName: _, ...model }) => ({
+      ...model,
+      componentHash: toHex(model.componentHash),
+      moduleHash: toHex(model.moduleHash),
+    }));
+    createOutput(flags.output).result(
+      models,
+      models.length === 0
+        ? ['no models']
+        : models.map(({ id, name, price, componentHash }) => `${id}  ${name}  ${price}ucredit  ${componentHash}`),
+    );
+  });
+}
