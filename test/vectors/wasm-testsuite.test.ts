@@ -257,7 +257,7 @@ describe.skipIf(archive === undefined)('WebAssembly core test suite', () => {
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'autonomy-wasm-'));
     execFileSync('tar', ['-xJf', archive ?? '', '-C', directory]);
-  });
+  }, 120_000);
   afterAll(() => {
     rmSync(directory, { recursive: true, force: true });
   });
