@@ -79,6 +79,16 @@ export function decodeStrict<D extends DescMessage>(
       allowNonCritical: options.unknown === 'non-critical',
       resolveAny: options.resolveAny,
     });
+  } catch (error) {
+    if (error instanceof Refusal) return { ok: false, error: error.message };
+    throw error;
+  }
+  return decodeChecked(schema, bytes);
+}
+
+/** Decodes bytes that {@link decodeStrict} has checked already, as the value of an Any that it resolved. */
+export function decodeChecked<D extends DescMessage>(schema: D, bytes: Uint8Array): Decoded<MessageShape<D>> {
+  try {
     const limit = PROTO_LIMITS.maxDepth;
     return { ok: true, value: fromBinary(schema, bytes, { readUnknownFields: false, recursionLimit: limit }) };
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Account addresses in text, under the chain's own prefix. */
-import { utf8 } from '#core/bytes.ts';
+import { toHex, utf8 } from '#core/bytes.ts';
 import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Failure, Result } from '#core/result.ts';
@@ -8,8 +8,17 @@ import type { ChainParams } from './context.ts';
 import { failSdk } from './errors.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
 
+/** Texts of addresses that were asked for lately: a transaction names the same few several times. */
+const recent = new Map<string, string>();
+
 export function formatAddress(chain: Pick<ChainParams, 'bech32Prefix'>, address: Uint8Array): string {
-  return encodeAddress(chain.bech32Prefix, address);
+  const id = `${chain.bech32Prefix}:${toHex(address)}`;
+  const known = recent.get(id);
+  if (known !== undefined) return known;
+  if (recent.size >= RUNTIME_LIMITS.maxRecentAddresses) recent.clear();
+  const text = encodeAddress(chain.bech32Prefix, address);
+  recent.set(id, text);
+  return text;
 }
 
 /**

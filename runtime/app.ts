@@ -65,6 +65,8 @@ export interface RuntimeApplication extends abci.Application {
   brokenInvariants(): readonly string[];
   /** Whether a block's first transaction is the proposer's injection: it is no user's, and no index lists it. */
   isInjection(tx: Uint8Array): boolean;
+  /** {@link abci.Application.checkTx} that leaves no trace: what a client merely asks must not count as admitted. */
+  tryTx(tx: Uint8Array): abci.CheckTxResponse;
   /** An encoded cosmos.tx.v1beta1.GetTxResponse for a transaction that an index has found. */
   encodeGetTx(found: FoundTx): Result<Uint8Array>;
 }
@@ -91,6 +93,8 @@ class App implements RuntimeApplication {
   /** Kept until the first commit: each execution of the first block begins with it. */
   #genesis: abci.InitChainRequest | undefined;
   #committed: StateView;
+  /** Of the committed state; −1: unlimited. */
+  #maxBlockGas = -1n;
   #check: StateBranch;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
@@ -110,6 +114,7 @@ class App implements RuntimeApplication {
     this.#minGasPrices = minGasPrices;
     this.#committed = store.latest();
     this.#check = new StateBranch(this.#committed);
+    this.#show(this.#committed);
     this.#chain = store.lastCommit === undefined ? undefined : chainParams.get(this.#committed.store(CHAIN_STORE));
   }
 
@@ -135,9 +140,15 @@ class App implements RuntimeApplication {
   }
 
   async checkTx(request: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
-    const mode = request.type === 'new' ? 'check' : 'recheck';
-    const environment = this.#environment(this.#nextBlock());
-    const { result, admitted } = runTx(environment, this.#check, request.tx, mode);
+    return this.#checkOn(this.#check, request.tx, request.type === 'new' ? 'check' : 'recheck');
+  }
+
+  tryTx(tx: Uint8Array): abci.CheckTxResponse {
+    return this.#checkOn(this.#check.branch(), tx, 'check');
+  }
+
+  #checkOn(state: StateBranch, tx: Uint8Array, mode: 'check' | 'recheck'): abci.CheckTxResponse {
+    const { result, admitted } = runTx(this.#environment(this.#nextBlock()), state, tx, mode);
     const { code, codespace, log, data, gasWanted, gasUsed, events } = result;
     const { priority, sender, sequence } = admitted ?? { priority: 0n, sender: '', sequence: 0n };
     return { code, codespace, log, data, gasWanted, gasUsed, events, priority, sender, sequence };
@@ -151,8 +162,7 @@ class App implements RuntimeApplication {
     this.#startWorking();
     const genesis = new StateBranch(this.#store.latest());
     this.#chain = this.#applyGenesis(genesis);
-    this.#committed = genesis;
-    this.#check = new StateBranch(genesis);
+    this.#show(genesis);
     return { consensusParams: undefined, validators: [], appHash: this.#store.workingHash() };
   }
 
@@ -184,7 +194,8 @@ class App implements RuntimeApplication {
     const module = this.table.extender?.voteExtension;
     if (module === undefined) return extension.length === 0;
     if (extension.length > LIMITS.maxExtensionBytes) return false;
-    const block = { height, time: this.#lastTime, proposerAddress: EMPTY };
+    // Nothing here may depend on what this node happens to know: no time, no proposer.
+    const block = { height, time: ZERO_TIME, proposerAddress: EMPTY };
     const context = contextOf(this.#environment(block), new StateBranch(this.#committed));
     const judged = guarded('verifyVoteExtension', this.#deps.logger, () =>
       ok(module.verify(context, validatorAddress, extension)),
@@ -210,8 +221,7 @@ class App implements RuntimeApplication {
     assert(done.version === height, `commit made version ${done.version}, expected ${height}`);
     this.#finalized = undefined;
     this.#genesis = undefined;
-    this.#committed = this.#store.latest();
-    this.#check = new StateBranch(this.#committed);
+    this.#show(this.#store.latest());
     return { retainHeight: 0n };
   }
 
@@ -248,6 +258,13 @@ class App implements RuntimeApplication {
     branch.write();
   }
 
+  /** From now on this is the committed state. */
+  #show(committed: StateView): void {
+    this.#committed = committed;
+    this.#check = new StateBranch(committed);
+    this.#maxBlockGas = blockLimits.get(committed.store(CHAIN_STORE))?.maxGas ?? -1n;
+  }
+
   #applyGenesis(branch: StateBranch): ChainParams {
     const done = initState(this.table, branch, defined(this.#genesis, 'a genesis request'));
     if (!done.ok) throw new RangeError(`genesis: ${done.error}`);
@@ -273,7 +290,7 @@ class App implements RuntimeApplication {
       verifier: this.#deps.verifier,
       logger: this.#deps.logger,
       minGasPrices: this.#minGasPrices,
-      maxBlockGas: blockLimits.get(this.#committed.store(CHAIN_STORE))?.maxGas ?? -1n,
+      maxBlockGas: this.#maxBlockGas,
     };
   }
 }

@@ -6,6 +6,8 @@ export const RUNTIME_LIMITS = {
   maxGasWanted: 0x7fffffffffffffffn,
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
+  /** Formatted addresses kept for reuse. */
+  maxRecentAddresses: 8_192,
   /** Decimal digits of an amount: 2^256 − 1 has 78. */
   maxAmountDigits: 78,
   /** Amounts stay below this: math.Int's 256 bits. */

@@ -95,7 +95,7 @@ export interface Injection {
 export interface VoteExtension {
   /** Called by extendVote, with the block that is voted for. At once; `duties` has what was computed before. */
   extend(context: ProposalContext, duties: Duties): Uint8Array;
-  /** Whether an extension of `validatorAddress` is well-formed. Never depends on node-local data. */
+  /** Whether an extension of `validatorAddress` is well-formed. Never depends on node-local data; of the block it knows the height alone. */
   verify(context: ProposalContext, validatorAddress: Uint8Array, extension: Uint8Array): boolean;
 }
 

@@ -8,7 +8,7 @@ import { DecodeError, readFields } from '#core/codec/proto-reader.ts';
 import { LIMITS } from '#core/limits.ts';
 import { ok, type Result } from '#core/result.ts';
 import { type AuthInfo, AuthInfoSchema, type TxBody, TxBodySchema } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
-import { type DescMessage, decodeStrict } from '#proto/message.ts';
+import { type DescMessage, decodeChecked, decodeStrict } from '#proto/message.ts';
 import { failSdk } from '../errors.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
 import type { MessageHandler } from '../module.ts';
@@ -102,10 +102,8 @@ function readMessages(body: TxBody, types: TxTypes): Result<readonly TxMessage[]
     const handler = types.messages.get(typeUrl);
     if (handler === undefined)
       return failSdk('txDecode', `TxBody.messages[${i}]: ${typeUrl} is not a message of this chain`);
-    const decoded = decodeStrict(handler.schema, value, {
-      title: `TxBody.messages[${i}](${handler.schema.typeName})`,
-      resolveAny: (url) => types.resolveAny(url),
-    });
+    // Checked with the body, of which it is part.
+    const decoded = decodeChecked(handler.schema, value);
     if (!decoded.ok) return failSdk('txDecode', decoded.error);
     messages.push({ handler, message: decoded.value });
   }
