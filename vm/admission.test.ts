@@ -183,6 +183,36 @@ const repeat = (w: Writer, count: number, ...bytes: number[]): void => {
   for (let i = 0; i < count; i++) put(w, ...bytes);
 };
 
+/** Functions of this many bytes and locals each; nothing else. */
+function withBodies(functions: number, bytes: number, locals = 0): Uint8Array {
+  const out = writer();
+  put(out, 0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0);
+  section(
+    out,
+    3,
+    bodyOf((w) => {
+      putU32(w, functions);
+      repeat(w, functions, 0);
+    }),
+  );
+  const body = bodyOf((w) => {
+    put(w, 1);
+    putU32(w, locals);
+    put(w, 0x7f);
+    repeat(w, bytes, 0x01);
+    put(w, 0x0b);
+  });
+  section(
+    out,
+    10,
+    bodyOf((w) => {
+      putU32(w, functions);
+      for (let i = 0; i < functions; i++) putSized(w, body);
+    }),
+  );
+  return written(out).slice();
+}
+
 const GIANTS: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['thousands of parameters', withBody(5_000, Uint8Array.of(0, 0x41, 0, 0x0b)), /5000 parameters, expected at most 64/],
   [
@@ -239,6 +269,12 @@ const GIANTS: readonly (readonly [string, Uint8Array, RegExp])[] = [
       }),
     ),
     /bytes in a function body, expected at most 262144/,
+  ],
+  ['more code than a model needs', withBodies(40, 255_000), /bytes of code, expected at most 8388608/],
+  [
+    'more locals than all functions may have',
+    withBodies(101, 8, 1_990),
+    /locals in all functions, expected at most 200000/,
   ],
   [
     'more memory than the machine has',

@@ -6,10 +6,14 @@ export interface ModuleLimits {
   readonly functions: number;
   /** Bytes of one function body, locals' declaration included. */
   readonly functionBytes: number;
+  /** Bytes of all code; rewriting makes up to about sixteen times of it. Weights are data, not code. */
+  readonly codeBytes: number;
   readonly params: number;
   readonly results: number;
   /** Parameters and declared locals of one function. */
   readonly locals: number;
+  /** Declared locals of all functions: a few bytes can declare thousands. */
+  readonly totalLocals: number;
   /** Blocks inside blocks in one function. */
   readonly nesting: number;
   /** Labels of one br_table, the default label excluded. */
@@ -35,9 +39,11 @@ export const MODULE_LIMITS: ModuleLimits = {
   types: 1_000,
   functions: 10_000,
   functionBytes: 256 << 10,
+  codeBytes: 8 << 20,
   params: 64,
   results: 16,
   locals: 2_000,
+  totalLocals: 200_000,
   nesting: 1_000,
   brTableLabels: 8_192,
   globals: 500,

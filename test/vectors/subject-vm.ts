@@ -15,6 +15,7 @@ export const CONFORMANCE_LIMITS = {
   params: 1_000,
   results: 1_000,
   locals: 50_000,
+  totalLocals: 1 << 20,
   functionBytes: 1 << 20,
   nesting: 100_000,
   brTableLabels: 1 << 20,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { guest, result, run } from '#test/vm/wat.ts';
+import { admitted, guest, result, run } from '#test/vm/wat.ts';
+import { instrument } from '../admission.ts';
 import { outcomeName } from '../outcome.ts';
 
 /** Data that is a signalling NaN as f32: it must pass through locals untouched. */
@@ -100,4 +101,19 @@ test('a chain of loops that lowers headers one by one ends in the right bits', (
       (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${depth}))))
     ${names.map((name, i) => `(f32.store (i32.const ${128 + 4 * i}) (local.get ${name}))`).join(' ')}`;
   expect(words(infer, depth + 1)).toEqual([...Array.from({ length: depth }, () => DATA), CANONICAL]);
+});
+
+test('branches that each would clean many locals do not make the code explode', () => {
+  const names = Array.from({ length: 60 }, (_, i) => `$x${i}`);
+  const infer = `${names.map((name) => `(local ${name} f32)`).join(' ')} (local $n i32)
+    ${names.map((name) => `(local.set ${name} ${NAN})`).join(' ')}
+    (block $end
+      ${'(br_if $end (local.get $n))'.repeat(5_000)}
+      ${names.map((name) => `(local.set ${name} (f32.load (i32.const 256)))`).join(' ')})
+    ${names.map((name, i) => `(f32.store (i32.const ${128 + 4 * i}) (local.get ${name}))`).join(' ')}`;
+  const model = admitted(guest({ infer: `${infer} ${result(0, '(i32.const 128)', '(i32.const 0)')}` }));
+  const rewritten = instrument(model, 16);
+  if (!rewritten.ok) throw new Error(rewritten.error.message);
+  expect(rewritten.value.length).toBeLessThan(4 * model.coreModule.length);
+  expect(new Set(words(infer, 60))).toEqual(new Set([DATA]));
 });

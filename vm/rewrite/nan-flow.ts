@@ -56,6 +56,10 @@ const MAX_TRACKED = 64;
 /** Passes after which loop headers are taken to be clean. */
 const MAX_PASSES = 8;
 
+/** Fixes of locals for each 2³ bytes of code: beyond it locals are not followed, so that code does not explode. */
+const FIX_BYTES_LOG2 = 3;
+const FEW_FIXES = 64;
+
 interface Edge {
   readonly ordinal: number;
   readonly state: Uint8Array;
@@ -440,8 +444,7 @@ function onePass(
   return p;
 }
 
-/** The plan for a checked function body. */
-export function planNans(input: FlowInput): NanPlan {
+function follow(input: FlowInput): NanPlan {
   const slots = trackedLocals(input);
   const headers = new Map<number, Uint8Array>();
   for (let i = 0; i < MAX_PASSES; i++) {
@@ -449,4 +452,14 @@ export function planNans(input: FlowInput): NanPlan {
     if (!pass.lowered) return pass;
   }
   return onePass(input, slots, new Map(), true);
+}
+
+/** The plan for a checked function body. */
+export function planNans(input: FlowInput): NanPlan {
+  const plan = follow(input);
+  let fixes = 0;
+  for (const each of plan.before.values()) fixes += each.length;
+  const { code } = input.body;
+  if (fixes <= FEW_FIXES + ((code.end - code.start) >> FIX_BYTES_LOG2)) return plan;
+  return onePass(input, [], new Map(), true);
 }

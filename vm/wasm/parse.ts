@@ -419,7 +419,9 @@ function locals(r: Reader, params: number, limit: number): ValType[] {
 
 function codeSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
   const at = r.at;
+  checkLimit(r.end - r.at, limits.codeBytes, 'bytes of code', at);
   const length = count(r, limits.functions, 'function bodies');
+  let declaredLocals = 0;
   const expected = draft.functions.length - draft.importedFunctions;
   if (length !== expected) refuse('malformed', `offset ${at}: ${length} function bodies, expected ${expected}`);
   for (let i = 0; i < length; i++) {
@@ -431,6 +433,8 @@ function codeSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
     const body = reader(r.bytes, start, r.at);
     const type = defined(draft.types[draft.functions[draft.importedFunctions + i] ?? -1], 'a checked function type');
     const declared = locals(body, type.params.length, limits.locals);
+    declaredLocals += declared.length;
+    checkLimit(declaredLocals, limits.totalLocals, 'locals in all functions', start);
     draft.bodies.push({
       localsRange: { start, end: body.at },
       code: { start: body.at, end: r.at },
