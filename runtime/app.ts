@@ -93,8 +93,6 @@ class App implements RuntimeApplication {
   /** Kept until the first commit: each execution of the first block begins with it. */
   #genesis: abci.InitChainRequest | undefined;
   #committed: StateView;
-  /** Of the committed state; −1: unlimited. */
-  #maxBlockGas = -1n;
   #check: StateBranch;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
@@ -114,7 +112,6 @@ class App implements RuntimeApplication {
     this.#minGasPrices = minGasPrices;
     this.#committed = store.latest();
     this.#check = new StateBranch(this.#committed);
-    this.#show(this.#committed);
     this.#chain = store.lastCommit === undefined ? undefined : chainParams.get(this.#committed.store(CHAIN_STORE));
   }
 
@@ -162,7 +159,8 @@ class App implements RuntimeApplication {
     this.#startWorking();
     const genesis = new StateBranch(this.#store.latest());
     this.#chain = this.#applyGenesis(genesis);
-    this.#show(genesis);
+    this.#committed = genesis;
+    this.#check = new StateBranch(genesis);
     return { consensusParams: undefined, validators: [], appHash: this.#store.workingHash() };
   }
 
@@ -194,8 +192,7 @@ class App implements RuntimeApplication {
     const module = this.table.extender?.voteExtension;
     if (module === undefined) return extension.length === 0;
     if (extension.length > LIMITS.maxExtensionBytes) return false;
-    // Nothing here may depend on what this node happens to know: no time, no proposer.
-    const block = { height, time: ZERO_TIME, proposerAddress: EMPTY };
+    const block = { height, time: this.#lastTime, proposerAddress: EMPTY };
     const context = contextOf(this.#environment(block), new StateBranch(this.#committed));
     const judged = guarded('verifyVoteExtension', this.#deps.logger, () =>
       ok(module.verify(context, validatorAddress, extension)),
@@ -221,7 +218,8 @@ class App implements RuntimeApplication {
     assert(done.version === height, `commit made version ${done.version}, expected ${height}`);
     this.#finalized = undefined;
     this.#genesis = undefined;
-    this.#show(this.#store.latest());
+    this.#committed = this.#store.latest();
+    this.#check = new StateBranch(this.#committed);
     return { retainHeight: 0n };
   }
 
@@ -258,13 +256,6 @@ class App implements RuntimeApplication {
     branch.write();
   }
 
-  /** From now on this is the committed state. */
-  #show(committed: StateView): void {
-    this.#committed = committed;
-    this.#check = new StateBranch(committed);
-    this.#maxBlockGas = blockLimits.get(committed.store(CHAIN_STORE))?.maxGas ?? -1n;
-  }
-
   #applyGenesis(branch: StateBranch): ChainParams {
     const done = initState(this.table, branch, defined(this.#genesis, 'a genesis request'));
     if (!done.ok) throw new RangeError(`genesis: ${done.error}`);
@@ -290,7 +281,7 @@ class App implements RuntimeApplication {
       verifier: this.#deps.verifier,
       logger: this.#deps.logger,
       minGasPrices: this.#minGasPrices,
-      maxBlockGas: this.#maxBlockGas,
+      maxBlockGas: blockLimits.get(this.#committed.store(CHAIN_STORE))?.maxGas ?? -1n,
     };
   }
 }

@@ -1,5 +1,5 @@
 /** Unmodified CosmJS against the JSON-RPC server, over the real application. */
-import { toBech32 } from '@cosmjs/encoding';
+import { toBase64, toBech32 } from '@cosmjs/encoding';
 import { DirectSecp256k1HdWallet } from '@cosmjs/proto-signing';
 import { calculateFee, coins, GasPrice, SigningStargateClient, StargateClient } from '@cosmjs/stargate';
 import { Comet38Client, connectComet } from '@cosmjs/tendermint-rpc';
@@ -184,6 +184,12 @@ test('broadcast_tx_commit waits for the block', async () => {
   const { TxRaw } = await import('cosmjs-types/cosmos/tx/v1beta1/tx');
   const comet = (await connectComet(server.url)) as Comet38Client;
   const tx = TxRaw.encode(signed).finish();
+  // Asking first leaves no trace: the broadcast is not refused for its sequence.
+  const ask = { jsonrpc: '2.0', id: 1, method: 'check_tx', params: { tx: toBase64(tx) } };
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(server.url, { method: 'POST', body: JSON.stringify(ask) });
+    expect(await response.json()).toMatchObject({ result: { code: 0, gas_wanted: '200000' } });
+  }
   const done = await comet.broadcastTxCommit({ tx });
   expect(done).toMatchObject({ checkTx: { code: 0 }, txResult: { code: 0 } });
   expect(done.height).toBe((await comet.status()).syncInfo.latestBlockHeight);

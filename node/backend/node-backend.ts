@@ -43,7 +43,7 @@ export interface NodeBackendOptions {
 export interface NodeBackendDependencies {
   readonly blocks: BlockStore;
   readonly states: Pick<StateStore, 'load' | 'validators' | 'params' | 'finalizeResponse'>;
-  readonly app: Pick<RuntimeApplication, 'info' | 'query' | 'checkTx' | 'encodeGetTx'>;
+  readonly app: Pick<RuntimeApplication, 'info' | 'query' | 'tryTx' | 'encodeGetTx'>;
   readonly mempool: Pick<Mempool, 'submit' | 'count' | 'bytes' | 'list'>;
   /** `undefined`: this node keeps no index. */
   readonly index: { readonly indexer: Indexer; readonly searcher: Searcher } | undefined;
@@ -195,7 +195,7 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
     searchTxs: (request) => found(request, 'txs', (at) => index?.indexer.txAt(at)),
     searchBlocks: (request) => found(request, 'blocks', (at) => record(heightOfPosition(at))),
 
-    checkTx: (tx) => checked(() => app.checkTx({ tx, type: 'new' })),
+    checkTx: (tx) => checked(async () => app.tryTx(tx)),
     broadcastTx: (tx) =>
       checked(async () => {
         const submitted = await mempool.submit(tx);

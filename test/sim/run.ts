@@ -92,15 +92,19 @@ class Simulation {
   readonly locking = new LockingChecker();
   readonly validity: ValidityChecker;
   readonly rejected = new Set<string>();
+  /** Timeouts shorter than the network's delays: rounds fail, and locks matter. */
+  readonly hasty: boolean;
   partitions = 0;
   highestRound = 0;
-  evidence = 0;
+  /** Places for which evidence was committed. */
+  readonly punished = new Set<string>();
   violation: Error | undefined;
 
   constructor(options: SimOptions) {
     this.options = options;
     this.rng = new Rng(options.seed);
     this.network = new Network(this.rng.fork(), this.scheduler, (from, to, bytes) => this.#deliver(from, to, bytes));
+    this.hasty = this.rng.chance(1 / 2);
     this.validatorKeys = Array.from({ length: options.nodes }, (_, i) => this.keys.make(i));
     this.genesis = {
       chainId: CHAIN_ID,
@@ -153,14 +157,15 @@ class Simulation {
   }
 
   #config(): EngineConfig {
+    const hasty = this.hasty;
     return {
       ...DEFAULT_ENGINE_CONFIG,
-      timeoutProposeMs: 300,
-      timeoutProposeDeltaMs: 100,
-      timeoutPrevoteMs: 100,
-      timeoutPrevoteDeltaMs: 100,
-      timeoutPrecommitMs: 100,
-      timeoutPrecommitDeltaMs: 100,
+      timeoutProposeMs: hasty ? 60 : 300,
+      timeoutProposeDeltaMs: hasty ? 15 : 100,
+      timeoutPrevoteMs: hasty ? 10 : 100,
+      timeoutPrevoteDeltaMs: hasty ? 10 : 100,
+      timeoutPrecommitMs: hasty ? 10 : 100,
+      timeoutPrecommitDeltaMs: hasty ? 10 : 100,
       timeoutCommitMs: this.rng.pick([20, 200]),
       skipTimeoutCommit: this.rng.chance(1 / 2),
     };
@@ -200,7 +205,10 @@ class Simulation {
           this.agreement.committed(id, committed);
           this.appHash.committed(id, committed);
           this.highestRound = Math.max(this.highestRound, blocks.seenCommit(committed.block.header.height)?.round ?? 0);
-          this.evidence = Math.max(this.evidence, committed.block.evidence.length + this.evidence);
+          for (const item of committed.block.evidence)
+            this.punished.add(
+              `${item.voteA.height}/${item.voteA.round}/${item.voteA.type}/${item.voteA.validatorIndex}`,
+            );
           return this.validity.committed(id, committed, blocks);
         },
         onFailure: (node, error) => {
@@ -235,7 +243,10 @@ class Simulation {
 
   async #deliver(from: string, to: string, bytes: Uint8Array): Promise<void> {
     const reason = await this.nodes.get(to)?.receive(from, bytes);
-    if (reason !== undefined) this.rejected.add(`${from}: ${reason}`);
+    if (reason === undefined) return;
+    this.rejected.add(`${from}: ${reason}`);
+    if (this.honest.some((node) => node.id === from))
+      this.violation ??= new Violation('blame', `${to} blames the honest ${from}: ${reason}`);
   }
 
   async run(): Promise<SimReport> {
@@ -278,7 +289,7 @@ class Simulation {
     const { rng, network } = this;
     network.faults = {
       minDelayMs: 1,
-      maxDelayMs: rng.pick([5, 30, 80]),
+      maxDelayMs: this.hasty ? 80 : rng.pick([5, 30, 80]),
       loss: rng.pick([0, 0.02, 0.1, 0.25]),
       duplicate: rng.pick([0, 0.05, 0.2]),
       straggle: rng.pick([0, 0.05, 0.2]),
@@ -338,7 +349,7 @@ class Simulation {
       },
       crashedAt: this.honest.flatMap((node) => node.crashedAt),
       highestRound: this.highestRound,
-      evidence: this.evidence,
+      evidence: this.punished.size,
       rejected: [...this.rejected],
       violation: this.violation,
     };
