@@ -1,7 +1,8 @@
+import { emptyBlocks } from './empty-blocks.ts';
 import type { Entry } from './harness.ts';
 import { sha256 } from './sha256.ts';
 import { stateUpdates } from './state-updates.ts';
 import { vm } from './vm.ts';
 
 /** Everything that `npm run bench` can measure, in order. */
-export const entries: readonly Entry[] = [sha256, stateUpdates, vm];
+export const entries: readonly Entry[] = [sha256, stateUpdates, vm, emptyBlocks];
