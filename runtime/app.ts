@@ -93,6 +93,8 @@ class App implements RuntimeApplication {
   /** Kept until the first commit: each execution of the first block begins with it. */
   #genesis: abci.InitChainRequest | undefined;
   #committed: StateView;
+  /** Of the committed state; −1: unlimited. */
+  #maxBlockGas = -1n;
   #check: StateBranch;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
@@ -112,6 +114,7 @@ class App implements RuntimeApplication {
     this.#minGasPrices = minGasPrices;
     this.#committed = store.latest();
     this.#check = new StateBranch(this.#committed);
+    this.#show(this.#committed);
     this.#chain = store.lastCommit === undefined ? undefined : chainParams.get(this.#committed.store(CHAIN_STORE));
   }
 
@@ -159,8 +162,7 @@ class App implements RuntimeApplication {
     this.#startWorking();
     const genesis = new StateBranch(this.#store.latest());
     this.#chain = this.#applyGenesis(genesis);
-    this.#committed = genesis;
-    this.#check = new StateBranch(genesis);
+    this.#show(genesis);
     return { consensusParams: undefined, validators: [], appHash: this.#store.workingHash() };
   }
 
@@ -192,7 +194,8 @@ class App implements RuntimeApplication {
     const module = this.table.extender?.voteExtension;
     if (module === undefined) return extension.length === 0;
     if (extension.length > LIMITS.maxExtensionBytes) return false;
-    const block = { height, time: this.#lastTime, proposerAddress: EMPTY };
+    // Nothing here may depend on what this node happens to know: no time, no proposer.
+    const block = { height, time: ZERO_TIME, proposerAddress: EMPTY };
     const context = contextOf(this.#environment(block), new StateBranch(this.#committed));
     const judged = guarded('verifyVoteExtension', this.#deps.logger, () =>
       ok(module.verify(context, validatorAddress, extension)),
@@ -218,8 +221,7 @@ class App implements RuntimeApplication {
     assert(done.version === height, `commit made version ${done.version}, expected ${height}`);
     this.#finalized = undefined;
     this.#genesis = undefined;
-    this.#committed = this.#store.latest();
-    this.#check = new StateBranch(this.#committed);
+    this.#show(this.#store.latest());
     return { retainHeight: 0n };
   }
 
@@ -256,6 +258,13 @@ class App implements RuntimeApplication {
     branch.write();
   }
 
+  /** From now on this is the committed state. */
+  #show(committed: StateView): void {
+    this.#committed = committed;
+    this.#check = new StateBranch(committed);
+    this.#maxBlockGas = blockLimits.get(committed.store(CHAIN_STORE))?.maxGas ?? -1n;
+  }
+
   #applyGenesis(branch: StateBranch): ChainParams {
     const done = initState(this.table, branch, defined(this.#genesis, 'a genesis request'));
     if (!done.ok) throw new RangeError(`genesis: ${done.error}`);
@@ -281,7 +290,7 @@ class App implements RuntimeApplication {
       verifier: this.#deps.verifier,
       logger: this.#deps.logger,
       minGasPrices: this.#minGasPrices,
-      maxBlockGas: blockLimits.get(this.#committed.store(CHAIN_STORE))?.maxGas ?? -1n,
+      maxBlockGas: this.#maxBlockGas,
     };
   }
 }
