@@ -57,18 +57,16 @@ function compileCommand(): Command {
     .argument('<model.onnx>')
     .requiredOption('-o, --out <file>', 'where the component goes')
     .option('--task <text>', 'what the model does; by default the name of its graph');
-  return withOptions(command, [outputOption()]).action(
-    async (path: string, flags: OutputFlags & { out: string; task?: string }) => {
-      const options = flags.task === undefined ? {} : { task: flags.task };
-      const compiled = compileOnnx(await readBytes(path), options);
-      if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);
-      const component = packaged(compiled.value.module);
-      await writeFile(flags.out, component);
-      createOutput(flags.output).result({ file: flags.out, bytes: component.length }, [
-        `${flags.out}: ${component.length} bytes; a request is ${compiled.value.requestBytes} bytes`,
-      ]);
-    },
-  );
+  return command.action(async (path: string, flags: { out: string; task?: string }) => {
+    const options = flags.task === undefined ? {} : { task: flags.task };
+    const compiled = compileOnnx(await readBytes(path), options);
+    if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);
+    const component = packaged(compiled.value.module);
+    await writeFile(flags.out, component);
+    createOutput('text').note(
+      `${flags.out}: ${component.length} bytes; a request is ${compiled.value.requestBytes} bytes`,
+    );
+  });
 }
 
 function packageCommand(): Command {
@@ -76,12 +74,10 @@ function packageCommand(): Command {
     .description('wrap a core module of the model ABI (docs/model-abi.md) into a component')
     .argument('<core.wasm>')
     .requiredOption('-o, --out <file>', 'where the component goes');
-  return withOptions(command, [outputOption()]).action(async (path: string, flags: OutputFlags & { out: string }) => {
+  return command.action(async (path: string, flags: { out: string }) => {
     const component = packaged(await readBytes(path));
     await writeFile(flags.out, component);
-    createOutput(flags.output).result({ file: flags.out, bytes: component.length }, [
-      `${flags.out}: ${component.length} bytes`,
-    ]);
+    createOutput('text').note(`${flags.out}: ${component.length} bytes`);
   });
 }
 
