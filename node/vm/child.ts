@@ -51,6 +51,8 @@ process.on('message', (message: ToChild) => {
 
 // The glue rejects promises of its own bookkeeping when a guest traps; nobody waits for them.
 process.on('unhandledRejection', () => undefined);
+// Ctrl-C reaches the whole process group; it is the pool that ends its children, after what still runs.
+process.on('SIGINT', () => undefined);
 process.on('disconnect', () => {
   process.exit(0);
 });

@@ -88,6 +88,7 @@ function spawn(pool: Pool, worker: Worker): ChildProcess {
     serialization: 'advanced',
     // Nothing of the node's environment: the glue and the engine read debugging switches from it.
     env: {},
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [
       `--max-old-space-size=${VM_LIMITS.heapMiB}`,
       `--stack-size=${VM_LIMITS.stackKiB}`,
