@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createRpcClient } from '../client/rpc-client.ts';
 import type { ConfigValues } from '../config/config.ts';
 import { generateNetwork, type Network, type NetworkNode, type NetworkPlan, type NodePorts } from './network.ts';
-import { type NodeProcess, spawnNode } from './node-process.ts';
+import { type NodeProcess, spawnAutond, spawnNode } from './node-process.ts';
 import { expectFreePorts } from './ports.ts';
 
 export interface LocalnetOptions {
@@ -25,7 +25,10 @@ export class LocalnetError extends Error {
 /** A whole network of processes on this machine. */
 export interface Localnet {
   readonly network: Network;
+  /** The nodes, in the order of `network.nodes`. */
   readonly processes: readonly NodeProcess[];
+  /** Takes in a further process, which ends before the nodes do. */
+  add(name: string, process: NodeProcess): void;
   /** Resolves with a sentence when a process has ended on its own. */
   readonly failed: Promise<string>;
   /** SIGTERM to all; resolves when all have ended. @throws LocalnetError when one had to be killed or did not exit 0. */
@@ -64,28 +67,57 @@ export async function startLocalnet(options: LocalnetOptions, blocks = 2n): Prom
 function watch(network: Network, processes: readonly NodeProcess[], temporary: boolean): Localnet {
   let stopping = false;
   const { promise: failed, resolve } = Promise.withResolvers<string>();
-  for (const [i, process] of processes.entries())
+  const helpers: Member[] = [];
+  function observe({ name, process }: Member): void {
     void process.exited.then(async (exit) => {
       if (stopping) return;
-      const name = network.nodes[i]?.name ?? '';
       const how = exit.signal === undefined ? `with code ${exit.code}` : `by ${exit.signal}`;
       resolve(`${name} has ended ${how}; its log ${process.logFile} ends:\n${await process.logTail(8)}`);
     });
+  }
+  const nodes = processes.map((process, i) => ({ name: network.nodes[i]?.name ?? '', process }));
+  for (const node of nodes) observe(node);
   return {
     network,
     processes,
     failed,
+    add(name, process) {
+      helpers.push({ name, process });
+      observe({ name, process });
+    },
     async stop() {
       stopping = true;
-      const exits = await Promise.all(processes.map((process) => process.stop()));
-      const bad = exits.findIndex((exit) => exit.code !== 0);
-      if (bad >= 0)
-        throw new LocalnetError(
-          `${network.nodes[bad]?.name} did not stop cleanly (${exits[bad]?.signal ?? `code ${exits[bad]?.code}`}); see ${processes[bad]?.logFile}`,
-        );
+      const bad = [...(await stopAll(helpers)), ...(await stopAll(nodes))];
+      if (bad[0] !== undefined) throw new LocalnetError(bad[0]);
       if (temporary) await rm(network.folder, { recursive: true, force: true });
     },
   };
+}
+
+interface Member {
+  readonly name: string;
+  readonly process: NodeProcess;
+}
+
+/** A sentence for each that did not exit 0. */
+async function stopAll(members: readonly Member[]): Promise<string[]> {
+  const exits = await Promise.all(members.map(({ process }) => process.stop()));
+  return members.flatMap(({ name, process }, i) => {
+    const exit = exits[i];
+    if (exit?.code === 0) return [];
+    return [`${name} did not stop cleanly (${exit?.signal ?? `code ${exit?.code}`}); see ${process.logFile}`];
+  });
+}
+
+/** Starts the network's provider, which talks to the first node. */
+export function addProvider(localnet: Localnet): void {
+  const { folder, provider, nodes } = localnet.network;
+  const args = [
+    ...['provider', 'start', '--from', provider.name],
+    ...['--home', folder, '--keyring-backend', 'test'],
+    ...['--node', nodes[0]?.rpcUrl ?? ''],
+  ];
+  localnet.add('provider', spawnAutond(args, join(folder, 'provider.log')));
 }
 
 /** Resolves when every node has a block at `height`. @throws LocalnetError that names the nodes that have not. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { bech32Address, keyFromMnemonic, newMnemonic } from '#core/crypto/keys.ts';
+import { toBase64 } from '#core/bytes.ts';
+import { type AccountKeyPair, bech32Address, keyFromMnemonic, newMnemonic } from '#core/crypto/keys.ts';
 import { ed25519Key } from '#core/crypto/pubkey.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
@@ -37,11 +38,21 @@ export interface NetworkNode {
   readonly rpcUrl: string;
 }
 
+/** An account whose key is in the network's keyring. */
+export interface NetworkAccount {
+  readonly name: string;
+  readonly address: string;
+}
+
 export interface Network {
   readonly folder: string;
   readonly chainId: string;
   readonly nodes: readonly NetworkNode[];
   readonly faucet: { readonly name: string; readonly mnemonic: string; readonly address: string };
+  /** Serves models; has coins to bond. */
+  readonly provider: NetworkAccount;
+  /** What each validator's work is paid to. */
+  readonly operators: readonly NetworkAccount[];
 }
 
 /** Ports of the nodes of a local network as documented: RPC 26657, 26667, …; peer-to-peer 26656, 26666, … */
@@ -51,7 +62,10 @@ export function documentedPorts(count: number): NodePorts[] {
 
 /** What the faucet has, in uauton: a hundred million AUTON. */
 const FAUCET_FUNDS = 100_000_000_000_000n;
+const PREFIX = 'auton';
 const VALIDATOR_POWER = 10n;
+/** A thousand AUTON. */
+const PROVIDER_FUNDS = 1_000_000_000n;
 
 /** Makes the homes of a new network: keys, genesis with a funded faucet, configuration that connects all with all. */
 export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network, string>> {
@@ -60,8 +74,10 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
   const keys: HomeKeys[] = [];
   for (let i = 0; i < count; i++) keys.push(await prepareHome(join(plan.folder, nodeName(i, plan.validators))));
   const mnemonic = newMnemonic();
-  const pair = keyFromMnemonic(mnemonic);
-  const faucet = { name: 'faucet', mnemonic, address: bech32Address(pair.publicKey, 'auton') };
+  const faucetKey = keyFromMnemonic(mnemonic);
+  const faucet = { name: 'faucet', mnemonic, address: bech32Address(faucetKey.publicKey, PREFIX) };
+  const provider = newAccount('provider');
+  const operators = keys.slice(0, plan.validators).map((_, i) => newAccount(`operator${i}`));
   const genesis = buildGenesis({
     chainId: plan.chainId,
     genesisTime: fromMillis(BigInt(Date.now())),
@@ -71,8 +87,18 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
       name: nodeName(i, plan.validators),
     })),
     ...plan.genesis,
+    moduleState: {
+      poi: {
+        operators: operators.map(({ address }, i) => ({
+          pub_key: toBase64((keys[i] as HomeKeys).validator.publicKey),
+          account: address,
+        })),
+      },
+      ...plan.genesis?.moduleState,
+    },
     accounts: [
       { address: faucet.address, coins: [{ denom: 'uauton', amount: FAUCET_FUNDS }] },
+      { address: provider.address, coins: [{ denom: 'uauton', amount: PROVIDER_FUNDS }] },
       ...(plan.genesis?.accounts ?? []),
     ],
   });
@@ -93,8 +119,16 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
     { backend: 'test', folder: join(plan.folder, 'keyring-test') },
     { password: async () => '' },
   );
-  const added = await keyring.add(faucet.name, pair.privateKey);
-  return added.ok ? ok({ folder: plan.folder, chainId: plan.chainId, nodes, faucet }) : added;
+  for (const { name, key } of [{ name: faucet.name, key: faucetKey }, provider, ...operators]) {
+    const added = await keyring.add(name, key.privateKey);
+    if (!added.ok) return added;
+  }
+  return ok({ folder: plan.folder, chainId: plan.chainId, nodes, faucet, provider, operators });
+}
+
+function newAccount(name: string): NetworkAccount & { readonly key: AccountKeyPair } {
+  const key = keyFromMnemonic(newMnemonic());
+  return { name, address: bech32Address(key.publicKey, PREFIX), key };
 }
 
 function nodeName(i: number, validators: number): string {

@@ -12,7 +12,7 @@ export interface ProcessExit {
   readonly signal: string | undefined;
 }
 
-/** `autond start` as a process of its own. */
+/** `autond` as a process of its own. */
 export interface NodeProcess {
   readonly pid: number;
   readonly logFile: string;
@@ -28,10 +28,14 @@ export interface NodeProcess {
 
 /** Starts a node on a prepared home. Its output is appended to `node.log` in the home. */
 export function spawnNode(home: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): NodeProcess {
-  const logFile = join(home, 'node.log');
+  return spawnAutond(['start', '--home', home, ...args], join(home, 'node.log'), env);
+}
+
+/** Starts a command that runs until it is stopped. Its output is appended to the file. */
+export function spawnAutond(args: readonly string[], logFile: string, env: NodeJS.ProcessEnv = {}): NodeProcess {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
-  const child: ChildProcess = spawn(process.execPath, [AUTOND, 'start', '--home', home, ...args], {
+  const child: ChildProcess = spawn(process.execPath, [AUTOND, ...args], {
     stdio: ['ignore', log, log],
     env: { ...process.env, ...env },
     // Ctrl-C in a terminal goes to the whole foreground group: the launcher passes it on, in its own order.
