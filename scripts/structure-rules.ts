@@ -92,7 +92,11 @@ const isReexport = (statement: Node): boolean =>
   statement.type === 'ExportAllDeclaration' ||
   (statement.type === 'ExportNamedDeclaration' && isNode(statement.source));
 
+/** The conformance door is one file by its purpose: an outside suite imports it alone. */
+const doors: readonly string[] = ['test/vectors/subject.ts'];
+
 const barrelProblem = (path: string, program: Node): string | undefined => {
+  if (doors.includes(path)) return undefined;
   const body = Array.isArray(program.body) ? program.body.filter(isNode) : [];
   if (path.endsWith('/index.ts')) return 'index.ts is a barrel by name: name the file for what it has';
   if (body.some((statement) => statement.type === 'ExportAllDeclaration'))
