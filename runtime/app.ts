@@ -157,6 +157,8 @@ class App implements RuntimeApplication {
   /** @throws RangeError that names the field when the genesis document's `app_state` is refused. */
   initChain(request: abci.InitChainRequest): abci.InitChainResponse {
     assert(this.#store.lastCommit === undefined, 'initChain on a chain that has committed blocks');
+    const first = this.#options.initialHeight ?? 1n;
+    assert(request.initialHeight === first, `initChain: initial height ${request.initialHeight}, opened for ${first}`);
     this.#genesis = request;
     this.#lastTime = request.time;
     this.#startWorking();
