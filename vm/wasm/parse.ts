@@ -2,34 +2,12 @@
 import { defined } from '#core/assert.ts';
 import type { Result } from '#core/result.ts';
 import { MAX_PAGES, type ModuleLimits } from '../limits.ts';
+import { constant, refType } from './constants.ts';
+import { type Draft, emptyDraft } from './draft.ts';
 import { hex, valueType } from './instruction.ts';
-import { OP } from './opcodes.ts';
-import { byte, checkLimit, count, name, type Reader, reader, refusals, refuse, s32, s64, skip, u32 } from './reader.ts';
-import {
-  type DataSegment,
-  type ElementSegment,
-  EXTERNREF,
-  type Export,
-  type ExternKind,
-  F32,
-  F64,
-  FUNCREF,
-  type FuncType,
-  type FunctionBody,
-  type Global,
-  type GlobalType,
-  I32,
-  I64,
-  type Import,
-  type ImportDesc,
-  type Limits,
-  type Module,
-  type Placement,
-  type Range,
-  typeName,
-  V128,
-  type ValType,
-} from './types.ts';
+import { byte, checkLimit, count, name, type Reader, reader, refusals, refuse, skip, u32 } from './reader.ts';
+import { dataSection, elementSection } from './segments.ts';
+import type { ExternKind, FuncType, GlobalType, ImportDesc, Limits, Module, ValType } from './types.ts';
 
 export interface ParseOptions {
   readonly limits: ModuleLimits;
@@ -55,51 +33,6 @@ export const SECTION = {
 
 /** Sections by their place in the order that the format prescribes. */
 const ORDER: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11];
-
-/** Everything collected while parsing; frozen into a {@link Module} at the end. */
-interface Draft {
-  types: FuncType[];
-  imports: Import[];
-  functions: number[];
-  tables: Limits[];
-  memories: Limits[];
-  globalTypes: GlobalType[];
-  globals: Global[];
-  exports: Export[];
-  elements: ElementSegment[];
-  dataCount: number | undefined;
-  bodies: FunctionBody[];
-  data: DataSegment[];
-  importedFunctions: number;
-  importedGlobals: number;
-  importedTables: number;
-  importedMemories: number;
-  customSections: number;
-  sections: Map<number, Range>;
-}
-
-function emptyDraft(): Draft {
-  return {
-    types: [],
-    imports: [],
-    functions: [],
-    tables: [],
-    memories: [],
-    globalTypes: [],
-    globals: [],
-    exports: [],
-    elements: [],
-    dataCount: undefined,
-    bodies: [],
-    data: [],
-    importedFunctions: 0,
-    importedGlobals: 0,
-    importedTables: 0,
-    importedMemories: 0,
-    customSections: 0,
-    sections: new Map(),
-  };
-}
 
 function header(r: Reader): void {
   for (const [i, expected] of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0].entries()) {
@@ -151,18 +84,6 @@ function memoryLimits(r: Reader): Limits {
   if (limits.min > MAX_PAGES || (limits.max ?? 0) > MAX_PAGES)
     refuse('invalid', `offset ${at}: memory of ${limits.max ?? limits.min} pages, expected at most ${MAX_PAGES}`);
   return limits;
-}
-
-function refType(r: Reader, what: string): void {
-  const at = r.at;
-  const type = byte(r, what);
-  if (type === FUNCREF) return;
-  if (type === EXTERNREF || (type >= 0x63 && type <= 0x74) || type === 0x40)
-    refuse(
-      'unsupported',
-      `offset ${at}: ${what} expected to be funcref, found ${typeName(type)}, which models may not use`,
-    );
-  refuse('malformed', `offset ${at}: ${what} expected to be funcref, found ${hex(type)}`);
 }
 
 function tableLimits(r: Reader): Limits {
@@ -257,64 +178,6 @@ function memorySection(r: Reader, draft: Draft): void {
     refuse('unsupported', `offset ${at}: ${draft.memories.length} memories, expected at most 1 (multiple memories)`);
 }
 
-/** A constant expression of type `expected`; answers its value where it is an i32 constant. */
-function constant(r: Reader, draft: Draft, expected: ValType): number | undefined {
-  const at = r.at;
-  const op = byte(r, 'a constant expression');
-  let type: ValType = 0;
-  let value: number | undefined;
-  switch (op) {
-    case OP.i32Const:
-      type = I32;
-      value = s32(r, 'an i32 constant') >>> 0;
-      break;
-    case OP.i64Const:
-      type = I64;
-      s64(r, 'an i64 constant');
-      break;
-    case OP.f32Const:
-      type = F32;
-      skip(r, 4, 'an f32 constant');
-      break;
-    case OP.f64Const:
-      type = F64;
-      skip(r, 8, 'an f64 constant');
-      break;
-    case OP.globalGet:
-      type = constantGlobal(draft, u32(r, 'a global index'), at);
-      break;
-    case 0xfd:
-      if (u32(r, 'an opcode behind a prefix') !== 12) refuse('invalid', `offset ${at}: expected a constant expression`);
-      type = V128;
-      skip(r, 16, 'a v128 constant');
-      break;
-    case OP.refNull:
-    case OP.refFunc:
-      return refuse('unsupported', `offset ${at}: a reference-typed constant, which models may not use`);
-    case OP.end:
-      return refuse('invalid', `offset ${at}: an empty constant expression`);
-    default:
-      return refuse('invalid', `offset ${at}: instruction ${hex(op)} in a constant expression, expected a constant`);
-  }
-  if (type !== expected)
-    refuse('invalid', `offset ${at}: constant expression of type ${typeName(type)}, expected ${typeName(expected)}`);
-  endOfConstant(r);
-  return value;
-}
-
-function constantGlobal(draft: Draft, index: number, at: number): ValType {
-  const global = draft.globalTypes[index];
-  if (global === undefined || index >= draft.importedGlobals || global.mutable)
-    return refuse('invalid', `offset ${at}: global ${index} in a constant expression, expected an immutable import`);
-  return global.type;
-}
-
-function endOfConstant(r: Reader): void {
-  const at = r.at;
-  const end = byte(r, 'the end of a constant expression');
-  if (end !== OP.end) refuse('invalid', `offset ${at}: constant expression expected to end, found ${hex(end)}`);
-}
-
 function globalSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
   const length = count(r, limits.globals, 'globals');
   for (let i = 0; i < length; i++) {
@@ -347,61 +210,6 @@ function exportSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
       refuse('invalid', `offset ${at}: export of ${kind} ${index}, expected below ${space[kind].length}`);
     draft.exports.push({ name: field, kind, index });
   }
-}
-
-function placement(r: Reader, draft: Draft, index: number): Placement {
-  return { index, offset: constant(r, draft, I32) };
-}
-
-function functionAt(r: Reader, draft: Draft): void {
-  const at = r.at;
-  const index = u32(r, 'a function index');
-  if (index >= draft.functions.length)
-    refuse('invalid', `offset ${at}: function ${index}, expected below ${draft.functions.length}`);
-}
-
-/** ref.func or ref.null func, and end. */
-function elementExpression(r: Reader, draft: Draft): void {
-  const at = r.at;
-  const op = byte(r, 'an element expression');
-  if (op === OP.refFunc) functionAt(r, draft);
-  else if (op === OP.refNull) refType(r, 'the type of a null element');
-  else
-    refuse('invalid', `offset ${at}: instruction ${hex(op)} in an element expression, expected ref.func or ref.null`);
-  endOfConstant(r);
-}
-
-function elementSegment(r: Reader, draft: Draft, limits: ModuleLimits): void {
-  const at = r.at;
-  const flags = u32(r, 'the flags of an element segment');
-  if (flags > 7) refuse('malformed', `offset ${at}: flags of an element segment expected to be 0 to 7, found ${flags}`);
-  let active: Placement | undefined;
-  if ((flags & 1) === 0) {
-    const table = (flags & 2) !== 0 ? u32(r, 'a table index') : 0;
-    if (table >= draft.tables.length)
-      refuse('invalid', `offset ${at}: table ${table}, expected below ${draft.tables.length}`);
-    active = placement(r, draft, table);
-  }
-  const expressions = (flags & 4) !== 0;
-  if ((flags & 3) !== 0) {
-    if (expressions) refType(r, 'the type of an element segment');
-    else {
-      const kindAt = r.at;
-      const kind = byte(r, 'the kind of an element segment');
-      if (kind !== 0) refuse('malformed', `offset ${kindAt}: element kind expected to be 0, found ${hex(kind)}`);
-    }
-  }
-  const length = count(r, limits.elementEntries, 'element entries');
-  for (let i = 0; i < length; i++) {
-    if (expressions) elementExpression(r, draft);
-    else functionAt(r, draft);
-  }
-  draft.elements.push({ active, length });
-}
-
-function elementSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
-  const length = count(r, limits.elementSegments, 'element segments');
-  for (let i = 0; i < length; i++) elementSegment(r, draft, limits);
 }
 
 function locals(r: Reader, params: number, limit: number): ValType[] {
@@ -440,22 +248,6 @@ function codeSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
       code: { start: body.at, end: r.at },
       locals: declared,
     });
-  }
-}
-
-function dataSection(r: Reader, draft: Draft, limits: ModuleLimits): void {
-  const length = count(r, limits.dataSegments, 'data segments');
-  for (let i = 0; i < length; i++) {
-    const at = r.at;
-    const flags = u32(r, 'the flags of a data segment');
-    if (flags > 2) refuse('malformed', `offset ${at}: flags of a data segment expected to be 0 to 2, found ${flags}`);
-    const memory = flags === 2 ? u32(r, 'a memory index') : 0;
-    if (flags !== 1 && memory >= draft.memories.length)
-      refuse('invalid', `offset ${at}: memory ${memory}, expected below ${draft.memories.length}`);
-    const active = flags === 1 ? undefined : placement(r, draft, memory);
-    const bytes = u32(r, 'the length of a data segment');
-    skip(r, bytes, 'a data segment');
-    draft.data.push({ active, length: bytes });
   }
 }
 
