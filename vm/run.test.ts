@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { fromUtf8, toHex, utf8 } from '#core/bytes.ts';
+import { RECURSIONS } from '#test/vm/recursions.ts';
 import { admitted, ECHO, guest, result, run } from '#test/vm/wat.ts';
 import { instrument } from './admission.ts';
 import { CALL_GAS, PAGE_GAS } from './gas-table.ts';
@@ -75,19 +76,6 @@ test('a memory bomb gets -1 beyond the bound, and pays for the pages below it', 
     'out-of-gas',
   );
 });
-
-const RECURSIONS: Readonly<Record<string, string>> = {
-  plain: '(func $r (call $r))',
-  'through a table': `(table funcref (elem $r)) (type $t (func)) (func $r (call_indirect (type $t) (i32.const 0)))`,
-  mutual: '(func $r (call $s)) (func $s (call $r))',
-  'with many vector locals': `(func $r (local ${'v128 '.repeat(200)}) (call $r))`,
-  'with many results': `(func $q (result i64 i64 i64 i64) (call $q))
-    (func $r (call $q) (drop) (drop) (drop) (drop))`,
-  'with a high operand stack': `(func $q (result i64) (i64.const 1) ${'(i64.const 2)'.repeat(300)} (call $q)
-    ${'(i64.add)'.repeat(301)}) (func $r (drop (call $q)))`,
-  'with many loads': `(func $q (result i64) ${'(i64.load (i32.const 0))'.repeat(100)} (call $q) ${'(i64.add)'.repeat(100)})
-    (func $r (drop (call $q)))`,
-};
 
 test.each(Object.entries(RECURSIONS))('deep recursion %s ends in the same trap', (_, fields) => {
   const outcome = run(guest({ fields, infer: `(call $r) ${ECHO}` }));

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
+import { RECURSIONS } from '#test/vm/recursions.ts';
 import { component, ECHO, guest, result, run } from '#test/vm/wat.ts';
 import { CALL_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, outcomeName } from '#vm/outcome.ts';
@@ -49,7 +50,9 @@ const SHAPES: readonly (readonly [string, Uint8Array])[] = [
   ['a bad tag', guest({ infer: result(9, '(i32.const 0)', '(i32.const 0)') })],
   ['an unreachable', guest({ infer: '(unreachable)' })],
   ['a fault', guest({ infer: '(i32.load (i32.const -4))' })],
-  ['a deep recursion', guest({ fields: '(func $r (call $r))', infer: `(call $r) ${ECHO}` })],
+  ...Object.entries(RECURSIONS).map(
+    ([name, fields]) => [`deep recursion ${name}`, guest({ fields, infer: `(call $r) ${ECHO}` })] as const,
+  ),
   ['a grown memory', guest({ infer: `(drop (memory.grow (i32.const 9))) ${ECHO}` })],
   [
     'floats that overflow into NaNs, hot enough to tier up',

@@ -282,7 +282,7 @@ export function createVmPool(options: VmPoolOptions, deps: VmPoolDeps): VmPool {
   assert(options.workers > 0, `${options.workers} workers: expected at least one`);
   const pool: Pool = {
     options,
-    logger: deps.logger.child('vm'),
+    logger: deps.logger,
     workers: Array.from({ length: options.workers }, () => ({
       child: undefined,
       ready: false,
