@@ -181,7 +181,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     block: (height: bigint) => blocks.block(height),
     results: (height: bigint) => states.finalizeResponse(height),
   };
-  const indexer = stores.index && createIndexer({ kv: stores.index, source, logger });
+  const indexer =
+    stores.index && createIndexer({ kv: stores.index, source, logger, isInjection: (tx) => app.isInjection(tx) });
   if (indexer !== undefined) closers.push(() => indexer.close());
   const backend: NodeBackend = createNodeBackend(
     {

@@ -48,8 +48,9 @@ export function executeBlock(
   const { payload, rest } = splitInjection(injection, request.txs);
   if (injection !== undefined) {
     const applied = applyInjection(environment, state, request, injection, payload);
-    if (payload === undefined) blockEvents.push(...applied.events);
-    else txResults.push(applied);
+    // Nobody's transaction: what it did is told with the block, its result says only that it was there.
+    blockEvents.push(...applied.events);
+    if (payload !== undefined) txResults.push({ ...applied, events: [] });
   }
   let gasUsed = 0n;
   for (const tx of rest) {
@@ -123,7 +124,7 @@ function applyInjection(
   payload: Uint8Array | undefined,
 ): ExecTxResult {
   const branch = state.branch();
-  const events = new EventLog();
+  const events = new EventLog([['mode', 'Injection']]);
   const applied = guarded('injection', environment.logger, () => {
     const result = injection.apply(contextOf(environment, branch, request, events), payload);
     return result.ok ? result : { ok: false, error: sdkFailure('invalidRequest', result.error) };

@@ -88,7 +88,10 @@ export interface Injection {
     payload: Uint8Array | undefined,
     proposedLastCommit: CommitInfo,
   ): Result<void, string>;
-  /** Executes it, after beginBlock. A failure drops its writes and stands in the result's log; the code stays 0. */
+  /**
+   * Executes it, after beginBlock; its events are the block's. A failure drops its writes and stands in the result's log;
+   * the code stays 0.
+   */
   apply(context: BlockContext, payload: Uint8Array | undefined): Result<void, string>;
 }
 

@@ -75,6 +75,7 @@ function injecting(): readonly RuntimeModule[] {
           : err('expected the height'),
       apply(context, payload) {
         context.state.store('probe').set(key, payload ?? utf8('none'));
+        context.events.emit('injected', [['bytes', String(payload?.length ?? 0)]]);
         return payload?.length === 1 ? err('one byte is too short') : ok(undefined);
       },
     },
@@ -102,8 +103,10 @@ test('the injection is prepared, judged and applied, and never passes CheckTx', 
   });
   expect((await chain.app.checkTx({ tx: injection, type: 'new' })).code).toBe(2);
   expect([injection, tx].map((bytes) => chain.app.isInjection(bytes))).toEqual([true, false]);
-  const { txResults } = await chain.block(txs);
+  const { txResults, events } = await chain.block(txs);
   expect(txResults.map(({ code }) => code)).toEqual([0, 0]);
+  expect(txResults[0]?.events).toEqual([]);
+  expect(events.map(({ type }) => type)).toEqual(['injected']);
   expect(chain.app.stateAt(0n)?.state.store('probe').get(key)).toEqual(utf8('height 2'));
   const failed = await chain.block([concat(MAGIC, Uint8Array.of(1))]);
   expect(failed.txResults[0]).toMatchObject({ code: 0, log: 'one byte is too short: invalid request' });

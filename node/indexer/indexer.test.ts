@@ -351,3 +351,23 @@ test('closing waits for the block at hand', async () => {
   await index.indexer.catchUp();
   expect(index.kv.size).toBe(before);
 });
+
+test("a proposer's injection is in no answer, and the transactions behind it keep their places", async () => {
+  const [injection, tx] = [utf8('INJ payload'), utf8('a transaction')];
+  const done = result([event('tx', { a: 'b' })]);
+  const chain = [
+    committed(1, [
+      { tx: injection, result: result([]) },
+      { tx, result: done },
+    ]),
+  ];
+  const indexer = createIndexer({
+    kv: new MemoryKv(),
+    source: sourceOf(chain),
+    logger: silentLogger,
+    isInjection: (bytes) => bytes === injection,
+  });
+  await indexer.catchUp();
+  expect(indexer.txByHash(sha256(injection))).toBeUndefined();
+  expect(indexer.txByHash(sha256(tx))).toMatchObject({ height: 1n, index: 1 });
+});

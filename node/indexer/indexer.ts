@@ -54,8 +54,11 @@ export function createIndexer(dependencies: {
   readonly kv: Kv;
   readonly source: IndexSource;
   readonly logger: Logger;
+  /** Whether a block's first transaction is the proposer's own: nobody's transaction, and so not in the index. */
+  readonly isInjection?: (tx: Uint8Array) => boolean;
 }): Indexer {
   const { kv, source } = dependencies;
+  const isInjection = dependencies.isInjection ?? (() => false);
   const logger = dependencies.logger.child('index');
   const fresh = new Map<bigint, CommittedResults>();
   const stored = kv.get(indexedHeightKey);
@@ -72,7 +75,7 @@ export function createIndexer(dependencies: {
       if (found === undefined && height >= latest) return;
       fresh.delete(height);
       if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
-      const ops = found === undefined ? [] : await blockOps(kv, found);
+      const ops = found === undefined ? [] : await blockOps(kv, found, isInjection);
       await kv.write([...ops, { type: 'put', key: indexedHeightKey, value: u64be(height) }]);
       indexed = height;
     }
@@ -128,7 +131,11 @@ export async function clearIndex(kv: Kv): Promise<void> {
   }
 }
 
-async function blockOps(kv: Kv, { block, results }: CommittedResults): Promise<KvOp[]> {
+async function blockOps(
+  kv: Kv,
+  { block, results }: CommittedResults,
+  isInjection: (tx: Uint8Array) => boolean,
+): Promise<KvOp[]> {
   const { height } = block.header;
   const ops: KvOp[] = [put(positionKey('blockPosition', position(height, 0)))];
   pushEvents(ops, 'blockEvent', results.events, position(height, 0));
@@ -136,6 +143,7 @@ async function blockOps(kv: Kv, { block, results }: CommittedResults): Promise<K
   for (let index = 0; index < results.txResults.length; index++) {
     if (index % INDEX_LIMITS.txsPerTurn === INDEX_LIMITS.txsPerTurn - 1) await setImmediate();
     const tx = defined(block.txs[index], 'the transaction of a result');
+    if (index === 0 && isInjection(tx)) continue;
     const result = defined(results.txResults[index], 'a result');
     const at = position(height, index);
     const txHash = sha256(tx);
