@@ -28,12 +28,21 @@ export const RUNTIME_LIMITS = {
 
 /** Bounds of the authenticated store. */
 export const STATE_LIMITS = {
-  /** Bytes of decoded tree nodes that stay in memory, over all stores together. */
-  nodeCacheBytes: 128 * 1024 * 1024,
-  /** New nodes of one store in one version: the cache's node number holds 2^22. */
-  nodesPerVersion: 0x3fffff,
-  /** Versions: with the node number they fill a safe integer. One a second lasts 68 years. */
+  /**
+   * Bytes of tree nodes and records that stay in memory, over all stores together; taken as the state grows. Enough for
+   * the inner nodes of some two million keys.
+   */
+  nodeCacheBytes: 512 * 1024 * 1024,
+  /** New records of one store in one version: the cache's record number holds 2^22, with the version a safe integer. */
+  pagesPerVersion: 0x3fffff,
+  /** Versions. One a second lasts 68 years. */
   maxVersion: 0x7fffffff,
+  /** Resident inner nodes of a view of an old version. */
+  viewNodes: 4096,
+  /** Database operations of one step of pruning, where the caller does not say. */
+  pruneBudget: 1000,
+  /** Leaves that an iteration looks up at once, at most. */
+  scanBatch: 256,
   /** A store's name: one length byte in database keys. */
   storeNameBytes: 64,
   keyBytes: 65_535,

@@ -1,27 +1,16 @@
 import { assert } from '#core/assert.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../limits.ts';
+import { idOf } from './key-id.ts';
 import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
 import { insert, type SortedMap, scan } from './sorted-map.ts';
 
 /** One key's pending change; `value` undefined means deleted. */
-interface Change {
+export interface Change {
+  /** The key as a string (key-id.ts). */
   readonly id: string;
   readonly key: Uint8Array;
   readonly value: Uint8Array | undefined;
-}
-
-/** Longer keys are put together piece by piece: a call takes only so many arguments. */
-const MAX_ARGUMENTS = 1024;
-
-/** One UTF-16 unit a byte, so that string order is byte order. */
-function idOf(key: Uint8Array): string {
-  let id = '';
-  for (let at = 0; at < key.length; at += MAX_ARGUMENTS) {
-    const piece = key.length <= MAX_ARGUMENTS ? key : key.subarray(at, at + MAX_ARGUMENTS);
-    id += String.fromCharCode.apply(null, piece as unknown as number[]);
-  }
-  return id;
 }
 
 function isWriter(store: KvReader): store is KvWriter {
@@ -76,7 +65,7 @@ export class Branch implements KvWriter {
   }
 
   /** Every change in key order; `value` undefined means deleted. */
-  changes(): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array | undefined }> {
+  changes(): readonly Change[] {
     return [...this.#changes.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 

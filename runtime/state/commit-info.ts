@@ -6,7 +6,7 @@ import { sha256 } from '#core/crypto/hash.ts';
 import { tendermintSpec } from '#core/ics23/specs.ts';
 import { type ExistenceProof, HASH_OP } from '#core/ics23/types.ts';
 import { merkleProofs, merkleRoot, merkleSides } from '#core/merkle.ts';
-import { type NodeRef, REF_BYTES, readRef, writeRef } from './iavl/node.ts';
+import { LINK_BYTES, type NodeLink, readLink, writeLink } from './iavl/record.ts';
 
 const INNER_PREFIX = Uint8Array.of(1);
 
@@ -49,33 +49,43 @@ export function proveStore(hashes: ReadonlyMap<string, Uint8Array>, name: string
   };
 }
 
-export type StoreRoots = ReadonlyMap<string, NodeRef | undefined>;
+export type StoreRoots = ReadonlyMap<string, NodeLink | undefined>;
 
-/** For each store: name length u8 ‖ name ‖ 00 when empty, else 01 ‖ root reference. */
+/** How records are laid out: the first byte of a commit record. Others are refused when the database is opened. */
+export const LAYOUT_VERSION = 0x82;
+
+/** Layout version; then for each store: name length u8 ‖ name ‖ 00 when empty, else 01 ‖ link to the root. */
 export function encodeRoots(roots: StoreRoots): Uint8Array {
   return concat(
+    Uint8Array.of(LAYOUT_VERSION),
     ...[...roots].map(([name, root]) => {
       const bytes = utf8(name);
       const head = concat(Uint8Array.of(bytes.length), bytes, Uint8Array.of(root === undefined ? 0 : 1));
       if (root === undefined) return head;
-      const tail = new Uint8Array(REF_BYTES);
-      writeRef(tail, 0, root);
+      const tail = new Uint8Array(LINK_BYTES);
+      writeLink(tail, 0, root);
       return concat(head, tail);
     }),
   );
 }
 
-/** @throws AssertionError on a record that we did not write: the database is damaged. */
-export function decodeRoots(record: Uint8Array): Map<string, NodeRef | undefined> {
-  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
-  const roots = new Map<string, NodeRef | undefined>();
-  for (let at = 0; at < record.length; ) {
+/**
+ * @throws RangeError for a database of another layout.
+ * @throws AssertionError on a record that we did not write: the database is damaged.
+ */
+export function decodeRoots(record: Uint8Array): Map<string, NodeLink | undefined> {
+  if (record[0] !== LAYOUT_VERSION)
+    throw new RangeError(
+      `the state database has layout ${record[0]}, expected ${LAYOUT_VERSION}: it was written by another version of this program`,
+    );
+  const roots = new Map<string, NodeLink | undefined>();
+  for (let at = 1; at < record.length; ) {
     const nameEnd = at + 1 + (record[at] as number);
     const flag = record[nameEnd];
     assert(flag === 0 || flag === 1, 'a commit record is damaged');
-    const next = nameEnd + 1 + (flag === 1 ? REF_BYTES : 0);
+    const next = nameEnd + 1 + (flag === 1 ? LINK_BYTES : 0);
     assert(next <= record.length, 'a commit record is cut short');
-    roots.set(fromUtf8(record.subarray(at + 1, nameEnd)), flag === 1 ? readRef(view, nameEnd + 1) : undefined);
+    roots.set(fromUtf8(record.subarray(at + 1, nameEnd)), flag === 1 ? readLink(record, nameEnd + 1) : undefined);
     at = next;
   }
   return roots;

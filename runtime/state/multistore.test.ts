@@ -7,16 +7,14 @@ import {
 } from '@confio/ics23';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EMPTY, readU64be, toHex, utf8 } from '#core/bytes.ts';
+import { toHex, utf8 } from '#core/bytes.ts';
 import { decodeCommitmentProof } from '#core/ics23/codec.ts';
 import { iavlSpec, tendermintSpec } from '#core/ics23/specs.ts';
 import { verifyMembership, verifyNonMembership } from '#core/ics23/verify.ts';
-import { divFloorSafe } from '#core/int.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
-import { decodeRoots, multistoreHash } from './commit-info.ts';
-import { commitKey, DB_PREFIX, nodeKey, nodePrefix, orphansKey } from './db-keys.ts';
-import { decodeNode, type NodeRef } from './iavl/node.ts';
+import { multistoreHash } from './commit-info.ts';
+import { commitKey, DB_PREFIX } from './db-keys.ts';
 import { MultiStore } from './multistore.ts';
 
 const NAMES = ['bank', 'auth', 'poi'];
@@ -194,49 +192,6 @@ function oursOnly(
   );
 }
 
-/** Addresses of the nodes under the roots of one version, read from the database alone. */
-function reachable(kv: MemoryKv, version: number): Set<string> {
-  const found = new Set<string>();
-  const record = kv.get(commitKey(version));
-  if (record === undefined) throw new Error(`version ${version} has no commit record`);
-  for (const [name, root] of decodeRoots(record)) {
-    const queue = root === undefined ? [] : [root];
-    for (let ref = queue.pop(); ref !== undefined; ref = queue.pop()) {
-      found.add(`${name} ${ref.version} ${ref.nonce}`);
-      const node = decodeNode(kv.get(nodeKey(nodePrefix(name), ref.version, ref.nonce)) ?? EMPTY, 'node');
-      if (node.kind === 'inner') queue.push(node.left as NodeRef, node.right as NodeRef);
-    }
-  }
-  return found;
-}
-
-test('each version records exactly the nodes that it stops using', async () => {
-  await fc.assert(
-    fc.asyncProperty(versions, async (blocks) => {
-      const kv = new MemoryKv();
-      const store = MultiStore.open(kv, NAMES);
-      let before = new Set<string>();
-      for (const [i, writes] of blocks.entries()) {
-        apply(store, new Map(), writes);
-        await store.commit();
-        const after = reachable(kv, i + 1);
-        const recorded = NAMES.flatMap((name) => {
-          const bytes = kv.get(orphansKey(i + 1, name)) ?? EMPTY;
-          const refs = Array.from({ length: divFloorSafe(bytes.length, 12) }, (_, n) => bytes.subarray(12 * n));
-          return refs.map((at) => `${name} ${readU64be(at)} ${new DataView(at.buffer, at.byteOffset).getUint32(8)}`);
-        });
-        expect(recorded.sort(byText)).toEqual([...before].filter((ref) => !after.has(ref)).sort(byText));
-        before = after;
-      }
-    }),
-    { numRuns: 60 },
-  );
-});
-
-function byText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 test('the app hash depends on the net change of a block, not on its order', async () => {
   await fc.assert(
     fc.asyncProperty(versions, async (blocks) => {
@@ -375,6 +330,12 @@ test('refusals say what was wrong', async () => {
   expect(() => MultiStore.open(new MemoryKv(), ['a', 'a'])).toThrow('store names repeat');
   expect(() => MultiStore.open(new MemoryKv(), [''])).toThrow('expected 1 … 64 bytes');
   expect(() => store.latest().store('x')).toThrow('store x is missing');
+});
+
+test('a database of another layout is refused', async () => {
+  const kv = new MemoryKv();
+  await kv.write([{ type: 'put', key: commitKey(3), value: Uint8Array.of(4, 0x61, 0x75, 0x74, 0x68, 0) }]);
+  expect(() => MultiStore.open(kv, ['auth'])).toThrow('the state database has layout 4, expected 130');
 });
 
 test('a damaged database is found out, not read on', async () => {

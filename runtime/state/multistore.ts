@@ -1,51 +1,81 @@
 import { assert, defined } from '#core/assert.ts';
 import { compare, readU64be, utf8 } from '#core/bytes.ts';
 import { encodeCommitmentProof } from '#core/ics23/codec.ts';
+import { divFloorSafe } from '#core/int.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { STATE_LIMITS } from '../limits.ts';
 import { StateBranch } from './branch.ts';
 import { decodeRoots, encodeRoots, multistoreHash, proveStore, type StoreRoots } from './commit-info.ts';
-import { commitKey, DB_PREFIX, orphansKey } from './db-keys.ts';
-import type { NodeRef } from './iavl/node.ts';
-import { NodeCache, NodeStore } from './iavl/node-store.ts';
+import { commitKey, DB_PREFIX, IMPORTING_KEY, orphansKey } from './db-keys.ts';
+import { RESIDENT_NODE_BYTES } from './iavl/arena.ts';
+import { TreeEditor } from './iavl/editor.ts';
+import { NodeStore, RecordCache } from './iavl/node-store.ts';
 import { proveKey } from './iavl/proof.ts';
-import { EMPTY_ROOT, type SealedTree, TreeEditor, TreeReader } from './iavl/tree.ts';
+import type { SealedTree } from './iavl/seal.ts';
+import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
 import type { KvReader, StateView } from './kv-view.ts';
+import { checkPolicy, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
 import type { CommitId, StateProof, StateStore } from './state-store.ts';
+import { PrunedVersionError, StoreAtVersion, type ViewGround } from './view.ts';
 
 export interface MultiStoreOptions {
   /** The first commit's version: the chain's initial height. Default 1. */
   readonly initialVersion?: bigint;
-  /** Bytes of decoded nodes kept in memory. Default {@link STATE_LIMITS.nodeCacheBytes}. */
+  /** Bytes of tree nodes and records kept in memory. Default {@link STATE_LIMITS.nodeCacheBytes}. */
   readonly nodeCacheBytes?: number;
+  /** What {@link MultiStore.pruneStep} may free. Default `nothing`. */
+  readonly pruning?: PruningPolicy;
+}
+
+/** A version that pruning leaves alone until `release`. */
+export interface StateLease {
+  readonly version: bigint;
+  readonly view: StateView;
+  release(): void;
 }
 
 /** All stores at the version that the working branch would commit. */
 interface SealedState {
   readonly revision: number;
+  readonly roots: StoreRoots;
+  /** Only of stores that change. */
   readonly trees: ReadonlyMap<string, SealedTree>;
   readonly appHash: Uint8Array;
 }
 
+/** Of the memory for nodes, one part in four is for records: leaves, and pages of old versions. */
+const RECORD_SHARE = 4;
+
 /**
- * Named IAVL stores under one app hash, over a {@link Kv} that holds nothing else. A version is one atomic batch: nodes,
- * orphans and the commit record that makes them a version, so a crash leaves the version before or the version after.
+ * Named IAVL stores under one app hash, over a {@link Kv} that holds nothing else. A version is one atomic batch: records,
+ * orphans and the commit that makes them a version, so a crash leaves the version before or the version after.
  */
 export class MultiStore implements StateStore {
   readonly #kv: Kv;
   readonly #stores: ReadonlyMap<string, NodeStore>;
+  /** Edited in place. They show {@link #shown}. */
+  readonly #trees: ReadonlyMap<string, Tree>;
+  /** The version that the trees stand at; undefined while they are ahead of the last commit. */
+  #shown: bigint | undefined;
+  readonly #residentNodes: number;
   readonly #initialVersion: number;
+  readonly #policy: PruningPolicy;
+  readonly #pruner: Pruner;
+  readonly #leases = new Set<StateLease>();
+  readonly #ground: ViewGround;
   /** Of the last commit: exactly the stores that its app hash covers. */
   #roots: StoreRoots;
   #lastCommit: CommitId | undefined;
+  #latest: StateView | undefined;
   readonly #working: StateBranch;
   #sealed: SealedState | undefined;
   #committing = false;
 
   /**
    * Opens at the last committed version. A store of `storeNames` that the database lacks starts empty.
-   * @throws RangeError when the database holds a store that `storeNames` lacks, or a name is too long or repeated.
+   * @throws RangeError when the database holds a store that `storeNames` lacks, or an unfinished import, or has another
+   * layout; when a name is too long or repeated; when the pruning policy is out of range.
    */
   static open(kv: Kv, storeNames: readonly string[], options: MultiStoreOptions = {}): MultiStore {
     return new MultiStore(kv, storeNames, options);
@@ -54,11 +84,19 @@ export class MultiStore implements StateStore {
   private constructor(kv: Kv, storeNames: readonly string[], options: MultiStoreOptions) {
     this.#kv = kv;
     this.#initialVersion = Number(options.initialVersion ?? 1n);
+    const policy = checkPolicy(options.pruning ?? { kind: 'nothing' });
+    if (!policy.ok) throw new RangeError(policy.error);
+    this.#policy = policy.value;
+    if (kv.get(IMPORTING_KEY) !== undefined)
+      throw new RangeError('the state database holds an unfinished snapshot import: import again, or discard it');
     const names = sortedNames(storeNames);
-    const cache = new NodeCache(options.nodeCacheBytes ?? STATE_LIMITS.nodeCacheBytes);
+    const bytes = options.nodeCacheBytes ?? STATE_LIMITS.nodeCacheBytes;
+    const recordBytes = divFloorSafe(bytes, RECORD_SHARE);
+    this.#residentNodes = divFloorSafe(bytes - recordBytes, RESIDENT_NODE_BYTES);
+    const cache = new RecordCache(recordBytes);
     this.#stores = new Map(names.map((name) => [name, new NodeStore(kv, name, cache)]));
     let saved: StoreRoots = new Map();
-    for (const [key, record] of kv.entries(lastCommitRange)) {
+    for (const [key, record] of kv.entries({ ...commitRange, reverse: true })) {
       saved = decodeRoots(record);
       this.#lastCommit = { version: readU64be(key, 1), appHash: multistoreHash(hashesOf(saved)) };
     }
@@ -66,6 +104,17 @@ export class MultiStore implements StateStore {
       if (!this.#stores.has(name))
         throw new RangeError(`the database holds a store ${name}; expected only ${names.join(', ')}`);
     this.#roots = saved;
+    this.#trees = new Map([...this.#stores].map(([name, nodes]) => [name, new Tree(nodes, saved.get(name))]));
+    this.#shown = this.#lastVersion;
+    let oldest = this.nextVersion;
+    for (const [key] of kv.entries(commitRange)) oldest = readU64be(key, 1);
+    this.#pruner = new Pruner(kv, this.#stores, oldest);
+    this.#ground = {
+      requireKept: (version) => {
+        if (version !== 0n && version < this.firstVersion) throw new PrunedVersionError(version, this.firstVersion);
+      },
+      writersTree: (store, version) => (version === this.#shown ? this.#readable(store) : undefined),
+    };
     this.#working = new StateBranch({ store: (name) => this.#lastCommitted(name) });
   }
 
@@ -78,13 +127,37 @@ export class MultiStore implements StateStore {
     return this.#lastCommit === undefined ? BigInt(this.#initialVersion) : this.#lastCommit.version + 1n;
   }
 
+  /** The least version that is kept; the next one before the first commit. */
+  get firstVersion(): bigint {
+    return this.#pruner.firstKept;
+  }
+
   latest(): StateView {
-    return this.#view(this.#roots);
+    this.#latest ??= this.#view(this.#lastVersion, this.#roots);
+    return this.#latest;
   }
 
   viewAt(version: bigint): StateView | undefined {
     const roots = this.#rootsAt(version);
-    return roots === undefined ? undefined : this.#view(roots);
+    return roots === undefined ? undefined : this.#view(version, roots);
+  }
+
+  /** Holds pruning at `version` until released: for reads that take longer than one turn of the event loop. */
+  lease(version: bigint): Result<StateLease, string> {
+    const view = this.viewAt(version);
+    if (view === undefined) return err(`version ${version} is not kept`);
+    const lease: StateLease = { version, view, release: () => void this.#leases.delete(lease) };
+    this.#leases.add(lease);
+    return ok(lease);
+  }
+
+  /**
+   * Frees what the pruning policy no longer keeps, about `budget` database operations of it, in one atomic batch that is
+   * not waited for on disk. To be called between blocks until it says `done`; a version that is leased stops it.
+   */
+  async pruneStep(budget: number = STATE_LIMITS.pruneBudget): Promise<PruneOutcome> {
+    const leased = [...this.#leases].map(({ version }) => version);
+    return this.#pruner.step(pruningTarget(this.#policy, this.#lastVersion, leased), budget);
   }
 
   workingBranch(): StateBranch {
@@ -94,7 +167,7 @@ export class MultiStore implements StateStore {
   rollback(): void {
     assert(!this.#committing, 'a commit is under way');
     this.#working.clear();
-    this.#sealed = undefined;
+    this.#resetTrees();
   }
 
   workingHash(): Uint8Array {
@@ -105,22 +178,25 @@ export class MultiStore implements StateStore {
     assert(!this.#committing, 'a commit is under way');
     this.#committing = true;
     try {
-      const { trees, appHash, revision } = this.#seal();
+      const { roots, trees, appHash, revision } = this.#seal();
       const version = this.nextVersion;
-      const roots: StoreRoots = new Map([...trees].map(([name, tree]) => [name, tree.root]));
       const ops: KvOp[] = [];
       for (const [name, { puts, orphans }] of trees) {
         for (const put of puts) ops.push(put);
-        if (orphans.length > 0)
-          ops.push({ type: 'put', key: orphansKey(Number(version), name), value: encodeOrphans(orphans) });
+        if (orphans.length > 0) ops.push({ type: 'put', key: orphansKey(Number(version), name), value: orphans });
       }
       ops.push({ type: 'put', key: commitKey(Number(version)), value: encodeRoots(roots) });
       await this.#kv.write(ops, { sync: true });
       assert(this.#working.revision === revision, 'the working branch was written to during its commit');
+      for (const [name, { fresh }] of trees)
+        for (const { nonce, record } of fresh) this.#stores.get(name)?.remember(Number(version), nonce, record);
       this.#roots = roots;
       this.#lastCommit = { version, appHash };
+      this.#latest = undefined;
+      this.#shown = version;
       this.#working.clear();
       this.#sealed = undefined;
+      this.#trim();
       return this.#lastCommit;
     } finally {
       this.#committing = false;
@@ -135,71 +211,106 @@ export class MultiStore implements StateStore {
     if (key.length === 0) return err('a store key must not be empty');
     const root = roots.get(store);
     if (root === undefined) return err(`store ${store} is empty at version ${version}: ICS-23 has no proof of that`);
-    const { value, proof } = proveKey(nodes, root, key);
+    const { value, proof } = proveKey(new StoreAtVersion(this.#ground, nodes, version, root).tree(), key);
     const inApp = encodeCommitmentProof({ kind: 'exist', exist: proveStore(hashesOf(roots), store) });
     return ok({ value, commitmentProofs: [encodeCommitmentProof(proof), inApp] });
+  }
+
+  /** Zero before the first commit. */
+  get #lastVersion(): bigint {
+    return this.#lastCommit?.version ?? 0n;
   }
 
   /** Applies the working branch's net changes, each store's in key order, to the last committed trees. */
   #seal(): SealedState {
     const revision = this.#working.revision;
     if (this.#sealed?.revision === revision) return this.#sealed;
+    this.#resetTrees();
+    this.#shown = undefined;
     const version = Number(this.nextVersion);
+    const roots = new Map<string, SealedTree['root']>();
     const trees = new Map<string, SealedTree>();
-    for (const [name, nodes] of this.#stores) {
-      const editor = new TreeEditor(nodes, this.#roots.get(name));
-      for (const { key, value } of this.#working.store(name).changes()) {
-        if (value === undefined) editor.remove(key);
-        else editor.set(key, value);
+    for (const [name, tree] of this.#trees) {
+      const changes = this.#working.store(name).changes();
+      if (changes.length === 0) {
+        roots.set(name, this.#roots.get(name));
+        continue;
       }
-      trees.set(name, editor.seal(version));
+      const editor = new TreeEditor(tree);
+      for (const { id, key, value } of changes) {
+        if (value === undefined) editor.remove(key, id);
+        else editor.set(key, value, id);
+      }
+      const sealed = editor.seal(version);
+      trees.set(name, sealed);
+      roots.set(name, sealed.root);
     }
-    const appHash = multistoreHash(new Map([...trees].map(([name, tree]) => [name, tree.hash])));
-    this.#sealed = { revision, trees, appHash };
+    this.#sealed = { revision, roots, trees, appHash: multistoreHash(hashesOf(roots)) };
     return this.#sealed;
   }
 
+  /** Back to the last commit, when something was sealed since, or began to be. */
+  #resetTrees(): void {
+    if (this.#shown !== undefined) return;
+    const sealed = this.#sealed;
+    for (const [name, tree] of this.#trees)
+      if (sealed === undefined || sealed.trees.has(name)) tree.reset(this.#roots.get(name));
+    this.#sealed = undefined;
+    this.#shown = this.#lastVersion;
+  }
+
   #rootsAt(version: bigint): StoreRoots | undefined {
-    if (version === this.#lastCommit?.version) return this.#roots;
-    if (version < 1n || version > BigInt(STATE_LIMITS.maxVersion)) return undefined;
     if (this.#lastCommit === undefined || version > this.#lastCommit.version) return undefined;
+    if (version < 1n || version < this.firstVersion) return undefined;
+    if (version === this.#lastCommit.version) return this.#roots;
     const record = this.#kv.get(commitKey(Number(version)));
     return record === undefined ? undefined : decodeRoots(record);
   }
 
   /** Reads what is last committed at the time of each call: the ground under the working branch. */
   #lastCommitted(name: string): KvReader {
-    const nodes = defined(this.#stores.get(name), `store ${name}`);
-    const reader = () => new TreeReader(nodes, this.#roots.get(name));
+    defined(this.#stores.get(name), `store ${name}`);
     return {
-      get: (key) => reader().get(key),
-      has: (key) => reader().has(key),
-      entries: (range) => reader().entries(range),
+      get: (key) => this.latest().store(name).get(key),
+      has: (key) => this.latest().store(name).has(key),
+      entries: (range) => this.latest().store(name).entries(range),
     };
   }
 
-  #view(roots: StoreRoots): StateView {
+  #view(version: bigint, roots: StoreRoots): StateView {
     const stores = this.#stores;
-    const readers = new Map<string, TreeReader>();
+    const ground = this.#ground;
+    const readers = new Map<string, StoreAtVersion>();
     return {
       store(name) {
         let reader = readers.get(name);
         if (reader === undefined) {
-          reader = new TreeReader(defined(stores.get(name), `store ${name}`), roots.get(name));
+          const nodes = defined(stores.get(name), `store ${name}`);
+          reader = new StoreAtVersion(ground, nodes, version, roots.get(name));
           readers.set(name, reader);
         }
         return reader;
       },
     };
   }
+
+  /** The writer's tree for readers, whose reads must not fill the memory. Only while nothing unsaved is in it. */
+  #readable(name: string): Tree {
+    const tree = defined(this.#trees.get(name), `store ${name}`);
+    tree.trim(this.#residentNodes);
+    return tree;
+  }
+
+  /** Brings all trees together under the limit, each by its share. */
+  #trim(): void {
+    let total = 0;
+    for (const tree of this.#trees.values()) total += tree.arena.count;
+    if (total <= this.#residentNodes) return;
+    for (const tree of this.#trees.values()) tree.trim(divFloorSafe(tree.arena.count * this.#residentNodes, total));
+  }
 }
 
-const lastCommitRange = {
-  gte: Uint8Array.of(DB_PREFIX.commit),
-  lt: Uint8Array.of(DB_PREFIX.commit + 1),
-  reverse: true,
-  limit: 1,
-};
+const commitRange = { gte: Uint8Array.of(DB_PREFIX.commit), lt: Uint8Array.of(DB_PREFIX.commit + 1), limit: 1 };
 
 function sortedNames(names: readonly string[]): string[] {
   for (const name of names) {
@@ -213,15 +324,4 @@ function sortedNames(names: readonly string[]): string[] {
 
 function hashesOf(roots: StoreRoots): ReadonlyMap<string, Uint8Array> {
   return new Map([...roots].map(([name, root]) => [name, root?.hash ?? EMPTY_ROOT]));
-}
-
-/** version u64 ‖ nonce u32, for each. */
-function encodeOrphans(orphans: readonly NodeRef[]): Uint8Array {
-  const out = new Uint8Array(orphans.length * 12);
-  const view = new DataView(out.buffer);
-  for (const [i, { version, nonce }] of orphans.entries()) {
-    view.setBigUint64(12 * i, BigInt(version));
-    view.setUint32(12 * i + 8, nonce);
-  }
-  return out;
 }

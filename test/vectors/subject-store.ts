@@ -12,10 +12,10 @@ import { MemoryKv } from '#core/ports/memory-kv.ts';
 import type { Result } from '#core/result.ts';
 import { STATE_LIMITS } from '#runtime/limits.ts';
 import * as commitInfo from '#runtime/state/commit-info.ts';
-import type { NodeRef } from '#runtime/state/iavl/node.ts';
-import { NodeCache, NodeStore } from '#runtime/state/iavl/node-store.ts';
+import { TreeEditor } from '#runtime/state/iavl/editor.ts';
+import { NodeStore, RecordCache } from '#runtime/state/iavl/node-store.ts';
 import { proveKey } from '#runtime/state/iavl/proof.ts';
-import { TreeEditor } from '#runtime/state/iavl/tree.ts';
+import { Tree } from '#runtime/state/iavl/tree.ts';
 
 export { merkleRoot } from '#core/merkle.ts';
 
@@ -164,24 +164,25 @@ export function multistoreHash(roots: Readonly<Record<string, string>>): string 
 /** One IAVL tree in memory; operations apply in the order of the calls. `prove` is about the last saved version. */
 export function createTree() {
   const kv = new MemoryKv();
-  const nodes = new NodeStore(kv, 'tree', new NodeCache(STATE_LIMITS.nodeCacheBytes));
+  const nodes = new NodeStore(kv, 'tree', new RecordCache(STATE_LIMITS.nodeCacheBytes));
+  const tree = new Tree(nodes, undefined);
   let version = 0;
-  let root: NodeRef | undefined;
-  let editor = new TreeEditor(nodes, root);
+  let saved = new Tree(nodes, undefined);
+  let editor = new TreeEditor(tree);
   return {
     set: (key: Uint8Array, value: Uint8Array) => editor.set(key, value),
     remove: (key: Uint8Array) => editor.remove(key),
-    get: (key: Uint8Array) => editor.reader().get(key),
+    get: (key: Uint8Array) => editor.get(key),
     async saveVersion(): Promise<Uint8Array> {
-      const sealed = editor.seal(++version);
-      await kv.write(sealed.puts);
-      root = sealed.root;
-      editor = new TreeEditor(nodes, root);
-      return sealed.hash;
+      const { root, hash, puts } = editor.seal(++version);
+      await kv.write(puts);
+      saved = new Tree(nodes, root);
+      editor = new TreeEditor(tree);
+      return hash;
     },
     prove(key: Uint8Array): Uint8Array {
-      if (root === undefined) throw new Error('an empty tree has no ICS-23 proofs');
-      return encodeCommitmentProof(proveKey(nodes, root, key).proof);
+      if (saved.isEmpty) throw new Error('an empty tree has no ICS-23 proofs');
+      return encodeCommitmentProof(proveKey(saved, key).proof);
     },
   };
 }

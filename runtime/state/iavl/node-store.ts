@@ -2,29 +2,21 @@ import { assert } from '#core/assert.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../../limits.ts';
 import { nodeKey, nodePrefix } from '../db-keys.ts';
-import { decodeNode, type Link, type NodeRef, type TreeNode } from './node.ts';
+import { decodeLeaf, type LeafRecord, pageOf } from './record.ts';
 
-/** What a cached leaf costs besides its key and value: object and array headers, its place in the map. */
-const LEAF_OVERHEAD_BYTES = 300;
-/** Likewise for an inner node, with its two references and their hashes. */
-const INNER_OVERHEAD_BYTES = 500;
-
-function bytesOf(node: TreeNode): number {
-  return node.kind === 'leaf'
-    ? LEAF_OVERHEAD_BYTES + node.key.length + node.value.length
-    : INNER_OVERHEAD_BYTES + node.key.length;
-}
+/** What a cached record costs besides its bytes: array and buffer headers, its place in the map. */
+const RECORD_OVERHEAD_BYTES = 250;
 
 interface Shelf {
-  young: Map<number, TreeNode>;
-  old: Map<number, TreeNode>;
+  young: Map<number, Uint8Array>;
+  old: Map<number, Uint8Array>;
 }
 
 /**
- * Decoded nodes of all stores, in two generations: when the young one is full it becomes the old one, and what was not
- * used since is dropped. At most `limitBytes`, overheads included.
+ * Records of all stores, in two generations: when the young one is full it becomes the old one, and what was not used
+ * since is dropped. At most `limitBytes`, overheads included.
  */
-export class NodeCache {
+export class RecordCache {
   readonly #halfBytes: number;
   readonly #shelves: Shelf[] = [];
   #youngBytes = 0;
@@ -34,12 +26,12 @@ export class NodeCache {
   }
 
   shelf(): Shelf {
-    const shelf = { young: new Map<number, TreeNode>(), old: new Map<number, TreeNode>() };
+    const shelf = { young: new Map<number, Uint8Array>(), old: new Map<number, Uint8Array>() };
     this.#shelves.push(shelf);
     return shelf;
   }
 
-  get(shelf: Shelf, id: number): TreeNode | undefined {
+  get(shelf: Shelf, id: number): Uint8Array | undefined {
     const young = shelf.young.get(id);
     if (young !== undefined) return young;
     const old = shelf.old.get(id);
@@ -47,9 +39,9 @@ export class NodeCache {
     return old;
   }
 
-  put(shelf: Shelf, id: number, node: TreeNode): void {
-    shelf.young.set(id, node);
-    this.#youngBytes += bytesOf(node);
+  put(shelf: Shelf, id: number, record: Uint8Array): void {
+    shelf.young.set(id, record);
+    this.#youngBytes += RECORD_OVERHEAD_BYTES + record.length;
     if (this.#youngBytes <= this.#halfBytes) return;
     for (const each of this.#shelves) {
       each.old = each.young;
@@ -57,54 +49,47 @@ export class NodeCache {
     }
     this.#youngBytes = 0;
   }
-
-  /** Nodes held now. */
-  get size(): number {
-    let count = 0;
-    for (const { young, old } of this.#shelves) {
-      count += young.size;
-      for (const id of old.keys()) if (!young.has(id)) count++;
-    }
-    return count;
-  }
 }
 
-/** The saved nodes of one store: loaded when needed, kept while the cache has room. */
+/** The saved records of one store: read when needed, kept while the cache has room. */
 export class NodeStore {
+  readonly name: string;
   readonly #kv: Kv;
-  readonly #name: string;
   readonly #prefix: Uint8Array;
-  readonly #cache: NodeCache;
+  readonly #cache: RecordCache;
   readonly #shelf: Shelf;
 
-  constructor(kv: Kv, name: string, cache: NodeCache) {
+  constructor(kv: Kv, name: string, cache: RecordCache) {
     this.#kv = kv;
-    this.#name = name;
+    this.name = name;
     this.#prefix = nodePrefix(name);
     this.#cache = cache;
     this.#shelf = cache.shelf();
   }
 
-  /** The node behind a link. @throws AssertionError when the database lacks it: damaged, or the version was pruned. */
-  load(link: Link): TreeNode {
-    if (link.kind !== 'ref') return link;
-    const id = link.version * (STATE_LIMITS.nodesPerVersion + 1) + link.nonce;
+  /** The page that holds a node. @throws AssertionError when the database lacks it: damaged. */
+  page(version: number, nonce: number): Uint8Array {
+    const page = pageOf(nonce);
+    const id = version * (STATE_LIMITS.pagesPerVersion + 1) + page;
     const cached = this.#cache.get(this.#shelf, id);
     if (cached !== undefined) return cached;
-    const title = `node ${link.version}/${link.nonce} of store ${this.#name}`;
-    const record = this.#kv.get(this.key(link));
-    assert(record !== undefined, `${title} is not in the database`);
-    const node = decodeNode(record, title);
-    this.#cache.put(this.#shelf, id, node);
-    return node;
+    const record = this.#kv.get(nodeKey(this.#prefix, version, page));
+    assert(record !== undefined, `node ${version}/${nonce} of store ${this.name} is not in the database`);
+    this.#cache.put(this.#shelf, id, record);
+    return record;
   }
 
-  /** A node that was just made and is about to be written. */
-  remember(ref: NodeRef, node: TreeNode): void {
-    this.#cache.put(this.#shelf, ref.version * (STATE_LIMITS.nodesPerVersion + 1) + ref.nonce, node);
+  leaf(version: number, nonce: number): LeafRecord {
+    return decodeLeaf(this.page(version, nonce));
   }
 
-  key(ref: NodeRef): Uint8Array {
-    return nodeKey(this.#prefix, ref.version, ref.nonce);
+  /** A record that was just made and is about to be written. */
+  remember(version: number, nonce: number, record: Uint8Array): void {
+    this.#cache.put(this.#shelf, version * (STATE_LIMITS.pagesPerVersion + 1) + pageOf(nonce), record);
+  }
+
+  /** Of the record that holds a node. */
+  key(version: number, nonce: number): Uint8Array {
+    return nodeKey(this.#prefix, version, pageOf(nonce));
   }
 }

@@ -1,61 +1,66 @@
 /** ICS-23 proofs from a saved tree (the form of cosmos/iavl's proof_ics23.go, for `iavlSpec`). */
-import { compare, concat, EMPTY, equal } from '#core/bytes.ts';
+import { concat, EMPTY } from '#core/bytes.ts';
 import { type CommitmentProof, type ExistenceProof, HASH_OP, type InnerOp, LENGTH_OP } from '#core/ics23/types.ts';
-import { type NodeRef, nodeHeader } from './node.ts';
-import type { NodeStore } from './node-store.ts';
-import { TreeReader } from './tree.ts';
+import { idOf } from '../key-id.ts';
+import { ROOT } from './arena.ts';
+import { HASH_BYTES } from './record.ts';
+import { nodeHeader } from './seal.ts';
+import type { IdRange, Tree } from './tree.ts';
 
-const HASH_LENGTH = Uint8Array.of(32);
+const HASH_LENGTH = Uint8Array.of(HASH_BYTES);
 
-/** Existence of `key` with its value, or its absence between its neighbours. */
+/** Existence of `key` with its value, or its absence between its neighbours. Not for an empty tree. */
 export function proveKey(
-  nodes: NodeStore,
-  root: NodeRef,
+  tree: Tree,
   key: Uint8Array,
 ): { readonly value: Uint8Array | undefined; readonly proof: CommitmentProof } {
-  const exist = existence(nodes, root, key);
+  const id = idOf(key);
+  const exist = existence(tree, id);
   if (exist !== undefined) return { value: exist.value, proof: { kind: 'exist', exist } };
-  const reader = new TreeReader(nodes, root);
-  const neighbour = (found: Iterable<readonly [Uint8Array, Uint8Array]>) => {
-    for (const [at] of found) return existence(nodes, root, at);
-    return undefined;
-  };
-  const left = neighbour(reader.entries({ lt: key, reverse: true, limit: 1 }));
-  const right = neighbour(reader.entries({ gte: key, limit: 1 }));
+  const left = neighbour(tree, { gte: undefined, lt: id, reverse: true });
+  const right = neighbour(tree, { gte: id, lt: undefined, reverse: false });
   return { value: undefined, proof: { kind: 'nonexist', nonexist: { key, left, right } } };
 }
 
-function existence(nodes: NodeStore, root: NodeRef, key: Uint8Array): ExistenceProof | undefined {
-  const path: InnerOp[] = [];
-  let ref = root;
-  let node = nodes.load(ref);
-  while (node.kind === 'inner') {
-    const { left, right } = node;
-    if (left.kind !== 'ref' || right.kind !== 'ref') return undefined;
-    const header = nodeHeader(node.height, node.size, ref.version);
-    if (compare(key, node.key) < 0) {
-      path.push({
-        hash: HASH_OP.sha256,
-        prefix: concat(header, HASH_LENGTH),
-        suffix: concat(HASH_LENGTH, right.hash),
-      });
-      ref = left;
-    } else {
-      path.push({ hash: HASH_OP.sha256, prefix: concat(header, HASH_LENGTH, left.hash, HASH_LENGTH), suffix: EMPTY });
-      ref = right;
-    }
-    node = nodes.load(ref);
+function neighbour(tree: Tree, range: IdRange): ExistenceProof | undefined {
+  const { gte, lt } = range;
+  for (const { version, nonce } of tree.collect(range, 2)) {
+    const id = idOf(tree.nodes.leaf(version, nonce).key);
+    if ((gte === undefined || id >= gte) && (lt === undefined || id < lt)) return existence(tree, id);
   }
-  if (!equal(node.key, key)) return undefined;
+  return undefined;
+}
+
+function existence(tree: Tree, id: string): ExistenceProof | undefined {
+  const { arena } = tree;
+  const path: InnerOp[] = [];
+  const hashOf = (link: number) => arena.hashes.slice(link * HASH_BYTES, (link + 1) * HASH_BYTES);
+  let link = ROOT;
+  while (arena.height(link) > 0) {
+    const node = tree.inner(link);
+    const header = nodeHeader(arena.height(link), arena.size(link), arena.version(link));
+    const left = 2 * node;
+    if (id < arena.keyOf(node)) {
+      const suffix = concat(HASH_LENGTH, hashOf(left + 1));
+      path.push({ hash: HASH_OP.sha256, prefix: concat(header, HASH_LENGTH), suffix });
+      link = left;
+    } else {
+      const prefix = concat(header, HASH_LENGTH, hashOf(left), HASH_LENGTH);
+      path.push({ hash: HASH_OP.sha256, prefix, suffix: EMPTY });
+      link = left + 1;
+    }
+  }
+  const { key, value } = tree.leaf(link);
+  if (idOf(key) !== id) return undefined;
   return {
-    key: node.key,
-    value: node.value,
+    key,
+    value,
     leaf: {
       hash: HASH_OP.sha256,
       prehashKey: HASH_OP.noHash,
       prehashValue: HASH_OP.sha256,
       length: LENGTH_OP.varProto,
-      prefix: nodeHeader(0, 1, ref.version),
+      prefix: nodeHeader(0, 1, arena.version(link)),
     },
     path: path.reverse(),
   };

@@ -1,249 +1,189 @@
 /**
- * The IAVL+ tree of cosmos/iavl v1: same rotations, same reuse of old nodes, so the same root hashes for the same
- * operations. Nodes are immutable; a root is a version, and every root stays readable.
+ * The IAVL+ tree of cosmos/iavl v1: values live in leaves, an inner node's key is the least key of its right subtree.
+ * This is a window on one saved tree: inner nodes become resident when they are first passed, leaves are never resident.
+ * A {@link TreeEditor} changes such a window in place; every version stays in the database as it was saved.
  */
-import { assert } from '#core/assert.ts';
-import { compare, EMPTY, equal } from '#core/bytes.ts';
+import { EMPTY } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
-import type { KvOp, KvRange } from '#core/ports/kv.ts';
-import { STATE_LIMITS } from '../../limits.ts';
-import type { KvReader } from '../kv-view.ts';
-import {
-  Arena,
-  encodeInner,
-  encodeLeaf,
-  heightOf,
-  type InnerNode,
-  inner,
-  innerHash,
-  type LeafNode,
-  type Link,
-  leafHash,
-  type NodeRef,
-  sizeOf,
-} from './node.ts';
+import { idOf } from '../key-id.ts';
+import { Arena, ROOT } from './arena.ts';
 import type { NodeStore } from './node-store.ts';
+import {
+  type LeafRecord,
+  LINK_BYTES,
+  NODE_HEADER_BYTES,
+  type NodeLink,
+  placeInPage,
+  readU16,
+  readU32,
+} from './record.ts';
 
 /** Root hash of a tree without entries. */
-export const EMPTY_ROOT = sha256(EMPTY);
+export const EMPTY_ROOT: Uint8Array = sha256(EMPTY);
 
-/** Reads one version (or a tree being edited) of a store. */
-export class TreeReader implements KvReader {
-  readonly #nodes: NodeStore;
-  readonly #root: Link | undefined;
+/** What an eviction takes at once at most: a subtree of this height. */
+const EVICTED_HEIGHT = 6;
 
-  constructor(nodes: NodeStore, root: Link | undefined) {
-    this.#nodes = nodes;
-    this.#root = root;
+/** Where a saved leaf is. */
+export interface LeafAddress {
+  readonly version: number;
+  readonly nonce: number;
+}
+
+/** Keys in [gte, lt) as ids. */
+export interface IdRange {
+  readonly gte: string | undefined;
+  readonly lt: string | undefined;
+  readonly reverse: boolean;
+}
+
+export class Tree {
+  readonly nodes: NodeStore;
+  readonly arena: Arena;
+  /** Of the last {@link find}: the key of the leaf, or undefined for the least one of the tree. */
+  foundKey: string | undefined;
+  #random = 1;
+
+  constructor(nodes: NodeStore, root: NodeLink | undefined, capacity?: number) {
+    this.nodes = nodes;
+    this.arena = new Arena(capacity);
+    this.reset(root);
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    if (this.#root === undefined) return undefined;
-    let node = this.#nodes.load(this.#root);
-    while (node.kind === 'inner') node = this.#nodes.load(compare(key, node.key) < 0 ? node.left : node.right);
-    return equal(node.key, key) ? node.value : undefined;
+  /** Forgets everything resident and stands at a saved root, or at nothing. */
+  reset(root: NodeLink | undefined): void {
+    this.arena.clear();
+    if (root === undefined) return;
+    this.arena.set(ROOT, 0, root.version, root.nonce, root.size, root.height, root.bottoms);
+    this.arena.setHash(ROOT, root.hash);
   }
 
-  has(key: Uint8Array): boolean {
-    return this.get(key) !== undefined;
+  get isEmpty(): boolean {
+    return this.arena.size(ROOT) === 0;
   }
 
-  *entries(range: KvRange): Generator<readonly [Uint8Array, Uint8Array], void, undefined> {
-    const { gte, lt, reverse = false } = range;
-    let left = range.limit ?? Number.MAX_SAFE_INTEGER;
-    const stack: Link[] = this.#root === undefined ? [] : [this.#root];
-    while (left > 0) {
+  /** The node behind a link to an inner node; loads it when it is not resident. */
+  inner(link: number): number {
+    const slot = this.arena.slot(link);
+    return slot === 0 ? this.#load(link) : slot;
+  }
+
+  /** The link of the leaf that has `key`, or whose place it would take; {@link foundKey} says which. Not for an empty tree. */
+  find(key: string): number {
+    const { arena } = this;
+    let link = ROOT;
+    let least: string | undefined;
+    while (arena.height(link) > 0) {
+      const node = this.inner(link);
+      const own = arena.keyOf(node);
+      if (key < own) link = 2 * node;
+      else {
+        link = 2 * node + 1;
+        least = own;
+      }
+    }
+    this.foundKey = least;
+    return link;
+  }
+
+  /** The saved leaf with this key. */
+  findLeaf(key: string): LeafRecord | undefined {
+    if (this.isEmpty) return undefined;
+    const link = this.find(key);
+    const { foundKey } = this;
+    if (foundKey !== undefined && foundKey !== key) return undefined;
+    const leaf = this.leaf(link);
+    return foundKey === undefined && idOf(leaf.key) !== key ? undefined : leaf;
+  }
+
+  has(key: string): boolean {
+    if (this.isEmpty) return false;
+    const link = this.find(key);
+    return this.foundKey === undefined ? idOf(this.leaf(link).key) === key : this.foundKey === key;
+  }
+
+  leaf(link: number): LeafRecord {
+    return this.nodes.leaf(this.arena.version(link), this.arena.nonce(link));
+  }
+
+  /**
+   * The first `count` leaves of a range, in its order, without loading them: the first and the last may lie just outside,
+   * as only their own keys say that.
+   */
+  collect(range: IdRange, count: number): LeafAddress[] {
+    const { arena } = this;
+    const { gte, lt, reverse } = range;
+    const found: LeafAddress[] = [];
+    const stack = this.isEmpty ? [] : [ROOT];
+    while (found.length < count) {
       const link = stack.pop();
-      if (link === undefined) return;
-      const node = this.#nodes.load(link);
-      if (node.kind === 'leaf') {
-        if (gte !== undefined && compare(node.key, gte) < 0) continue;
-        if (lt !== undefined && compare(node.key, lt) >= 0) continue;
-        yield [node.key, node.value];
-        left--;
+      if (link === undefined) break;
+      if (arena.height(link) === 0) {
+        found.push({ version: arena.version(link), nonce: arena.nonce(link) });
         continue;
       }
-      const goLeft = gte === undefined || compare(gte, node.key) < 0;
-      const goRight = lt === undefined || compare(node.key, lt) < 0;
-      if (reverse && goLeft) stack.push(node.left);
-      if (goRight) stack.push(node.right);
-      if (!reverse && goLeft) stack.push(node.left);
+      const node = this.inner(link);
+      const key = arena.keyOf(node);
+      const goLeft = gte === undefined || gte < key;
+      const goRight = lt === undefined || key < lt;
+      if (reverse && goLeft) stack.push(2 * node);
+      if (goRight) stack.push(2 * node + 1);
+      if (!reverse && goLeft) stack.push(2 * node);
     }
-  }
-}
-
-/** What a version adds to the database. */
-export interface SealedTree {
-  /** Undefined for an empty tree. An old node when nothing changed, or when deletions left an old subtree. */
-  readonly root: NodeRef | undefined;
-  /** 32 bytes. */
-  readonly hash: Uint8Array;
-  readonly puts: readonly KvOp[];
-  /** Saved nodes that this version replaced. */
-  readonly orphans: readonly NodeRef[];
-}
-
-interface Removal {
-  /** What stands in the subtree's place; undefined when it was the removed leaf. */
-  readonly link: Link | undefined;
-  /** New least key of the subtree, where an ancestor has it as its key. */
-  readonly least: Uint8Array | undefined;
-}
-
-/** Edits on top of a saved root. The saved nodes stay as they are. */
-export class TreeEditor {
-  readonly #nodes: NodeStore;
-  #root: Link | undefined;
-  readonly #orphans: NodeRef[] = [];
-
-  constructor(nodes: NodeStore, root: NodeRef | undefined) {
-    this.#nodes = nodes;
-    this.#root = root;
+    return found;
   }
 
-  reader(): TreeReader {
-    return new TreeReader(this.#nodes, this.#root);
-  }
-
-  set(key: Uint8Array, value: Uint8Array): void {
-    assert(
-      key.length > 0 && key.length <= STATE_LIMITS.keyBytes,
-      `a store key must be 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`,
-    );
-    const leaf: LeafNode = { kind: 'leaf', key, value };
-    this.#root = this.#root === undefined ? leaf : this.#set(this.#root, leaf);
-  }
-
-  /** Whether the key was there. */
-  remove(key: Uint8Array): boolean {
-    if (this.#root === undefined) return false;
-    const removal = this.#remove(this.#root, key);
-    if (removal === undefined) return false;
-    this.#root = removal.link;
-    return true;
-  }
-
-  /** Numbers and hashes the new nodes, parents before children, as `version`. The editor must not be used afterwards. */
-  seal(version: number): SealedTree {
-    assert(version > 0 && version <= STATE_LIMITS.maxVersion, `version ${version} is out of range`);
-    const puts: KvOp[] = [];
-    const arena = new Arena();
-    let nonce = 0;
-    const sealLink = (link: Link): NodeRef => {
-      if (link.kind === 'ref') return link;
-      nonce++;
-      assert(nonce <= STATE_LIMITS.nodesPerVersion, `version ${version} makes too many nodes`);
-      const own = nonce;
-      if (link.kind === 'leaf') {
-        const hash = leafHash(link, version);
-        const ref: NodeRef = { kind: 'ref', version, nonce: own, height: 0, size: 1, hash };
-        puts.push({ type: 'put', key: this.#nodes.key(ref), value: encodeLeaf(link, arena) });
-        this.#nodes.remember(ref, link);
-        return ref;
+  /**
+   * Lets subtrees at random go until at most `limit` nodes are resident. What is used often comes back at once; no list
+   * of uses has to be kept for it. Nothing unsaved may be resident.
+   */
+  trim(limit: number): void {
+    const { arena } = this;
+    while (arena.count > limit) {
+      let link = ROOT;
+      while (arena.height(link) > EVICTED_HEIGHT || link === ROOT) {
+        const left = 2 * arena.slot(link);
+        const [hasLeft, hasRight] = [this.#isResident(left), this.#isResident(left + 1)];
+        if (!hasLeft && !hasRight) break;
+        link = hasLeft && hasRight ? left + this.#coin() : hasLeft ? left : left + 1;
       }
-      const left = sealLink(link.left);
-      const right = sealLink(link.right);
-      const hash = innerHash(link, version, left.hash, right.hash);
-      const ref: NodeRef = { kind: 'ref', version, nonce: own, height: link.height, size: link.size, hash };
-      puts.push({ type: 'put', key: this.#nodes.key(ref), value: encodeInner(link.key, left, right, arena) });
-      link.left = left;
-      link.right = right;
-      this.#nodes.remember(ref, link);
-      return ref;
-    };
-    const root = this.#root === undefined ? undefined : sealLink(this.#root);
-    return { root, hash: root?.hash ?? EMPTY_ROOT, puts, orphans: this.#orphans };
+      this.#evict(link);
+    }
   }
 
-  #set(link: Link, leaf: LeafNode): Link {
-    const node = this.#nodes.load(link);
-    if (node.kind === 'inner') {
-      const own = this.#own(link, node);
-      if (compare(leaf.key, own.key) < 0) own.left = this.#set(own.left, leaf);
-      else own.right = this.#set(own.right, leaf);
-      remeasure(own);
-      return this.#balanced(own);
-    }
-    const order = compare(leaf.key, node.key);
-    if (order < 0) return inner(node.key, leaf, link);
-    if (order > 0) return inner(leaf.key, link, leaf);
-    this.#retire(link);
-    return leaf;
+  #isResident(link: number): boolean {
+    return this.arena.height(link) > 0 && this.arena.slot(link) !== 0;
   }
 
-  /** Undefined when the key is not below `link`. */
-  #remove(link: Link, key: Uint8Array): Removal | undefined {
-    const node = this.#nodes.load(link);
-    if (node.kind === 'leaf') {
-      if (!equal(node.key, key)) return undefined;
-      this.#retire(link);
-      return { link: undefined, least: undefined };
-    }
-    const goLeft = compare(key, node.key) < 0;
-    const below = this.#remove(goLeft ? node.left : node.right, key);
-    if (below === undefined) return undefined;
-    this.#retire(link);
-    if (goLeft) {
-      if (below.link === undefined) return { link: node.right, least: node.key };
-      return { link: this.#balanced(inner(node.key, below.link, node.right)), least: below.least };
-    }
-    if (below.link === undefined) return { link: node.left, least: undefined };
-    return { link: this.#balanced(inner(below.least ?? node.key, node.left, below.link)), least: undefined };
+  #evict(link: number): void {
+    const { arena } = this;
+    const node = arena.slot(link);
+    if (this.#isResident(2 * node)) this.#evict(2 * node);
+    if (this.#isResident(2 * node + 1)) this.#evict(2 * node + 1);
+    arena.setSlot(link, 0);
+    arena.release(node);
   }
 
-  #balanced(node: InnerNode): InnerNode {
-    const lean = leanOf(node);
-    if (lean > 1) {
-      if (leanOf(this.#inner(node.left)) >= 0) return this.#rotateRight(node);
-      return this.#rotateRight(inner(node.key, this.#rotateLeft(this.#take(node.left)), node.right));
+  #coin(): number {
+    this.#random = (Math.imul(this.#random, 1_103_515_245) + 12_345) >>> 0;
+    return (this.#random >>> 16) & 1;
+  }
+
+  #load(link: number): number {
+    const { arena } = this;
+    const nonce = arena.nonce(link);
+    const page = this.nodes.page(arena.version(link), nonce);
+    const at = placeInPage(page, nonce);
+    const keyAt = at + NODE_HEADER_BYTES;
+    const node = arena.allocate(idOf(page.subarray(keyAt, keyAt + readU16(page, at))));
+    for (let side = 0; side < 2; side++) {
+      const from = at + 2 + side * LINK_BYTES;
+      const [version, childNonce, size] = [readU32(page, from), readU32(page, from + 4), readU32(page, from + 8)];
+      const child = 2 * node + side;
+      arena.set(child, 0, version, childNonce, size, page[from + 12] as number, page[from + 13] as number);
+      arena.setHash(child, page.subarray(from + 14, from + LINK_BYTES));
     }
-    if (lean < -1) {
-      if (leanOf(this.#inner(node.right)) <= 0) return this.#rotateLeft(node);
-      return this.#rotateLeft(inner(node.key, node.left, this.#rotateRight(this.#take(node.right))));
-    }
+    arena.setSlot(link, node);
     return node;
   }
-
-  #rotateRight(node: InnerNode): InnerNode {
-    const left = this.#take(node.left);
-    return inner(left.key, left.left, inner(node.key, left.right, node.right));
-  }
-
-  #rotateLeft(node: InnerNode): InnerNode {
-    const right = this.#take(node.right);
-    return inner(right.key, inner(node.key, node.left, right.left), right.right);
-  }
-
-  /** `node`, the content of `link`, as a new node of this version that may be changed. */
-  #own(link: Link, node: InnerNode): InnerNode {
-    if (link.kind !== 'ref') return node;
-    this.#retire(link);
-    return { ...node };
-  }
-
-  #inner(link: Link): InnerNode {
-    const node = this.#nodes.load(link);
-    assert(node.kind === 'inner', 'a tree leans towards a leaf by more than one');
-    return node;
-  }
-
-  /** A node whose content moves into a new node. */
-  #take(link: Link): InnerNode {
-    this.#retire(link);
-    return this.#inner(link);
-  }
-
-  #retire(link: Link): void {
-    if (link.kind === 'ref') this.#orphans.push(link);
-  }
-}
-
-function remeasure(node: InnerNode): void {
-  node.height = Math.max(heightOf(node.left), heightOf(node.right)) + 1;
-  node.size = sizeOf(node.left) + sizeOf(node.right);
-}
-
-/** Height of the left subtree over the right one. */
-function leanOf(node: InnerNode): number {
-  return heightOf(node.left) - heightOf(node.right);
 }
