@@ -48,9 +48,10 @@ export async function startLocalnet(options: LocalnetOptions, blocks = 2n): Prom
   const network = generated.value;
   const processes = network.nodes.map((node) => spawnNode(node.home));
   const localnet = watch(network, processes, options.folder === undefined);
+  const settled = new AbortController();
   try {
     await Promise.race([
-      waitForHeight(network.nodes, blocks, START_TIMEOUT_MS),
+      waitForHeight(network.nodes, blocks, START_TIMEOUT_MS, settled.signal),
       localnet.failed.then((reason) => {
         throw new LocalnetError(reason);
       }),
@@ -61,6 +62,8 @@ export async function startLocalnet(options: LocalnetOptions, blocks = 2n): Prom
       // What went wrong first is what the user must see.
     });
     throw error;
+  } finally {
+    settled.abort();
   }
 }
 
@@ -120,10 +123,18 @@ export function addProvider(localnet: Localnet): void {
   localnet.add('provider', spawnAutond(args, join(folder, 'provider.log')));
 }
 
-/** Resolves when every node has a block at `height`. @throws LocalnetError that names the nodes that have not. */
-export async function waitForHeight(nodes: readonly NetworkNode[], height: bigint, timeoutMs: number): Promise<void> {
+/**
+ * Resolves when every node has a block at `height`, or `signal` says that nobody waits any more.
+ * @throws LocalnetError that names the nodes that have not.
+ */
+export async function waitForHeight(
+  nodes: readonly NetworkNode[],
+  height: bigint,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
   const waiting = new Set(nodes);
-  for (const deadline = Date.now() + timeoutMs; ; ) {
+  for (const deadline = Date.now() + timeoutMs; signal?.aborted !== true; ) {
     for (const node of [...waiting]) if ((await heightOf(node)) >= height) waiting.delete(node);
     if (waiting.size === 0) return;
     if (Date.now() > deadline)
