@@ -78,7 +78,7 @@ function checkVote(
   return decoded.ok ? ok(undefined) : err(`${title}: ${decoded.error}`);
 }
 
-function process(
+function judge(
   context: ProposalContext,
   payload: Uint8Array | undefined,
   proposedLastCommit: CommitInfo,
@@ -121,6 +121,6 @@ export const injection: Injection = {
     extended(context.state.store(POI_STORE), context.block.height, localLastCommit.votes)
       ? encodeInjection(localLastCommit)
       : undefined,
-  process,
+  process: judge,
   apply,
 };
