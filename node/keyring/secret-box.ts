@@ -69,5 +69,7 @@ export function unseal(sealed: SealedSecret, password: string, associated: Uint8
 function stretch(password: string, salt: Uint8Array, logN: number): Uint8Array {
   const n = 2 ** logN;
   // RFC 7914: 128 · r · (N + p) bytes and some.
-  return new Uint8Array(scryptSync(password.normalize('NFKC'), salt, 32, { N: n, r: 8, p: 1, maxmem: 1_200 * n + (1 << 20) }));
+  return new Uint8Array(
+    scryptSync(password.normalize('NFKC'), salt, 32, { N: n, r: 8, p: 1, maxmem: 1_200 * n + (1 << 20) }),
+  );
 }

@@ -65,10 +65,41 @@ test('a damaged key file is refused by the name of its field', async () => {
   expect(await refusal(other)).toBe('priv_key.value: expected 64 bytes (seed and public key), got 32');
 });
 
-test('the last-sign state is replaced as a whole', async () => {
-  const store = lastSignFile(join(folder, 'deep', 'state'));
+test('the last-sign state survives being closed, and only the newest counts', async () => {
+  const path = join(folder, 'deep', 'state');
+  const store = lastSignFile(path);
   expect(await store.load()).toBeUndefined();
-  await store.save(utf8('height 1'));
-  await store.save(utf8('height 2'));
-  expect(await lastSignFile(join(folder, 'deep', 'state')).load()).toEqual(utf8('height 2'));
+  for (let i = 1; i <= 5; i++) await store.save(utf8(`height ${i}`));
+  await store.close();
+  const again = lastSignFile(path);
+  expect(await again.load()).toEqual(utf8('height 5'));
+  await again.save(utf8('height 6'));
+  await again.close();
+  expect(await lastSignFile(path).load()).toEqual(utf8('height 6'));
+  expect(statSync(path).size).toBe(8_192);
+});
+
+test('a write that is cut anywhere leaves the state before it; a file without a good state is refused', async () => {
+  const path = join(folder, 'torn');
+  const store = lastSignFile(path);
+  await store.load();
+  await store.save(utf8('first'));
+  const before = readFileSync(path);
+  await store.save(utf8('second, longer'));
+  const after = readFileSync(path);
+  await store.close();
+  const changed = [...after.keys()].filter((at) => after[at] !== before[at]);
+  const from = changed[0] ?? 0;
+  const to = (changed.at(-1) ?? 0) + 1;
+  for (let cut = from; cut <= to; cut++) {
+    writeFileSync(path, Buffer.concat([after.subarray(0, cut), before.subarray(cut)]));
+    const read = await lastSignFile(path).load();
+    expect(read, `cut after ${cut} bytes`).toEqual(utf8(cut === to ? 'second, longer' : 'first'));
+  }
+  writeFileSync(
+    path,
+    after.map((byte, at) => (at % 4_096 === 13 ? byte ^ 1 : byte)),
+  );
+  await expect(lastSignFile(path).load()).rejects.toThrow(/is damaged: signing without it could sign twice/);
+  await expect(store.save(new Uint8Array(5_000))).rejects.toThrow(/5000 bytes exceed/);
 });
