@@ -33,9 +33,19 @@ export function spawnNode(home: string, args: readonly string[] = [], env: NodeJ
 
 /** Starts a command that runs until it is stopped. Its output is appended to the file. */
 export function spawnAutond(args: readonly string[], logFile: string, env: NodeJS.ProcessEnv = {}): NodeProcess {
+  return spawnScript(AUTOND, args, logFile, env);
+}
+
+/** The same for another program than autond. */
+export function spawnScript(
+  script: string,
+  args: readonly string[],
+  logFile: string,
+  env: NodeJS.ProcessEnv = {},
+): NodeProcess {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
-  const child: ChildProcess = spawn(process.execPath, [AUTOND, ...args], {
+  const child: ChildProcess = spawn(process.execPath, [script, ...args], {
     stdio: ['ignore', log, log],
     env: { ...process.env, ...env },
     // Ctrl-C in a terminal goes to the whole foreground group: the launcher passes it on, in its own order.

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { silentLogger } from '#core/ports/logger.ts';
 import { parseGasPrice } from '#node/client/amounts.ts';
 import { type ChainClient, createChainClient } from '#node/client/chain-client.ts';
@@ -90,10 +90,8 @@ async function request(chain: ChainClient, requester: Sender, provider: string, 
     .jobId;
 }
 
-/** Where the demonstration's picture goes: beside the homes, or where the newcomer stands. */
-function pictureFile(): string {
-  return join(process.cwd(), 'autonomy-demo.png');
-}
+/** Where the demonstration's picture goes. */
+const PICTURE = resolve('out', 'owl.png');
 
 /** A model registered, an inference paid, executed, executed again by every validator, and settled. */
 export const inferPicture: DemoStep = {
@@ -125,7 +123,8 @@ export const inferPicture: DemoStep = {
       throw new DemoError(`job ${job} should settle, but: ${(await queryJob(chain, job)).refundSentence}`);
     const picture = pictureOf(description, await queryOutput(chain, done));
     if (picture === undefined) throw new DemoError('the output should be a picture');
-    await writeFile(pictureFile(), pngOf(picture, PIXELS));
+    await mkdir(dirname(PICTURE), { recursive: true });
+    await writeFile(PICTURE, pngOf(picture, PIXELS));
     say('');
     for (const line of receiptLines(await readReceipt(chain, job))) say(line);
     const after = await queryPool(chain);
@@ -136,6 +135,6 @@ export const inferPicture: DemoStep = {
     );
     if (after.supply !== after.genesisSupply - after.burned + after.reminted)
       throw new DemoError('the supply should be genesis − burned + reminted');
-    say(`picture        ${pictureFile()}`);
+    say(`picture        ${PICTURE}`);
   },
 };

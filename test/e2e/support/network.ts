@@ -8,7 +8,7 @@ import { createRpcClient, type RpcClient } from '#node/client/rpc-client.ts';
 import type { ConfigValues } from '#node/config/config.ts';
 import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
 import { generateNetwork, type Network, type NetworkNode, type NetworkPlan } from '#node/localnet/network.ts';
-import { type NodeProcess, type ProcessExit, spawnNode } from '#node/localnet/node-process.ts';
+import { type NodeProcess, type ProcessExit, spawnNode, spawnScript } from '#node/localnet/node-process.ts';
 import { freePorts } from '#node/localnet/ports.ts';
 
 export interface TestNetworkOptions {
@@ -21,7 +21,8 @@ export interface TestNetworkOptions {
 /** One node of a test network: a real process, seen through its RPC and its log. */
 export interface TestNode extends NetworkNode {
   readonly rpc: RpcClient;
-  start(): void;
+  /** @param script a composition of a node in the place of `autond start`; its argument is the home folder. */
+  start(script?: string): void;
   running(): boolean;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<ProcessExit>;
@@ -92,8 +93,9 @@ function testNode(node: NetworkNode): TestNode {
   return {
     ...node,
     rpc,
-    start() {
-      process = spawnNode(node.home);
+    start(script) {
+      process =
+        script === undefined ? spawnNode(node.home) : spawnScript(script, [node.home], join(node.home, 'node.log'));
     },
     running: () => process !== undefined && process.exit() === undefined,
     async kill() {
