@@ -201,7 +201,7 @@ export function judge(state: EngineState, candidate: Candidate, out: Effects): v
 
 function blockContext({ block }: Candidate) {
   const { height, time, nextValidatorsHash, proposerAddress } = block.header;
-  return { height, time, nextValidatorsHash, proposerAddress, misbehavior: block.evidence.map(toMisbehavior) };
+  return { height, time, nextValidatorsHash, proposerAddress, misbehavior: block.evidence.flatMap(toMisbehavior) };
 }
 
 /** Lines 24–26, 30–32, 59. `undefined` is nil. */

@@ -172,7 +172,7 @@ export function finalizeRequest(block: Block, hash: Uint8Array, lastValidators: 
     time,
     nextValidatorsHash,
     proposerAddress,
-    misbehavior: block.evidence.map(toMisbehavior),
+    misbehavior: block.evidence.flatMap(toMisbehavior),
     txs: block.txs,
     decidedLastCommit: commitInfo(block.lastCommit, lastValidators),
     hash,

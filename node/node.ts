@@ -10,7 +10,7 @@ import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, ok, type Result } from '#core/result.ts';
-import { evidenceHash } from '#core/types/evidence.ts';
+import { evidenceId } from '#core/types/evidence.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { parseGenesis, toInitChain } from '#genesis/document.ts';
 import type { NetInfo } from '#rpc/backend.ts';
@@ -208,10 +208,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         catchingUp: () => executor === undefined || isBehind(executor, host),
         async submitEvidence(item) {
           if (executor === undefined) return err({ kind: 'unavailable', message: 'consensus is not running yet' });
-          const checked = evidence.check(executor.state.chain, [item]);
-          if (!checked.ok) return err({ kind: 'invalid', message: checked.error });
-          evidence.report(item.voteA, item.voteB);
-          return ok(evidenceHash([item]));
+          const added = await evidence.add(executor.state.chain, item);
+          return added.ok ? ok(evidenceId(item)) : err({ kind: 'invalid', message: added.error });
         },
       },
       logger,

@@ -1,8 +1,12 @@
+import { assertNever } from '../assert.ts';
 import { compare, equal } from '../bytes.ts';
 import { asInt64, asMessage, DecodeError, readFields } from '../codec/proto-reader.ts';
 import { ProtoWriter } from '../codec/proto-writer.ts';
+import { sha256 } from '../crypto/hash.ts';
 import { merkleRoot } from '../merkle.ts';
 import { blockIdKey } from './block-id.ts';
+import type { Height } from './brand.ts';
+import { attackId, encodeAttack, type LightClientAttackEvidence, readAttack } from './light-attack.ts';
 import { encodeTimestamp, readTimestamp, type Timestamp, ZERO_TIME } from './timestamp.ts';
 import { encodeVote, readVote, type Vote } from './vote.ts';
 
@@ -17,7 +21,7 @@ export interface DuplicateVoteEvidence {
   readonly timestamp: Timestamp;
 }
 
-export type Evidence = DuplicateVoteEvidence;
+export type Evidence = DuplicateVoteEvidence | LightClientAttackEvidence;
 
 /** tendermint.types.DuplicateVoteEvidence: the bytes that are hashed. */
 export function encodeDuplicateVote(evidence: DuplicateVoteEvidence): Uint8Array {
@@ -30,22 +34,47 @@ export function encodeDuplicateVote(evidence: DuplicateVoteEvidence): Uint8Array
     .finish();
 }
 
+/** The message of its kind: the bytes that are hashed. */
+function encodeKind(evidence: Evidence): Uint8Array {
+  switch (evidence.kind) {
+    case 'duplicate-vote':
+      return encodeDuplicateVote(evidence);
+    case 'light-client-attack':
+      return encodeAttack(evidence);
+    default:
+      return assertNever(evidence, 'evidence');
+  }
+}
+
 /** tendermint.types.Evidence: the oneof that travels in blocks. */
 export function encodeEvidence(evidence: Evidence): Uint8Array {
-  return new ProtoWriter().message(1, encodeDuplicateVote(evidence)).finish();
+  return new ProtoWriter().message(evidence.kind === 'duplicate-vote' ? 1 : 2, encodeKind(evidence)).finish();
 }
 
 /** `evidence_hash` of the header. */
 export function evidenceHash(list: readonly Evidence[]): Uint8Array {
-  return merkleRoot(list.map(encodeDuplicateVote));
+  return merkleRoot(list.map(encodeKind));
+}
+
+/** 32 bytes by which one piece of evidence is known (CometBFT's Evidence.Hash). */
+export function evidenceId(evidence: Evidence): Uint8Array {
+  return evidence.kind === 'duplicate-vote' ? sha256(encodeDuplicateVote(evidence)) : attackId(evidence);
+}
+
+/** The height whose validators are accused, and whose age counts. */
+export function evidenceHeight(evidence: Evidence): Height {
+  return evidence.kind === 'duplicate-vote' ? evidence.voteA.height : evidence.commonHeight;
 }
 
 /** @throws DecodeError also when the two votes do not contradict each other. */
 export function readEvidence(title: string, bytes: Uint8Array): Evidence {
-  const fields = readFields(title, bytes, { known: [1] });
+  const fields = readFields(title, bytes, { known: [1, 2] });
   const field = fields[0];
-  if (field === undefined) throw new DecodeError(`${title}: empty`);
-  return readDuplicateVote(`${title}.duplicate_vote_evidence`, asMessage(title, field));
+  if (field === undefined || fields.length > 1)
+    throw new DecodeError(`${title}: expected one kind of evidence, got ${fields.length}`);
+  return field.number === 1
+    ? readDuplicateVote(`${title}.duplicate_vote_evidence`, asMessage(title, field))
+    : readAttack(`${title}.light_client_attack_evidence`, asMessage(title, field));
 }
 
 function readDuplicateVote(title: string, bytes: Uint8Array): DuplicateVoteEvidence {
@@ -81,5 +110,5 @@ export function contradict(a: Vote, b: Vote): boolean {
 
 /** Canonical order of evidence within a pool and a block. */
 export function compareEvidence(a: Evidence, b: Evidence): number {
-  return compare(encodeDuplicateVote(a), encodeDuplicateVote(b));
+  return compare(encodeEvidence(a), encodeEvidence(b));
 }

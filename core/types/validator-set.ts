@@ -178,7 +178,8 @@ function clip(value: bigint): bigint {
   return value > MAX_INT64 ? MAX_INT64 : value < MIN_INT64 ? MIN_INT64 : value;
 }
 
-function byPowerThenAddress(a: Validator, b: Validator): number {
+/** The order of a set: by power descending, then address ascending. */
+export function byPowerThenAddress(a: Validator, b: Validator): number {
   if (a.power !== b.power) return a.power > b.power ? -1 : 1;
   return compare(a.address, b.address);
 }
@@ -260,22 +261,46 @@ export function readValidatorSet(title: string, bytes: Uint8Array): ValidatorSet
       throw new DecodeError(`${title}: more than ${LIMITS.maxValidators} validators`);
     else validators.push(readValidator(`${title}.validators[${validators.length}]`, inner));
   }
-  for (let i = 0; i < validators.length; i++) {
-    const here = validators[i] as Validator;
-    if (here.power <= 0n) throw new DecodeError(`${title}.validators[${i}]: power must be positive`);
-    if (i > 0 && byPowerThenAddress(validators[i - 1] as Validator, here) >= 0)
-      throw new DecodeError(
-        `${title}.validators[${i}]: out of order, expected power descending then address ascending`,
-      );
-  }
-  if (new Set(validators.map((validator) => toHex(validator.address))).size !== validators.length)
-    throw new DecodeError(`${title}: a validator occurs twice`);
-  const totalPower = sumPower(validators);
-  if (totalPower > LIMITS.maxTotalVotingPower)
-    throw new DecodeError(`${title}: total power ${totalPower} exceeds ${LIMITS.maxTotalVotingPower}`);
+  const checked = checkMembers(validators);
+  if (!checked.ok) throw new DecodeError(`${title}${checked.error}`);
+  const totalPower = checked.value;
   const member =
     proposer && validators.find((validator) => compare(validator.address, (proposer as Validator).address) === 0);
   if (validators.length > 0 && member === undefined)
     throw new DecodeError(`${title}.proposer: not a member of the set`);
   return { validators, totalPower, proposer: member };
+}
+
+/** The total power of a well-formed list of members; else what is wrong with it, to stand behind the set's name. */
+function checkMembers(validators: readonly Validator[]): Result<bigint, string> {
+  for (let i = 0; i < validators.length; i++) {
+    const here = validators[i] as Validator;
+    if (here.power <= 0n) return err(`.validators[${i}]: power must be positive`);
+    if (i > 0 && byPowerThenAddress(validators[i - 1] as Validator, here) >= 0)
+      return err(`.validators[${i}]: out of order, expected power descending then address ascending`);
+  }
+  if (new Set(validators.map((validator) => toHex(validator.address))).size !== validators.length)
+    return err(': a validator occurs twice');
+  const totalPower = sumPower(validators);
+  if (totalPower > LIMITS.maxTotalVotingPower)
+    return err(`: total power ${totalPower} exceeds ${LIMITS.maxTotalVotingPower}`);
+  return ok(totalPower);
+}
+
+/**
+ * The set of validators that an RPC lists. Its proposer is the one of the least priority, who has just been chosen
+ * (types/validator_set.go ValidatorSetFromExistingValidators); no hash covers it. The error says what is wrong with the list.
+ */
+export function validatorSetFrom(validators: readonly Validator[]): Result<ValidatorSet, string> {
+  if (validators.length > LIMITS.maxValidators)
+    return err(`validators: ${validators.length} exceed the limit of ${LIMITS.maxValidators}`);
+  const totalPower = checkMembers(validators);
+  if (!totalPower.ok) return err(`validators${totalPower.error}`);
+  let proposer = validators[0];
+  for (const validator of validators) {
+    if (proposer === undefined || validator.priority < proposer.priority) proposer = validator;
+    else if (validator.priority === proposer.priority && compare(validator.address, proposer.address) > 0)
+      proposer = validator;
+  }
+  return ok({ validators, totalPower: totalPower.value, proposer });
 }

@@ -2,20 +2,29 @@
 
 import type { ChainState } from '#consensus/chain-state.ts';
 import { isExpired, makeDuplicateVoteEvidence, verifyEvidence } from '#consensus/evidence.ts';
-import { compare, EMPTY, prefixEnd, toHex, u64be } from '#core/bytes.ts';
+import { EMPTY, equal, prefixEnd, toHex, u64be } from '#core/bytes.ts';
 import { decode } from '#core/codec/proto-reader.ts';
-import { sha256 } from '#core/crypto/hash.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
-import { contradict, type Evidence, encodeEvidence, readEvidence } from '#core/types/evidence.ts';
+import {
+  contradict,
+  type Evidence,
+  encodeEvidence,
+  evidenceHeight,
+  evidenceId,
+  readEvidence,
+} from '#core/types/evidence.ts';
+import type { SignedHeader } from '#core/types/light-block.ts';
 import type { Vote } from '#core/types/vote.ts';
 import { type BlockStore, type StateStore, storeKey } from './stores.ts';
 
 export interface EvidencePool {
   /** Two verified votes of one validator. Kept until their height is committed and its time known. */
   report(first: Vote, second: Vote): void;
+  /** Evidence from outside: verified, then kept for a block. The error says why not. */
+  add(state: ChainState, evidence: Evidence): Promise<Result<true, string>>;
   /** Evidence for the next block, oldest first, together at most `maxBytes`. */
   pending(state: ChainState, maxBytes: bigint): readonly Evidence[];
   /** Whether a block may contain this list after `state`. The error names the item. */
@@ -34,7 +43,7 @@ export function openEvidencePool(
 ): EvidencePool {
   const reports = new Map<string, readonly [Vote, Vote]>();
 
-  const keyOf = (item: Evidence) => [u64be(item.voteA.height), sha256(encodeEvidence(item))] as const;
+  const keyOf = (item: Evidence) => [u64be(evidenceHeight(item)), evidenceId(item)] as const;
 
   function context(state: ChainState, height: bigint) {
     const validators = stores.states.validators(height);
@@ -54,13 +63,27 @@ export function openEvidencePool(
   }
 
   function checkOne(state: ChainState, item: Evidence): Result<true, string> {
-    const height = item.voteA.height;
+    const height = evidenceHeight(item);
     if (kv.get(storeKey('committedEvidence', ...keyOf(item))) !== undefined)
       return err('evidence: already in an earlier block');
     const where = context(state, height);
     return where === undefined
       ? err(`evidence.height: nothing is known of height ${height}`)
-      : verifyEvidence(item, where);
+      : verifyEvidence(item, { ...where, trusted: trustedFor(state, item) });
+  }
+
+  /**
+   * What an attack's block is compared with. Only commits that blocks carry count, for they are the same on every node;
+   * the newest block's own commit is not. A block above the newest can only be convicted by its time.
+   */
+  function trustedFor(state: ChainState, item: Evidence): SignedHeader | undefined {
+    if (item.kind !== 'light-client-attack') return undefined;
+    const wanted = item.conflictingBlock.header.height;
+    const height = wanted > state.lastBlockHeight ? state.lastBlockHeight - 1n : wanted;
+    if (height >= state.lastBlockHeight) return undefined;
+    const header = stores.blocks.meta(height)?.header;
+    const commit = stores.blocks.commit(height);
+    return header && commit && { header, commit };
   }
 
   function* stored(): Iterable<readonly [Uint8Array, Evidence]> {
@@ -78,6 +101,13 @@ export function openEvidencePool(
       const key = `${first.height}:${first.round}:${first.type}:${toHex(first.validatorAddress)}`;
       if (!reports.has(key)) reports.set(key, [first, second]);
     },
+    async add(state, evidence) {
+      const checked = checkOne(state, evidence);
+      if (!checked.ok) return checked;
+      const key = storeKey('pendingEvidence', ...keyOf(evidence));
+      await kv.write([{ type: 'put', key, value: encodeEvidence(evidence) }], { sync: true });
+      return ok(true);
+    },
     pending(state, maxBytes) {
       const out: Evidence[] = [];
       let left = maxBytes;
@@ -93,9 +123,9 @@ export function openEvidencePool(
       for (const [i, item] of evidence.entries()) {
         const checked = checkOne(state, item);
         if (!checked.ok) return err(`evidence[${i}]: ${checked.error}`);
-        const bytes = encodeEvidence(item);
-        if (seen.some((other) => compare(other, bytes) === 0)) return err(`evidence[${i}]: occurs twice in the block`);
-        seen.push(bytes);
+        const id = evidenceId(item);
+        if (seen.some((other) => equal(other, id))) return err(`evidence[${i}]: occurs twice in the block`);
+        seen.push(id);
       }
       return ok(true);
     },
@@ -107,7 +137,7 @@ export function openEvidencePool(
       }
       const { params, lastBlockHeight, lastBlockTime } = state;
       for (const [key, item] of stored())
-        if (isExpired(params, lastBlockHeight, lastBlockTime, { height: item.voteA.height, time: item.timestamp }))
+        if (isExpired(params, lastBlockHeight, lastBlockTime, { height: evidenceHeight(item), time: item.timestamp }))
           ops.push({ type: 'del', key });
       for (const [name, [first, second]] of reports) {
         if (first.height > state.lastBlockHeight) continue;

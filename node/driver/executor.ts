@@ -343,7 +343,7 @@ class Runner implements Executor {
     const limit = maxTxBytes(chain.params, included, lastCommitSize);
     const prepared = app.prepareProposal({
       ...context,
-      misbehavior: included.map(toMisbehavior),
+      misbehavior: included.flatMap(toMisbehavior),
       maxTxBytes: limit,
       txs: txs.reap(limit, chain.params.block.maxGas),
     });

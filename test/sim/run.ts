@@ -206,9 +206,10 @@ class Simulation {
           this.appHash.committed(id, committed);
           this.highestRound = Math.max(this.highestRound, blocks.seenCommit(committed.block.header.height)?.round ?? 0);
           for (const item of committed.block.evidence)
-            this.punished.add(
-              `${item.voteA.height}/${item.voteA.round}/${item.voteA.type}/${item.voteA.validatorIndex}`,
-            );
+            if (item.kind === 'duplicate-vote')
+              this.punished.add(
+                `${item.voteA.height}/${item.voteA.round}/${item.voteA.type}/${item.voteA.validatorIndex}`,
+              );
           return this.validity.committed(id, committed, blocks);
         },
         onFailure: (node, error) => {

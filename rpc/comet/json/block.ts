@@ -1,33 +1,34 @@
+import { assertNever } from '#core/assert.ts';
 import type { Block } from '#core/types/block.ts';
-import type { Evidence } from '#core/types/evidence.ts';
+import type { DuplicateVoteEvidence, Evidence } from '#core/types/evidence.ts';
 import { formatTime } from '#core/types/timestamp.ts';
 import type { BlockMeta, BlockRecord, SignedHeader } from '../../backend.ts';
 import { commitJson, readCommitJson, readVoteJson, voteJson } from './commit.ts';
 import { blockIdJson, headerJson, readHeaderJson } from './header.ts';
-import {
-  asArray,
-  asBase64,
-  asInt64,
-  asObject,
-  asString,
-  asTime,
-  base64,
-  JsonError,
-  UnsupportedJsonError,
-} from './reader.ts';
+import { attackJson, readAttackJson } from './light.ts';
+import { asArray, asBase64, asInt64, asObject, asString, asTime, base64, JsonError } from './reader.ts';
 
 const DUPLICATE_VOTE = 'tendermint/DuplicateVoteEvidence';
+const LIGHT_CLIENT_ATTACK = 'tendermint/LightClientAttackEvidence';
 
 export function evidenceJson(evidence: Evidence) {
+  switch (evidence.kind) {
+    case 'duplicate-vote':
+      return { type: DUPLICATE_VOTE, value: duplicateVoteJson(evidence) };
+    case 'light-client-attack':
+      return { type: LIGHT_CLIENT_ATTACK, value: attackJson(evidence) };
+    default:
+      return assertNever(evidence, 'evidence');
+  }
+}
+
+function duplicateVoteJson(evidence: DuplicateVoteEvidence) {
   return {
-    type: DUPLICATE_VOTE,
-    value: {
-      vote_a: voteJson(evidence.voteA),
-      vote_b: voteJson(evidence.voteB),
-      total_voting_power: String(evidence.totalVotingPower),
-      validator_power: String(evidence.validatorPower),
-      timestamp: formatTime(evidence.timestamp),
-    },
+    vote_a: voteJson(evidence.voteA),
+    vote_b: voteJson(evidence.voteB),
+    total_voting_power: String(evidence.totalVotingPower),
+    validator_power: String(evidence.validatorPower),
+    timestamp: formatTime(evidence.timestamp),
   };
 }
 
@@ -35,10 +36,11 @@ export function evidenceJson(evidence: Evidence) {
 export function readEvidenceJson(title: string, value: unknown): Evidence {
   const object = asObject(title, value);
   const type = asString(`${title}.type`, object.type);
-  if (type === 'tendermint/LightClientAttackEvidence')
-    throw new UnsupportedJsonError(`${title}.type: ${type} is not supported, expected ${DUPLICATE_VOTE}`);
+  if (type === LIGHT_CLIENT_ATTACK) return readAttackJson(`${title}.value`, object.value);
   if (type !== DUPLICATE_VOTE)
-    throw new JsonError(`${title}.type: expected ${DUPLICATE_VOTE}, got ${JSON.stringify(type)}`);
+    throw new JsonError(
+      `${title}.type: expected ${DUPLICATE_VOTE} or ${LIGHT_CLIENT_ATTACK}, got ${JSON.stringify(type)}`,
+    );
   const inner = asObject(`${title}.value`, object.value);
   return {
     kind: 'duplicate-vote',

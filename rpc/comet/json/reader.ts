@@ -12,11 +12,6 @@ export class JsonError extends Error {
   override readonly name = 'JsonError';
 }
 
-/** Well-formed JSON of a kind that this chain does not have. */
-export class UnsupportedJsonError extends JsonError {
-  readonly code = 'unsupported';
-}
-
 /** Runs a reader and turns its refusal into a value whose error is the sentence. */
 export function readJson<T>(read: () => T): Result<T, string> {
   try {
