@@ -42,7 +42,9 @@ export interface DutiesDeps {
 export interface NodeDuties extends Duties {
   /** A block is committed and queryable: look for work. */
   committed(): void;
-  /** Resolves when no execution and no file is under way any more. What runs models may be closed meanwhile. */
+  /** Resolves when no execution and no file is under way. */
+  idle(): Promise<void>;
+  /** Begins nothing any more; resolves when all is {@link idle}. What runs models may be closed meanwhile. */
   close(): Promise<void>;
 }
 
@@ -104,9 +106,13 @@ class ValidatorDuties implements NodeDuties {
     });
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  async idle(): Promise<void> {
     while (this.#pending.size > 0) await Promise.allSettled([...this.#pending]);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.idle();
   }
 
   #author(job: bigint) {

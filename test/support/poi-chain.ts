@@ -219,6 +219,13 @@ export class PoiChain {
     return result;
   }
 
+  /** As a node answers it. */
+  rawQuery(path: string, request: Uint8Array): Result<Uint8Array, string> {
+    const answer = this.#table.queries.get(path)?.run(this.queryContext(), request);
+    if (answer === undefined) return { ok: false, error: `no query ${path}` };
+    return answer.ok ? answer : { ok: false, error: answer.error.message };
+  }
+
   query<Req extends DescMessage, Res extends DescMessage>(
     path: string,
     request: Req,
