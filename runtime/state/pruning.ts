@@ -82,6 +82,10 @@ class Batch {
   /** Records freed: leaves and pages. */
   freed = 0;
 
+  get size(): number {
+    return this.ops.length + this.waning.size;
+  }
+
   delete(key: Uint8Array): void {
     this.ops.push({ type: 'del', key });
   }
@@ -125,7 +129,7 @@ export class Pruner {
     const batch = new Batch();
     const before = this.#progress;
     let progress = before;
-    while (batch.ops.length + batch.waning.size < budget && (!progress.idle || progress.firstKept < target))
+    while (batch.size < budget && (!progress.idle || progress.firstKept < target))
       progress = progress.idle ? this.#begin(batch, progress) : this.#free(batch, progress, budget);
     const done = progress.idle && progress.firstKept >= target;
     if (progress === before) return { freed: 0, done };
@@ -158,10 +162,9 @@ export class Pruner {
       const id = key.join();
       const record = batch.gone.has(id) ? undefined : this.#kv.get(key);
       if (record === undefined) continue;
-      const left = Math.max(1, budget - batch.ops.length - batch.waning.size);
-      const end = Math.min(record.length, offset + left * ORPHAN_BYTES);
-      for (let at = offset; at < end; at += ORPHAN_BYTES) this.#freeBottom(batch, nodes, record, at);
-      if (end < record.length) return { firstKept, idle: false, offset: end };
+      let at = offset;
+      for (; at < record.length && batch.size < budget; at += ORPHAN_BYTES) this.#freeBottom(batch, nodes, record, at);
+      if (at < record.length) return { firstKept, idle: false, offset: at };
       batch.delete(key);
       batch.gone.add(id);
       return { firstKept, idle: !this.#hasOrphans(firstKept, name), offset: 0 };
