@@ -167,7 +167,8 @@ class Simulation {
       timeoutPrecommitMs: hasty ? 10 : 100,
       timeoutPrecommitDeltaMs: hasty ? 10 : 100,
       timeoutCommitMs: this.rng.pick([20, 200]),
-      skipTimeoutCommit: this.rng.chance(1 / 2),
+      // Alone it would decide height after height without any time passing.
+      skipTimeoutCommit: this.options.nodes > 1 && this.rng.chance(1 / 2),
     };
   }
 
