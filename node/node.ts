@@ -136,7 +136,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const wal = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
   closers.push(() => wal.close());
 
-  const signer = await openSigner(paths, parts);
+  const signer = await openSigner(paths, parts, closers);
   // The duties ask the application for work, and the application asks them what to say.
   let application: RuntimeApplication | undefined;
   const duties =
@@ -321,12 +321,14 @@ async function openStores(paths: HomePaths, config: NodeConfig, closers: Closers
 }
 
 /** `undefined`: no validator key, a node that follows. */
-async function openSigner(paths: HomePaths, parts: NodeParts): Promise<Signer | undefined> {
+async function openSigner(paths: HomePaths, parts: NodeParts, closers: Closers): Promise<Signer | undefined> {
   const key = await readValidatorKey(paths.validatorKey);
   if (key === undefined) return undefined;
+  const lastSign = lastSignFile(paths.validatorState);
+  closers.push(() => lastSign.close());
   const own = await openGuardedSigner(
     { publicKey: ed25519Key(key.publicKey), sign: (message) => key.sign(message) },
-    lastSignFile(paths.validatorState),
+    lastSign,
   );
   return parts.signer?.(own) ?? own;
 }

@@ -1,42 +1,33 @@
 import { Command, CommanderError } from 'commander';
-import { AppError } from '../client/chain-client.ts';
-import { RpcClientError } from '../client/rpc-client.ts';
-import { KeyFileError } from '../privval/key-files.ts';
-import { HomeLockedError } from '../storage/home-lock.ts';
-import { cometCommand } from './commands/comet.ts';
-import { creditsCommand } from './commands/credits.ts';
-import { inferenceCommand } from './commands/inference.ts';
-import { initCommand } from './commands/init.ts';
-import { keysCommand } from './commands/keys.ts';
-import { localnetCommand } from './commands/localnet.ts';
-import { modelCommand } from './commands/model.ts';
-import { providerCommand } from './commands/provider.ts';
-import { queryCommand } from './commands/query.ts';
-import { startCommand } from './commands/start.ts';
-import { statusCommand } from './commands/status.ts';
-import { txCommand } from './commands/tx.ts';
-import { versionCommand } from './commands/version.ts';
-import { CliError } from './context.ts';
 
-/** The whole command line. */
-export function createProgram(): Command {
+/**
+ * The commands in the order of the help text. Each is loaded when it is asked for: reading a key should not wait for
+ * the network's code, nor `status` for the compiler of models.
+ */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  init: async () => (await import('./commands/init.ts')).initCommand(),
+  start: async () => (await import('./commands/start.ts')).startCommand(),
+  localnet: async () => (await import('./commands/localnet.ts')).localnetCommand(),
+  keys: async () => (await import('./commands/keys.ts')).keysCommand(),
+  tx: async () => (await import('./commands/tx.ts')).txCommand(),
+  query: async () => (await import('./commands/query.ts')).queryCommand(),
+  credits: async () => (await import('./commands/credits.ts')).creditsCommand(),
+  model: async () => (await import('./commands/model.ts')).modelCommand(),
+  inference: async () => (await import('./commands/inference.ts')).inferenceCommand(),
+  provider: async () => (await import('./commands/provider.ts')).providerCommand(),
+  status: async () => (await import('./commands/status.ts')).statusCommand(),
+  comet: async () => (await import('./commands/comet.ts')).cometCommand(),
+  version: async () => (await import('./commands/version.ts')).versionCommand(),
+};
+
+/** The command line with the command `wanted`, or with all of them when there is no such command. */
+export async function createProgram(wanted?: string): Promise<Command> {
   const program = new Command('autond')
     .description('A node of the Autonomy chain, and its client')
     .showHelpAfterError('(autond --help lists what there is)')
-    .showSuggestionAfterError(true)
-    .addCommand(initCommand())
-    .addCommand(startCommand())
-    .addCommand(localnetCommand())
-    .addCommand(keysCommand())
-    .addCommand(txCommand())
-    .addCommand(queryCommand())
-    .addCommand(creditsCommand())
-    .addCommand(modelCommand())
-    .addCommand(inferenceCommand())
-    .addCommand(providerCommand())
-    .addCommand(statusCommand())
-    .addCommand(cometCommand())
-    .addCommand(versionCommand());
+    .showSuggestionAfterError(true);
+  const one = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? COMMANDS[wanted] : undefined;
+  for (const load of one === undefined ? Object.values(COMMANDS) : [one]) program.addCommand(await load());
   forEachCommand(program, (command) => command.exitOverride());
   return program;
 }
@@ -46,19 +37,23 @@ function forEachCommand(command: Command, visit: (command: Command) => void): vo
   for (const child of command.commands) forEachCommand(child, visit);
 }
 
-/** Errors whose message is written for the user; any other is a bug, and is shown with its stack. */
-const EXPECTED = [CliError, RpcClientError, AppError, KeyFileError, HomeLockedError];
+/** Names of errors whose message is written for the user; any other is a bug, and is shown with its stack. */
+const EXPECTED = new Set(['CliError', 'RpcClientError', 'AppError', 'KeyFileError']);
 
 /** Runs one command line. Answers the exit code: 0 done, 1 it failed, 2 it was not understood. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    const program = await createProgram(args.find((arg) => !arg.startsWith('-')));
+    await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const expected = EXPECTED.some((kind) => error instanceof kind);
-    const text = error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error);
-    process.stderr.write(`autond: ${text}\n`);
+    process.stderr.write(`autond: ${explain(error)}\n`);
     return 1;
   }
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return EXPECTED.has(error.name) ? error.message : (error.stack ?? error.message);
 }

@@ -31,7 +31,7 @@ export function homePaths(home: string): HomePaths {
     validatorKey: config('priv_validator_key.json'),
     dutyKey: config('duty_key.json'),
     duties: data('duties'),
-    validatorState: data('priv_validator_state.json'),
+    validatorState: data('priv_validator_state'),
     wal: data('cs.wal'),
     blockStore: data('blockstore.db'),
     state: data('state.db'),

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { AssertionError } from '#core/assert.ts';
+import type { Logger } from '#core/ports/logger.ts';
 import { type ConfigValues, type NodeConfig, parseConfig } from '../../config/config.ts';
 import { homePaths } from '../../config/home.ts';
 import { SETTINGS, type SettingValue } from '../../config/schema.ts';
 import { createLogger } from '../../logger.ts';
+import { type NodeOptions, type RunningNode, startNode } from '../../node.ts';
 import { CliError, homeOption, withOptions } from '../context.ts';
 import { programVersion } from './version.ts';
 
@@ -61,6 +64,17 @@ async function loadConfig(flags: Flags): Promise<NodeConfig> {
   return config.value;
 }
 
+async function start(options: NodeOptions, logger: Logger): Promise<RunningNode> {
+  try {
+    return await startNode(options, { logger });
+  } catch (error) {
+    // What a part says of a wrong home, a busy port or a damaged store is for the operator; a bug keeps its stack.
+    const isBug = [AssertionError, TypeError, ReferenceError].some((kind) => error instanceof kind);
+    if (isBug || !(error instanceof Error)) throw error;
+    throw new CliError(error.message, { cause: error });
+  }
+}
+
 export function startCommand(): Command {
   const command = new Command('start')
     .description('run the node')
@@ -74,11 +88,9 @@ export function startCommand(): Command {
   return withOptions(command, [homeOption()]).action(async (flags: Flags) => {
     const config = await loadConfig(flags);
     const logger = createLogger({ level: config.logLevel, format: config.logFormat });
-    // The other commands do without the network and the databases.
-    const { startNode } = await import('../../node.ts');
     const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
-    const node = await startNode({ home: flags.home, config, version: programVersion() }, { logger });
+    const node = await start({ home: flags.home, config, version: programVersion() }, logger);
     const reason = await Promise.race([stopped, node.failed.then((error) => ({ error }))]);
     if (typeof reason === 'string') logger.info('stopping', { signal: reason });
     await node.close();
