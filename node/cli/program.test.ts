@@ -1,0 +1,130 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { afterAll, expect, test } from 'vitest';
+import { createProgram } from './program.ts';
+
+const AUTOND = fileURLToPath(new URL('./autond.ts', import.meta.url));
+/** Processes start in a second each, also on a busy machine. */
+const SLOW = { timeout: 120_000 };
+const root = mkdtempSync(join(tmpdir(), 'autonomy-cli-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function autond(args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [AUTOND, ...args], { env: { ...process.env, ...env } });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  child.stdin.on('error', () => {
+    // A command that reads nothing may end before it is written to.
+  });
+  child.stdin.end(input);
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, out, err };
+}
+
+test('every command has a description, and no two flags of one collide', async () => {
+  const visit = (command: Command, path: string) => {
+    expect(command.description(), path).not.toBe('');
+    for (const child of command.commands) visit(child, `${path} ${child.name()}`);
+  };
+  // Building the program throws on colliding flags.
+  visit(await createProgram(), 'autond');
+});
+
+test('a wrong command or flag names the right one and exits 2', SLOW, async () => {
+  const command = await autond(['statsu']);
+  expect(command.code).toBe(2);
+  expect(command.err).toContain('Did you mean status?');
+  const flag = await autond(['start', '--hoem', 'x']);
+  expect(flag.code).toBe(2);
+  expect(flag.err).toContain('Did you mean --home?');
+  const choice = await autond(['status', '-o', 'yaml']);
+  expect(choice.code).toBe(2);
+  expect(choice.err).toContain('Allowed choices are text, json');
+  expect((await autond(['--help'])).code).toBe(0);
+});
+
+test('keys: made, shown, listed, exported, imported, recovered, deleted', SLOW, async () => {
+  const home = ['--home', join(root, 'keys'), '--keyring-backend', 'test'];
+  const made = await autond(['keys', 'add', 'alice', '-o', 'json', ...home]);
+  const alice = JSON.parse(made.out) as { address: string; mnemonic: string };
+  expect(alice.mnemonic.split(' ')).toHaveLength(24);
+  expect((await autond(['keys', 'show', 'alice', '-a', ...home])).out).toBe(`${alice.address}\n`);
+  const secret = (await autond(['keys', 'export', 'alice', '--unsafe', ...home])).out;
+  expect(secret).toMatch(/^[0-9a-f]{64}\n$/);
+  const imported = await autond(['keys', 'import', 'copy', '-o', 'json', ...home], secret);
+  expect(JSON.parse(imported.out)).toMatchObject({ address: alice.address });
+  const recovered = await autond(['keys', 'add', 'again', '--recover', '-o', 'json', ...home], `${alice.mnemonic}\n`);
+  expect(JSON.parse(recovered.out)).toMatchObject({ address: alice.address });
+  expect(recovered.out).not.toContain('mnemonic');
+  expect((await autond(['keys', 'delete', 'copy', '-y', ...home])).code).toBe(0);
+  const listed = JSON.parse((await autond(['keys', 'list', '-o', 'json', ...home])).out) as { name: string }[];
+  expect(listed.map((key) => key.name)).toEqual(['again', 'alice']);
+  const twice = await autond(['keys', 'add', 'alice', ...home]);
+  expect(twice).toMatchObject({ code: 1, err: expect.stringContaining('there is already a key alice') });
+  const nonsense = await autond(['keys', 'add', 'bob', '--recover', ...home], 'no such words in the list');
+  expect(nonsense).toMatchObject({ code: 1, err: expect.stringContaining('that is no mnemonic') });
+});
+
+test('keys of the file backend open with their password alone', SLOW, async () => {
+  const home = ['--home', join(root, 'sealed'), '--keyring-backend', 'file'];
+  const short = await autond(['keys', 'add', 'alice', ...home], 'short\n');
+  expect(short.err).toContain('at least 8 characters');
+  expect((await autond(['keys', 'add', 'alice', ...home], 'long enough\n')).code).toBe(0);
+  const wrong = await autond(['keys', 'export', 'alice', '--unsafe', ...home], 'not this one\n');
+  expect(wrong).toMatchObject({ code: 1, out: '', err: expect.stringContaining('wrong password') });
+  const right = await autond(['keys', 'export', 'alice', '--unsafe', ...home], '', { AUTOND_PASSWORD: 'long enough' });
+  expect(right.out).toMatch(/^[0-9a-f]{64}\n$/);
+});
+
+test('init makes a home once, and start explains what is wrong with one', SLOW, async () => {
+  const home = join(root, 'home');
+  const made = await autond(['init', 'first', '--chain-id', 'test-1', '--home', home]);
+  expect(made).toMatchObject({ code: 0 });
+  for (const file of [
+    'config/config.toml',
+    'config/genesis.json',
+    'config/node_key.json',
+    'config/priv_validator_key.json',
+  ])
+    expect(existsSync(join(home, file)), file).toBe(true);
+  const id = await autond(['comet', 'show-node-id', '--home', home]);
+  expect(made.out).toContain(id.out.trim());
+  expect(JSON.parse((await autond(['comet', 'show-validator', '--home', home])).out)).toHaveProperty('key');
+  expect((await autond(['init', 'first', '--home', home])).err).toContain('is there already');
+
+  const key = readFileSync(join(home, 'config/priv_validator_key.json'), 'utf8');
+  expect((await autond(['init', 'second', '--overwrite', '--home', home])).code).toBe(0);
+  expect(readFileSync(join(home, 'config/priv_validator_key.json'), 'utf8')).toBe(key);
+
+  const setting = await autond(['start', '--home', home, '--set', 'consensus.timeout_comit=1s']);
+  expect(setting).toMatchObject({ code: 1, err: expect.stringContaining('did you mean consensus.timeout_commit?') });
+  writeFileSync(join(home, 'config/genesis.json'), '{"chain_id": 5}');
+  const genesis = await autond(['start', '--home', home]);
+  expect(genesis).toMatchObject({ code: 1, err: expect.stringMatching(/genesis\.json: genesis/) });
+  expect(genesis.err).not.toMatch(/\n {4}at /);
+  const nowhere = await autond(['start', '--home', join(root, 'nowhere')]);
+  expect(nowhere).toMatchObject({ code: 1, err: expect.stringContaining('make a home with autond init') });
+});
+
+test('a node that is not there is named, without a stack', async () => {
+  const status = await autond(['status', '--node', 'http://127.0.0.1:1']);
+  expect(status).toMatchObject({ code: 1, out: '' });
+  expect(status.err).toMatch(/^autond: no answer from http:\/\/127\.0\.0\.1:1: is the node running\?/);
+});
