@@ -40,6 +40,8 @@ export interface TestChainOptions extends ApplicationOptions {
   readonly baseDenom?: string;
   readonly moduleState?: { readonly [module: string]: Json };
   readonly validators?: readonly ValidatorUpdate[];
+  /** First height with vote extensions; by default never. */
+  readonly extensionsFrom?: bigint;
   readonly verifier?: Verifier;
   readonly kv?: Kv;
 }
@@ -94,6 +96,7 @@ export async function startTestChain(options: TestChainOptions = {}): Promise<Te
     consensusParams: {
       ...DEFAULT_CONSENSUS_PARAMS,
       block: { maxBytes: DEFAULT_CONSENSUS_PARAMS.block.maxBytes, maxGas: options.maxGas ?? -1n },
+      abci: { voteExtensionsEnableHeight: options.extensionsFrom ?? 0n },
     },
     validators: options.validators ?? [],
     appStateBytes: utf8(JSON.stringify(appState)),

@@ -219,6 +219,16 @@ export class PoiChain {
     return result;
   }
 
+  /** `app_state`, as the modules export it. */
+  exported(): Record<string, Json> {
+    const out: Record<string, Json> = {};
+    for (const module of this.#table.modules) {
+      const json = module.exportGenesis?.(this.queryContext());
+      if (json !== undefined) out[module.name] = json;
+    }
+    return out;
+  }
+
   /** As a node answers it. */
   rawQuery(path: string, request: Uint8Array): Result<Uint8Array, string> {
     const answer = this.#table.queries.get(path)?.run(this.queryContext(), request);

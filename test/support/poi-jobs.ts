@@ -37,7 +37,7 @@ export const TRUTH: TestOutcome = { kind: 0, code: 0, output: utf8('a picture') 
 const echo = component(guest());
 
 export class JobDriver {
-  readonly chain: PoiChain;
+  chain: PoiChain;
   readonly initialBond = 1_000n;
   readonly boughtCredits: bigint;
   readonly #outcome: TestOutcome;
@@ -78,6 +78,12 @@ export class JobDriver {
     ]);
     for (const result of results) if (!result.ok) throw new Error(result.error.message);
     this.boughtCredits = this.credits();
+  }
+
+  /** The same people on another chain that holds the same state. */
+  over(chain: PoiChain): JobDriver {
+    this.chain = chain;
+    return this;
   }
 
   credits(): bigint {
