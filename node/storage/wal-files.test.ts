@@ -80,3 +80,14 @@ test('other files in the folder are left alone', async () => {
   expect(await again.read()).toEqual(utf8('a'));
   await again.close();
 });
+
+test('after a failure to write the log takes nothing more', async () => {
+  const folder = freshFolder();
+  const wal = await openWalFiles({ folder, rotateBytes: 1 });
+  await wal.append(utf8('a'));
+  await wal.sync();
+  rmSync(folder, { recursive: true });
+  await expect(wal.rotate()).rejects.toThrow(/cannot be written/);
+  await expect(wal.append(utf8('b'))).rejects.toThrow(/has failed before/);
+  await expect(wal.sync()).rejects.toThrow(/has failed before/);
+});

@@ -1,0 +1,67 @@
+/** What operators write and peers send to a node's outermost layer: a value or a sentence, never anything else. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { concat } from '#core/bytes.ts';
+import { parseCoins, parseGasPrice } from '#node/client/amounts.ts';
+import { parseListenAddress, parsePeers } from '#node/config/address.ts';
+import { parseConfig, renderConfig } from '#node/config/config.ts';
+import { parseDuration } from '#node/config/duration.ts';
+import { FrameReader, frame } from '#node/p2p/framing.ts';
+import { fuzzRuns } from './runs.ts';
+
+const LIMIT = 300;
+
+test('a direct stream of any bytes, cut anywhere, gives messages within the limit or one error', () => {
+  const piece = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: LIMIT }).map(frame),
+    fc.uint8Array({ maxLength: 40 }),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), fc.array(fc.nat(200), { minLength: 1 }), (pieces, cuts) => {
+      const stream = concat(...pieces);
+      const reader = new FrameReader(() => LIMIT);
+      let messages = 0;
+      for (let at = 0, turn = 0; at < stream.length; turn++) {
+        const size = 1 + (cuts[turn % cuts.length] ?? 0);
+        const result = reader.push(stream.subarray(at, at + size));
+        at += size;
+        if (!result.ok) {
+          expect(result.error).not.toBe('');
+          return;
+        }
+        for (const message of result.value) {
+          expect(message.length).toBeGreaterThan(0);
+          expect(message.length).toBeLessThanOrEqual(LIMIT);
+          messages += 1;
+        }
+      }
+      expect(messages).toBeLessThanOrEqual(stream.length);
+    }),
+    { numRuns: fuzzRuns() },
+  );
+});
+
+test('a configuration with any line damaged is read, or refused in a sentence', () => {
+  const lines = renderConfig({}).split('\n');
+  fc.assert(
+    fc.property(fc.nat(lines.length - 1), fc.string(), fc.boolean(), (at, text, replace) => {
+      const damaged = lines.with(at, replace ? text : `${lines[at]}${text}`).join('\n');
+      const result = parseConfig(damaged);
+      if (!result.ok) expect(result.error).not.toBe('');
+    }),
+    { numRuns: fuzzRuns(500) },
+  );
+});
+
+test('any text is an address, a duration, an amount or a refusal', () => {
+  const text = fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-z.:,@/[\]-]{0,40}$/));
+  fc.assert(
+    fc.property(text, (input) => {
+      for (const parse of [parseListenAddress, parsePeers, parseDuration, parseCoins, parseGasPrice]) {
+        const result = parse(input);
+        if (!result.ok) expect(result.error).not.toBe('');
+      }
+    }),
+    { numRuns: fuzzRuns() },
+  );
+});
