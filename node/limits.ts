@@ -36,6 +36,8 @@ export const NODE_LIMITS = {
   /** How often peers are told where this node stands, and how many of them each time. */
   statusIntervalMs: 100,
   statusFanout: 4,
+  /** Waiting transactions that a newly connected peer is told of. */
+  maxTxHandover: 5_000,
   /** Transactions whose check is running or waiting. */
   maxPendingChecks: 10_000,
   /** Child processes that run models for a validator's duties. */

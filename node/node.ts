@@ -264,7 +264,10 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   await host.start({
     message: (peer, bytes) => running.receive(peer, bytes),
     tx: (_peer, bytes) => mempool.receive(bytes),
-    connected: (peer) => running.addPeer(peer),
+    connected(peer) {
+      running.addPeer(peer);
+      for (const tx of mempool.list(NODE_LIMITS.maxTxHandover)) host.sendTx(peer, tx);
+    },
     disconnected: (peer) => running.removePeer(peer),
   });
   const server = await startRpc(config, backend, logger);

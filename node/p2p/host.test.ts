@@ -95,6 +95,24 @@ test('gossip reaches everybody along a line, direct messages the one they are fo
   ).toEqual(['n1', 'n3']);
 });
 
+test('a transaction handed to one peer reaches those behind him', async () => {
+  const a = await start(1);
+  const b = await start(2, { persistentPeers: [addressOf(a)] });
+  const c = await start(3, { persistentPeers: [addressOf(b)] });
+  await until(() => a.connected.has(b.host.id) && c.connected.has(b.host.id));
+  // Handed over anew, and different, until b's subscription has reached c: gossip knows nothing twice.
+  let serial = 0;
+  await vi.waitFor(
+    () => {
+      a.host.sendTx(b.host.id, utf8(`tx ${serial++}`));
+      expect(c.txs.length).toBeGreaterThan(0);
+    },
+    { timeout: 10_000, interval: 100 },
+  );
+  expect(b.txs).toContain(c.txs[0]);
+  expect(b.messages).toEqual([]);
+});
+
 test('large messages arrive whole and in order over the direct stream', async () => {
   const a = await start(1);
   const b = await start(2, { persistentPeers: [addressOf(a)] });

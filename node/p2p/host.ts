@@ -11,6 +11,7 @@ import { yamux } from '@libp2p/yamux';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
+import { concat } from '#core/bytes.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { formatListenAddress, type ListenAddress, type PeerAddress } from '../config/address.ts';
@@ -55,7 +56,10 @@ export interface P2pOptions {
 
 export interface P2pHost extends Transport {
   readonly id: PeerId;
+  /** Gossip to everybody. */
   publishTx(bytes: Uint8Array): void;
+  /** To one peer, who gossips it on when it is new to him. */
+  sendTx(peer: PeerId, bytes: Uint8Array): void;
   peers(): readonly ConnectedPeer[];
   /** Addresses that are listened on, once started. */
   listenAddresses(): readonly ListenAddress[];
@@ -75,9 +79,13 @@ interface PeerEntry {
 
 /** The field tag of a block response, the one message that may be as large as a block. */
 const BLOCK_RESPONSE_TAG = (6 << 3) | 2;
+/** Before a transaction on a direct stream: no consensus message begins with it. */
+const TX_TAG = (15 << 3) | 2;
 
-const frameLimit = (firstByte: number): number =>
-  firstByte === BLOCK_RESPONSE_TAG ? CONSENSUS_LIMITS.maxBlockResponseBytes : CONSENSUS_LIMITS.maxMessageBytes;
+function frameLimit(firstByte: number): number {
+  if (firstByte === BLOCK_RESPONSE_TAG) return CONSENSUS_LIMITS.maxBlockResponseBytes;
+  return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : CONSENSUS_LIMITS.maxMessageBytes;
+}
 
 /**
  * The peer-to-peer network: libp2p over TCP with noise and yamux. First delivery goes by gossipsub, whose messages are
@@ -127,8 +135,7 @@ export async function createP2pHost(
     return judge(from, data);
   }
 
-  async function validateTx(peer: Libp2pPeerId, data: Uint8Array): Promise<Verdict> {
-    const from = peer.toString();
+  async function validateTx(from: PeerId, data: Uint8Array): Promise<Verdict> {
     if (handlers === undefined || !guard.admitTx(from)) return IGNORE;
     if (data.length === 0 || data.length > NODE_LIMITS.maxGossipTxBytes) {
       const reason = `a transaction of ${data.length} bytes`;
@@ -138,6 +145,15 @@ export async function createP2pHost(
     const verdict = await handlers.tx(from, data);
     if (verdict.kind === 'reject') punish(from, verdict.reason);
     return verdict;
+  }
+
+  async function receiveDirect(peer: PeerId, message: Uint8Array): Promise<void> {
+    if (message[0] !== TX_TAG) {
+      await judge(peer, message);
+      return;
+    }
+    const tx = message.subarray(1);
+    if ((await validateTx(peer, tx)).kind === 'accept') publishTo(node, names.txTopic, tx, logger);
   }
 
   function readDirect(stream: Stream, connection: Connection): void {
@@ -151,7 +167,7 @@ export async function createP2pHost(
         return;
       }
       for (const message of messages.value)
-        judge(peer, message).catch((error: unknown) =>
+        receiveDirect(peer, message).catch((error: unknown) =>
           logger.error('handling a message failed', { peer, error: String(error) }),
         );
     });
@@ -224,6 +240,9 @@ export async function createP2pHost(
     send(peer, bytes) {
       entries.get(peer)?.sender?.send(bytes);
     },
+    sendTx(peer, bytes) {
+      entries.get(peer)?.sender?.send(concat(Uint8Array.of(TX_TAG), bytes));
+    },
     peers: () => describePeers(node, entries),
     listenAddresses: () =>
       node
@@ -237,7 +256,7 @@ export async function createP2pHost(
         toResult(await validateGossip(peer, message.data)),
       );
       pubsub.topicValidators.set(names.txTopic, async (peer, message) =>
-        toResult(await validateTx(peer, message.data)),
+        toResult(await validateTx(peer.toString(), message.data)),
       );
       await node.handle(names.directProtocol, readDirect, { maxInboundStreams: 4, maxOutboundStreams: 4 });
       node.addEventListener('peer:connect', (event) => onConnect(event.detail.toString()));

@@ -5,8 +5,12 @@ import { assertIsDeliverTxSuccess, type SignerData } from '@cosmjs/stargate';
 import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
 import { expect, test } from 'vitest';
 import { toBase64, utf8 } from '#core/bytes.ts';
+import { keyFromMnemonic } from '#core/crypto/keys.ts';
+import { signTx } from '#node/client/tx-builder.ts';
 import { spawnNode } from '#node/localnet/node-process.ts';
-import { blockFacts, createTestNetwork, type TestNode } from './support/network.ts';
+import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
+import { blockFacts, chainOf, createTestNetwork, type TestNode } from './support/network.ts';
 import { connectFaucet, connectWallet } from './support/wallet.ts';
 
 const autond = (...args: string[]) =>
@@ -117,6 +121,26 @@ test('what a client gets wrong is refused with its code, and changes nothing', a
 
   await node.waitForHeight((await node.height()) + 2n);
   expect(await faucet.client.getAllBalances(faucet.address)).toEqual(before);
+});
+
+test('a transaction given to a node without peers is in a block once it has some', async () => {
+  const net = await createTestNetwork({ validators: 1, fullNodes: 1 });
+  const [validator, lonely] = [net.node(0), net.node(1)];
+  lonely.start();
+  await lonely.waitForHeight(0n);
+  const key = keyFromMnemonic(net.network.faucet.mnemonic);
+  const { address } = net.network.faucet;
+  const send = pack(MsgSendSchema, {
+    fromAddress: address,
+    toAddress: address,
+    amount: [{ denom: 'uauton', amount: '1' }],
+  });
+  const content = { messages: [send], memo: '', fee: [], gasLimit: 200_000n };
+  const hash = await chainOf(lonely).broadcast(
+    signTx(content, { key, chainId: 'e2e', accountNumber: 0n, sequence: 0n }),
+  );
+  validator.start();
+  expect(await chainOf(lonely).waitForTx(hash, 60_000)).toMatchObject({ code: 0 });
 });
 
 test('a second process on one home is refused, and a busy port is named', async () => {
