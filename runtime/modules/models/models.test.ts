@@ -6,9 +6,10 @@ import { ModelSchema } from '#proto/gen/autonomy/models/v1/models_pb.ts';
 import * as q from '#proto/gen/autonomy/models/v1/query_pb.ts';
 import { MsgRegisterModelResponseSchema, MsgRegisterModelSchema } from '#proto/gen/autonomy/models/v1/tx_pb.ts';
 import { create, decodeStrict, type MessageInitShape } from '#proto/message.ts';
+import { unchecked } from '#test/support/components.ts';
 import { accountOf, action, CHAIN, PoiChain, text } from '#test/support/poi-chain.ts';
 import { component, guest, wat } from '#test/vm/wat.ts';
-import { wrapComponent } from '#vm/component.ts';
+
 import { EventLog } from '../../events.ts';
 import { gasMeter, OutOfGas } from '../../state/gas.ts';
 import { registerModel } from './handlers.ts';
@@ -87,7 +88,7 @@ describe('a registered model', () => {
   });
 });
 
-const core = (fields: string): Uint8Array => wrapComponent(wat(`(module ${fields})`));
+const core = (fields: string): Uint8Array => unchecked(wat(`(module ${fields})`));
 const REFUSALS: [string, MessageInitShape<typeof MsgRegisterModelSchema>, ModelsError, string][] = [
   ['a cut component', { component: echo.subarray(0, echo.length - 1) }, 'componentTemplate', 'template'],
   ['bytes behind it', { component: concat(echo, Uint8Array.of(0)) }, 'componentTemplate', 'template'],
@@ -101,7 +102,7 @@ const REFUSALS: [string, MessageInitShape<typeof MsgRegisterModelSchema>, Models
   ],
   ['a missing export', { component: core('(memory (export "memory") 1)') }, 'componentInterface', 'cabi_realloc'],
   ['no memory at all', { component: core('') }, 'componentInterface', 'memory'],
-  ['garbage inside', { component: wrapComponent(Uint8Array.of(1, 2, 3)) }, 'componentMalformed', ''],
+  ['garbage inside', { component: unchecked(Uint8Array.of(1, 2, 3)) }, 'componentMalformed', ''],
   ['more memory than allowed', { component: component(guest({ memory: '9 16' })) }, 'componentLimit', '9 pages'],
   ['more than 512 KiB', { component: new Uint8Array(512 * 1024 + 1) }, 'componentTooLarge', '524288'],
   ['no name', { name: '' }, 'badMetadata', 'name'],
