@@ -15,6 +15,7 @@ const NAMES = [
   'consensusParamsHash',
   'multistoreHash',
   'applyValidatorUpdates',
+  'verifyLight',
   'voteSignBytes',
   'canonicalVote',
   'merkleRoot',

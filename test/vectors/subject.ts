@@ -4,6 +4,7 @@
  * `code: 'unsupported'`.
  */
 export * from './subject-comet.ts';
+export * from './subject-light.ts';
 export * from './subject-onnx.ts';
 export * from './subject-store.ts';
 export * from './subject-tx.ts';

@@ -9,7 +9,7 @@ import {
   FLAG_NIL,
 } from '#core/types/commit.ts';
 import type { Proposal } from '#core/types/proposal.ts';
-import { formatTime } from '#core/types/timestamp.ts';
+import { formatTime, ZERO_TIME } from '#core/types/timestamp.ts';
 import { PRECOMMIT, PREVOTE, type Vote } from '#core/types/vote.ts';
 import { blockIdJson, readBlockIdJson } from './header.ts';
 import {
@@ -55,7 +55,8 @@ function readCommitSigJson(title: string, value: unknown): CommitSig {
   return {
     flag: readFlag(`${title}.block_id_flag`, object.block_id_flag),
     validatorAddress: asHex(`${title}.validator_address`, object.validator_address),
-    timestamp: asTime(`${title}.timestamp`, object.timestamp),
+    // Go reads null as its zero time: what an absent signature has.
+    timestamp: object.timestamp === null ? ZERO_TIME : asTime(`${title}.timestamp`, object.timestamp),
     signature: asBase64(`${title}.signature`, object.signature),
   };
 }
