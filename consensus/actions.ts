@@ -243,11 +243,18 @@ export function requestVote(
   const { height, round, chain } = state;
   const validatorAddress = defined(chain.validators.validators[validatorIndex], 'own validator').address;
   const vote = { type, height, round, blockId, validatorAddress, validatorIndex, extension };
-  // BFT time (spec consensus/bft-time.md): a vote's time is after the time of the block it may commit.
-  const block = state.locked?.candidate.block ?? state.candidate?.block;
+  // BFT time (spec consensus/bft-time.md): a vote's time is after the time of the block it may commit. Only a valid block
+  // has a time worth following: what any other says may lie years ahead, or beyond what a timestamp can say.
+  const proposed = state.candidate !== undefined && isValid(state, state.candidate) ? state.candidate : undefined;
+  const block = (state.locked?.candidate ?? proposed)?.block;
   const minTime = block === undefined ? ZERO_TIME : addMillis(block.header.time, 1n);
   const extend = type === PRECOMMIT && blockId.hash.length > 0 && extensionsEnabled(chain.params, height);
   ask(state, type === PREVOTE ? 'sign:prevote' : 'sign:precommit', { kind: 'sign-vote', vote, minTime, extend }, out);
+}
+
+/** Whether the rules and the application have found the block valid. */
+function isValid(state: EngineState, candidate: Candidate): boolean {
+  return state.verdicts.get(toHex(candidate.blockId.hash)) === 'valid';
 }
 
 /** Lines 49–50: a block is decided, whatever the round it was decided in. */
@@ -264,7 +271,7 @@ export function commitDecided(state: EngineState, out: Effects): void {
   const decided = defined(state.decided, 'decision');
   const candidate = defined(state.candidate, 'decided block');
   assert(isCandidate(candidate, decided.blockId), 'the collected block is the decided one');
-  if (state.verdicts.get(toHex(decided.blockId.hash)) !== 'valid') {
+  if (!isValid(state, candidate)) {
     const checked = validateBlock(state.chain, candidate.block, state.env.verifier);
     assert(checked.ok, `more than two thirds decided an invalid block: ${checked.ok ? '' : checked.error}`);
   }
