@@ -1,0 +1,97 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { concat, utf8 } from '#core/bytes.ts';
+import { toHeight, toRound } from '#core/types/brand.ts';
+import type { Input, WalRecord } from './input.ts';
+import { Kit } from './test-kit.ts';
+import { crc32c, decodeWal, encodeWalRecord, tailOfWal } from './wal-codec.ts';
+
+/** Records of every kind. */
+function records(): WalRecord[] {
+  const logs = [0, 1, 2, 3].map((self) => {
+    const kit = new Kit({ self, extensionsFrom: 1n }).fire('new-height');
+    const block = kit.state.candidate ?? kit.block('a');
+    const others = [0, 1, 2, 3].filter((index) => index !== self);
+    kit
+      .propose(block, 0)
+      .prevotes(0, block, ...others.slice(1))
+      .precommits(0, block, others[0] ?? 0);
+    return kit.logged;
+  });
+  const height = toHeight(1n);
+  const round = toRound(0);
+  const more: Input[] = [
+    { kind: 'txs-available', height },
+    { kind: 'prepared', height, round, txs: [utf8('a'), new Uint8Array(0)], evidence: [] },
+    { kind: 'sign-refused', height, round, what: 'precommit' },
+    { kind: 'timeout', height, round: toRound(3), step: 'precommit' },
+    { kind: 'processed', height, round, blockHash: new Uint8Array(32).fill(1), accept: false },
+  ];
+  const inputs = [...logs.flat(), ...more].filter((input) => input.kind !== 'committed');
+  return [...inputs.map((input) => ({ kind: 'input', input }) as const), { kind: 'end-height', height }];
+}
+
+function read(bytes: Uint8Array) {
+  const content = decodeWal(bytes);
+  if (!content.ok) throw new Error(content.error);
+  return content.value;
+}
+
+test('crc32c of the check string (RFC 3720 appendix B.4 polynomial)', () => {
+  expect(crc32c(utf8('123456789'))).toBe(0xe3069283);
+  expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
+});
+
+test('records of every kind survive', () => {
+  const all = records();
+  const kinds = new Set(all.map((record) => (record.kind === 'input' ? record.input.kind : record.kind)));
+  expect(kinds.size).toBe(13);
+  const bytes = concat(...all.map(encodeWalRecord));
+  expect(read(bytes)).toEqual({ records: all, length: bytes.length });
+});
+
+test('torn at every byte: the whole records before it remain, the rest is cut', () => {
+  const all = records();
+  const frames = all.map(encodeWalRecord);
+  const bytes = concat(...frames);
+  const ends = frames.map((_, i) => frames.slice(0, i + 1).reduce((sum, frame) => sum + frame.length, 0));
+  for (let length = 0; length < bytes.length; length++) {
+    const content = read(bytes.slice(0, length));
+    expect(content.records).toHaveLength(ends.filter((end) => end <= length).length);
+    expect(content.length).toBe(Math.max(0, ...ends.filter((end) => end <= length)));
+  }
+});
+
+test('a tail of zeros, as file systems leave it after a crash, is cut', () => {
+  const frames = records().map(encodeWalRecord);
+  const sound = concat(...frames);
+  expect(read(concat(sound, new Uint8Array(4096))).length).toBe(sound.length);
+});
+
+test('a flipped bit with sound records after it is corruption, and the error says where', () => {
+  const frames = records().slice(0, 6).map(encodeWalRecord);
+  const bytes = concat(...frames);
+  const last = frames.at(-1) as Uint8Array;
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: (bytes.length - last.length) * 8 - 1 }), (bit) => {
+      const damaged = bytes.slice();
+      damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
+      const content = decodeWal(damaged);
+      expect(content.ok).toBe(false);
+      if (!content.ok)
+        expect(content.error).toMatch(/^WAL: the record at byte \d+ is corrupt, but there is a sound one at byte \d+$/);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('any bytes are read or refused, never thrown on', () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => typeof decodeWal(bytes).ok === 'boolean'));
+});
+
+test('replay begins after the mark of the last ended height', () => {
+  const all = records();
+  const input = all[0] as WalRecord;
+  expect(tailOfWal([...all, input])).toEqual({ lastEnded: 1n, inputs: input.kind === 'input' ? [input.input] : [] });
+  expect(tailOfWal([]).lastEnded).toBeUndefined();
+});
