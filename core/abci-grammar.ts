@@ -118,12 +118,12 @@ function afterInfo(place: Place, lastBlockHeight: bigint): Place {
   return place.at === 'syncing' && place.chunks > 0 ? atHeight(lastBlockHeight + 1n, false) : place;
 }
 
-function inHeight(place: Place, call: Exclude<GrammarCall, { lastBlockHeight: bigint }> & { height: bigint }) {
+function inHeight(place: Place, call: Extract<GrammarCall, { readonly height: bigint }>): Place | string {
   // A recovery: the application is where it says.
   const now = place.at === 'start' && (place.told ?? 0n) > 0n ? atHeight((place.told ?? 0n) + 1n, false) : place;
   if (now.at !== 'height') return `${call.kind} of height ${call.height} ${where(now)}`;
   if (call.height !== now.height) return `${call.kind} of height ${call.height}: expected height ${now.height}`;
-  if (call.kind === 'finalize-block') return { at: 'decided', height: now.height } as const;
+  if (call.kind === 'finalize-block') return { at: 'decided', height: now.height };
   if (call.kind === 'verify-vote-extension') return { ...now, fresh: false };
   const round = inRound(now.round, call);
   return typeof round === 'string' ? round : { ...now, fresh: false, round };

@@ -35,6 +35,8 @@ export interface StrictOptions {
    * SDK). Messages inside it may not.
    */
   readonly unknown?: 'refuse' | 'non-critical';
+  /** Messages inside messages; {@link PROTO_LIMITS}.maxDepth by default. */
+  readonly maxDepth?: number;
   /** Given, the value of every Any is checked as the type it names, and a type that is not resolved is refused. */
   readonly resolveAny?: (typeUrl: string) => DescMessage | undefined;
 }
@@ -75,6 +77,7 @@ export function decodeStrict<D extends DescMessage>(
     checkMessage(schema, bytes, {
       path: options.title ?? schema.typeName,
       depth: 1,
+      maxDepth: options.maxDepth ?? PROTO_LIMITS.maxDepth,
       anyDepth: 0,
       allowNonCritical: options.unknown === 'non-critical',
       resolveAny: options.resolveAny,
@@ -102,6 +105,7 @@ class Refusal extends Error {}
 interface Place {
   readonly path: string;
   readonly depth: number;
+  readonly maxDepth: number;
   readonly anyDepth: number;
   readonly allowNonCritical: boolean;
   readonly resolveAny: ((typeUrl: string) => DescMessage | undefined) | undefined;
@@ -126,8 +130,7 @@ function fieldsOf(schema: DescMessage): Map<number, DescField> {
 
 function checkMessage(schema: DescMessage, bytes: Uint8Array, place: Place): void {
   const { path } = place;
-  if (place.depth > PROTO_LIMITS.maxDepth)
-    throw new Refusal(`${path}: nested deeper than ${PROTO_LIMITS.maxDepth} messages`);
+  if (place.depth > place.maxDepth) throw new Refusal(`${path}: nested deeper than ${place.maxDepth} messages`);
   const fields = fieldsOf(schema);
   let typeUrl = '';
   let anyValue: Uint8Array | undefined;
