@@ -16,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { vectorsRoot } from '#test/vectors/locate.ts';
-import { type Mutation, mutations, type NamedTest } from './mutations.ts';
+import type { Mutation, NamedTest } from './mutation.ts';
+import { mutations } from './mutations.ts';
 import { countReport, type VitestReport } from './stages.ts';
 
 /** `broken`: the test did not run to a verdict (no such test, a file that does not load, no end in time). */

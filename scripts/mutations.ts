@@ -3,21 +3,8 @@
  * named test must then fail. `search` must occur in the file exactly once, so that a mutation cannot go stale.
  */
 
-export interface NamedTest {
-  /** Project of vitest.config.ts. */
-  readonly project: 'unit' | 'vectors' | 'sim' | 'e2e' | 'fuzz';
-  readonly file: string;
-  /** Full name or a part of it; exactly the tests with it are run. */
-  readonly name: string;
-}
-
-export interface Mutation {
-  readonly name: string;
-  readonly file: string;
-  readonly search: string;
-  readonly replace: string;
-  readonly test: NamedTest;
-}
+import type { Mutation } from './mutation.ts';
+import { poiMutations } from './mutations-poi.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -31,4 +18,5 @@ export const mutations: readonly Mutation[] = [
       name: 'layers: consensus does not see the runtime',
     },
   },
+  ...poiMutations,
 ];
