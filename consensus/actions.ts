@@ -3,7 +3,13 @@ import { assert, defined } from '#core/assert.ts';
 import { EMPTY, equal, toHex } from '#core/bytes.ts';
 import { divCeilSafe } from '#core/int.ts';
 import { LIMITS } from '#core/limits.ts';
-import { type BlockId, equalPartSetHeader, NIL_BLOCK_ID, type PartSetHeader } from '#core/types/block-id.ts';
+import {
+  type BlockId,
+  blockIdKey,
+  equalPartSetHeader,
+  NIL_BLOCK_ID,
+  type PartSetHeader,
+} from '#core/types/block-id.ts';
 import type { Round } from '#core/types/brand.ts';
 import { EMPTY_COMMIT, toCommit } from '#core/types/commit.ts';
 import { extensionsEnabled, maxBlockBytes } from '#core/types/consensus-params.ts';
@@ -166,7 +172,7 @@ function expectedBlockId(state: EngineState, header: PartSetHeader): BlockId | u
 
 /** Lines 23, 29, 36: valid(v). First by the rules, then by the application, whose answer comes later. */
 export function judge(state: EngineState, candidate: Candidate, out: Effects): void {
-  const key = toHex(candidate.blockId.hash);
+  const key = blockIdKey(candidate.blockId);
   assert(!state.verdicts.has(key), 'a block is judged once');
   const { chain, lastCommit } = state;
   const { block } = candidate;
@@ -196,7 +202,7 @@ export function judge(state: EngineState, candidate: Candidate, out: Effects): v
     proposedLastCommit: commitInfo(block.lastCommit, chain.lastValidators),
   };
   const effect: Effect = { kind: 'process-proposal', round: state.round, request, evidence: block.evidence };
-  ask(state, `process:${key}`, effect, out);
+  ask(state, `process:${toHex(candidate.blockId.hash)}`, effect, out);
 }
 
 function blockContext({ block }: Candidate) {
@@ -254,7 +260,7 @@ export function requestVote(
 
 /** Whether the rules and the application have found the block valid. */
 function isValid(state: EngineState, candidate: Candidate): boolean {
-  return state.verdicts.get(toHex(candidate.blockId.hash)) === 'valid';
+  return state.verdicts.get(blockIdKey(candidate.blockId)) === 'valid';
 }
 
 /** Lines 49–50: a block is decided, whatever the round it was decided in. */

@@ -1,13 +1,13 @@
 /** What a validator with the right to propose may do to the others: none of it may stop them or split them. */
 import { expect, test } from 'vitest';
-import { utf8 } from '#core/bytes.ts';
-import { sha256 } from '#core/crypto/hash.ts';
 import { type Block, encodeBlock } from '#core/types/block.ts';
-import { type Commit, FLAG_COMMIT } from '#core/types/commit.ts';
+import { toHeight } from '#core/types/brand.ts';
+import type { Commit } from '#core/types/commit.ts';
 import { headerHash } from '#core/types/header.ts';
 import { createPartSet } from '#core/types/part-set.ts';
 import { parseTime } from '#core/types/timestamp.ts';
-import { PRECOMMIT, PREVOTE } from '#core/types/vote.ts';
+import { indexOfValidator, proposerOf } from '#core/types/validator-set.ts';
+import { PREVOTE } from '#core/types/vote.ts';
 import { decodePeerMessage, encodePeerMessage } from './messages.ts';
 import type { Candidate } from './state.ts';
 import { Kit, voteName } from './test-kit.ts';
@@ -27,4 +27,66 @@ test('a block from the end of time does not make the votes against it unreadable
     const read = decodePeerMessage(encodePeerMessage(message));
     expect(read.ok ? '' : read.error).toBe('');
   }
+});
+
+/** At height 2, whose blocks have a last commit: its height, round and block id are in the parts but not in the hash. */
+function atSecondHeight(): Kit {
+  const { validators } = new Kit({ self: -1 }).state.chain;
+  // Not the proposer of height 1, nor of the first two rounds of height 2.
+  const self = indexOfValidator(validators, proposerOf(validators, 3).address);
+  const kit = new Kit({ self }).fire('new-height');
+  const first = kit.block('first');
+  const others = othersOf(kit);
+  kit
+    .propose(first, 0)
+    .prevotes(0, first, ...others)
+    .precommits(0, first, ...others)
+    .fire('new-height');
+  expect(kit.state.height).toBe(2n);
+  return kit;
+}
+
+function othersOf(kit: Kit): number[] {
+  return [0, 1, 2, 3].filter((index) => index !== kit.options.self);
+}
+
+/** The same header, so the same hash; but the last commit speaks of another height. */
+function sameHash({ block }: Candidate): Candidate {
+  const lastCommit: Commit = { ...block.lastCommit, height: toHeight(9n) };
+  return candidateOf({ ...block, lastCommit });
+}
+
+test('an invalid block with the hash of a valid one does not make the valid one invalid', () => {
+  const kit = atSecondHeight();
+  const good = kit.block('good');
+  const bad = sameHash(good);
+  expect(bad.blockId.hash).toEqual(good.blockId.hash);
+  expect(bad.blockId.partSetHeader).not.toEqual(good.blockId.partSetHeader);
+  kit.propose(bad, 0);
+  expect(kit.ownVotes.at(-1)).toBe(voteName(PREVOTE, 0, undefined));
+  // The others were shown the valid one, and locked it.
+  const others = [0, 1, 2, 3].filter((index) => index !== kit.options.self);
+  kit
+    .prevotes(0, good, ...others)
+    .precommits(0, undefined, ...others)
+    .fire('precommit');
+  kit.propose(good, 1, 0);
+  expect(kit.ownVotes.at(-1)).toBe(voteName(PREVOTE, 1, good));
+});
+
+test('a valid block does not make an invalid one with the same hash valid', () => {
+  const kit = atSecondHeight();
+  const good = kit.block('good');
+  kit.propose(good, 0);
+  expect(kit.ownVotes.at(-1)).toBe(voteName(PREVOTE, 0, good));
+  const others = othersOf(kit);
+  for (let round = 0; round < 4; round++)
+    kit
+      .prevotes(round, undefined, ...others)
+      .precommits(round, undefined, ...others)
+      .fire('precommit');
+  // The same proposer's turn again.
+  const bad = sameHash(good);
+  kit.propose(bad, 4);
+  expect(kit.ownVotes.at(-1)).toBe(voteName(PREVOTE, 4, undefined));
 });

@@ -3,7 +3,7 @@
  * order until none fires.
  */
 import { equal, toHex } from '#core/bytes.ts';
-import { equalPartSetHeader, isNilBlockId } from '#core/types/block-id.ts';
+import { blockIdKey, equalPartSetHeader, isNilBlockId } from '#core/types/block-id.ts';
 import { NO_ROUND, toRound } from '#core/types/brand.ts';
 import {
   collect,
@@ -70,7 +70,7 @@ const prevoteProposal: Rule = (state, out) => {
   if (!isCandidate(candidate, proposal.blockId)) return false;
   const pol = proposal.polRound === NO_ROUND ? undefined : state.votes.prevotes(proposal.polRound).majority;
   if (proposal.polRound !== NO_ROUND && pol === undefined) return false;
-  const verdict = state.verdicts.get(toHex(proposal.blockId.hash));
+  const verdict = state.verdicts.get(blockIdKey(proposal.blockId));
   if (verdict === undefined) {
     judge(state, candidate, out);
     return true;
@@ -128,7 +128,7 @@ const polka: Rule = (state, out) => {
   const { candidate, round } = state;
   const majority = state.votes.prevotes(round).majority;
   if (majority === undefined || !isCandidate(candidate, majority) || state.valid?.round === round) return false;
-  const verdict = state.verdicts.get(toHex(majority.hash));
+  const verdict = state.verdicts.get(blockIdKey(majority));
   if (verdict === undefined) {
     judge(state, candidate, out);
     return true;

@@ -89,7 +89,10 @@ export interface EngineState {
   /** Of the height. `locked` and `valid` are the paper's lockedValue/lockedRound and validValue/validRound. */
   locked: Locked | undefined;
   valid: Locked | undefined;
-  /** By block hash in hex: is the block valid, by the rules and by the application? */
+  /**
+   * By {@link blockIdKey}: is the block valid, by the rules and by the application? The hash alone would not do: it leaves
+   * out the last commit's height, round and block id, so one hash may name a valid block and an invalid one.
+   */
   readonly verdicts: Map<string, 'asked' | 'valid' | 'invalid'>;
   nextProposal: VerifiedProposal | undefined;
   earlyParts: EarlyPart[];

@@ -5,7 +5,7 @@
 import { assert, assertNever, defined } from '#core/assert.ts';
 import { equal, toHex } from '#core/bytes.ts';
 import { encodeBlock } from '#core/types/block.ts';
-import { blockIdKey, isNilBlockId } from '#core/types/block-id.ts';
+import { blockHashPrefix, blockIdKey, isNilBlockId } from '#core/types/block-id.ts';
 import { NO_ROUND, toRound } from '#core/types/brand.ts';
 import { EMPTY_COMMIT, toCommit } from '#core/types/commit.ts';
 import { extensionsEnabled, maxBlockBytes } from '#core/types/consensus-params.ts';
@@ -209,10 +209,12 @@ function onPrepared(state: EngineState, input: Extract<Input, { kind: 'prepared'
 }
 
 function onProcessed(state: EngineState, input: Extract<Input, { kind: 'processed' }>): boolean {
-  const key = toHex(input.blockHash);
-  if (input.height !== state.height || !state.awaiting.delete(`process:${key}`)) return false;
-  assert(state.verdicts.get(key) === 'asked', 'the verdict was asked for');
-  state.verdicts.set(key, input.accept ? 'valid' : 'invalid');
+  if (input.height !== state.height || !state.awaiting.delete(`process:${toHex(input.blockHash)}`)) return false;
+  // The application sees only what the hash covers, once the rules have passed: its verdict is for all that bear it.
+  const prefix = blockHashPrefix(input.blockHash);
+  const asked = [...state.verdicts].filter(([key, verdict]) => verdict === 'asked' && key.startsWith(prefix));
+  assert(asked.length > 0, 'the verdict was asked for');
+  for (const [key] of asked) state.verdicts.set(key, input.accept ? 'valid' : 'invalid');
   return true;
 }
 

@@ -39,7 +39,12 @@ export function equalBlockId(a: BlockId, b: BlockId): boolean {
  * which decides the order of the two votes of an evidence: nil first (`/` precedes every hex digit).
  */
 export function blockIdKey(id: BlockId): string {
-  return `${toHexUpper(id.hash)}/${toHexUpper(encodePartSetHeader(id.partSetHeader))}`;
+  return `${blockHashPrefix(id.hash)}${toHexUpper(encodePartSetHeader(id.partSetHeader))}`;
+}
+
+/** What the keys of all block ids with this hash begin with, and no others. */
+export function blockHashPrefix(hash: Uint8Array): string {
+  return `${toHexUpper(hash)}/`;
 }
 
 export function encodePartSetHeader(header: PartSetHeader): Uint8Array {
