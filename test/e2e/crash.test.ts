@@ -6,15 +6,18 @@ import { blockFacts, createTestNetwork, type LogLine, type TestNode, until } fro
 /** Of the victims and moments; print it with a failure and put it here to see the same again. */
 const SEED = Number(process.env.AUTONOMY_CRASH_SEED ?? 20_261_127);
 const KILLS = 20;
-/** So many of them after a WAL append whose height was not committed yet. */
+/** So many of them between a synced WAL append and the commit of its height. */
 const BETWEEN_APPEND_AND_COMMIT = 5;
 const MOST_KILLS = 40;
 const VALIDATORS = 4;
 
-/** Whether the log stops after something was appended to the WAL and before the block of that height was committed. */
+/**
+ * Whether the process died after it had appended to the WAL and synced it, and before the block of that height was
+ * committed: with a vote or a proposal of its own on disk that a restart must not contradict.
+ */
 function diedInHeight(lines: readonly LogLine[]): boolean {
-  const last = lines.findLast((line) => line.msg === 'wal append' || line.msg === 'committed block');
-  return last?.msg === 'wal append';
+  const last = lines.findLast((line) => line.msg === 'wal sync' || line.msg === 'committed block');
+  return last?.msg === 'wal sync';
 }
 
 async function expectAgreement(nodes: readonly TestNode[], to: bigint): Promise<void> {

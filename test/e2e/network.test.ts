@@ -7,7 +7,6 @@ import { expect, test } from 'vitest';
 import { toBase64, utf8 } from '#core/bytes.ts';
 import { keyFromMnemonic } from '#core/crypto/keys.ts';
 import { signTx } from '#node/client/tx-builder.ts';
-import { spawnNode } from '#node/localnet/node-process.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { blockFacts, chainOf, createTestNetwork, type TestNode } from './support/network.ts';
@@ -165,9 +164,9 @@ test('a second process on one home is refused, and a busy port is named', async 
 test('a node stops with 0 on SIGTERM and SIGINT, also while it waits for its peers', async () => {
   const net = await createTestNetwork({ validators: 4 });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const process = spawnNode(net.node(0).home);
-    await net.node(0).waitForHeight(0n);
-    process.kill(signal);
-    expect(await process.exited).toEqual({ code: 0, signal: undefined });
+    const node = net.node(0);
+    node.start();
+    await node.waitForHeight(0n);
+    expect(await node.stop(signal)).toEqual({ code: 0, signal: undefined });
   }
 });

@@ -26,8 +26,7 @@ export interface TestNode extends NetworkNode {
   running(): boolean;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<ProcessExit>;
-  /** SIGTERM. */
-  stop(): Promise<ProcessExit>;
+  stop(signal?: 'SIGTERM' | 'SIGINT'): Promise<ProcessExit>;
   height(): Promise<bigint>;
   waitForHeight(height: bigint, timeoutMs?: number): Promise<void>;
   /** The JSON lines of its log since the process began. */
@@ -102,8 +101,8 @@ function testNode(node: NetworkNode): TestNode {
       process?.kill('SIGKILL');
       return ended();
     },
-    async stop() {
-      process?.kill('SIGTERM');
+    async stop(signal = 'SIGTERM') {
+      process?.kill(signal);
       return ended();
     },
     height: () => heightOf(node),
