@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_amino_amino } from "../../../amino/amino_pb.ts";
 import type { Input, Output } from "./bank_pb.ts";
 import { file_cosmos_bank_v1beta1_bank } from "./bank_pb.ts";
 import type { Coin } from "../../base/v1beta1/coin_pb.ts";
@@ -14,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cosmos/bank/v1beta1/tx.proto.
  */
 export const file_cosmos_bank_v1beta1_tx: GenFile = /*@__PURE__*/
-  fileDesc("Chxjb3Ntb3MvYmFuay92MWJldGExL3R4LnByb3RvEhNjb3Ntb3MuYmFuay52MWJldGExIl4KB01zZ1NlbmQSFAoMZnJvbV9hZGRyZXNzGAEgASgJEhIKCnRvX2FkZHJlc3MYAiABKAkSKQoGYW1vdW50GAMgAygLMhkuY29zbW9zLmJhc2UudjFiZXRhMS5Db2luIhEKD01zZ1NlbmRSZXNwb25zZSJoCgxNc2dNdWx0aVNlbmQSKgoGaW5wdXRzGAEgAygLMhouY29zbW9zLmJhbmsudjFiZXRhMS5JbnB1dBIsCgdvdXRwdXRzGAIgAygLMhsuY29zbW9zLmJhbmsudjFiZXRhMS5PdXRwdXQiFgoUTXNnTXVsdGlTZW5kUmVzcG9uc2UyrAEKA01zZxJKCgRTZW5kEhwuY29zbW9zLmJhbmsudjFiZXRhMS5Nc2dTZW5kGiQuY29zbW9zLmJhbmsudjFiZXRhMS5Nc2dTZW5kUmVzcG9uc2USWQoJTXVsdGlTZW5kEiEuY29zbW9zLmJhbmsudjFiZXRhMS5Nc2dNdWx0aVNlbmQaKS5jb3Ntb3MuYmFuay52MWJldGExLk1zZ011bHRpU2VuZFJlc3BvbnNlYgZwcm90bzM", [file_cosmos_bank_v1beta1_bank, file_cosmos_base_v1beta1_coin]);
+  fileDesc("Chxjb3Ntb3MvYmFuay92MWJldGExL3R4LnByb3RvEhNjb3Ntb3MuYmFuay52MWJldGExIo8BCgdNc2dTZW5kEhQKDGZyb21fYWRkcmVzcxgBIAEoCRISCgp0b19hZGRyZXNzGAIgASgJEkEKBmFtb3VudBgDIAMoCzIZLmNvc21vcy5iYXNlLnYxYmV0YTEuQ29pbkIWmuewKgxsZWdhY3lfY29pbnOo57AqAToXiuewKhJjb3Ntb3Mtc2RrL01zZ1NlbmQiEQoPTXNnU2VuZFJlc3BvbnNlIpQBCgxNc2dNdWx0aVNlbmQSMQoGaW5wdXRzGAEgAygLMhouY29zbW9zLmJhbmsudjFiZXRhMS5JbnB1dEIFqOewKgESMwoHb3V0cHV0cxgCIAMoCzIbLmNvc21vcy5iYW5rLnYxYmV0YTEuT3V0cHV0QgWo57AqATociuewKhdjb3Ntb3Mtc2RrL01zZ011bHRpU2VuZCIWChRNc2dNdWx0aVNlbmRSZXNwb25zZTKsAQoDTXNnEkoKBFNlbmQSHC5jb3Ntb3MuYmFuay52MWJldGExLk1zZ1NlbmQaJC5jb3Ntb3MuYmFuay52MWJldGExLk1zZ1NlbmRSZXNwb25zZRJZCglNdWx0aVNlbmQSIS5jb3Ntb3MuYmFuay52MWJldGExLk1zZ011bHRpU2VuZBopLmNvc21vcy5iYW5rLnYxYmV0YTEuTXNnTXVsdGlTZW5kUmVzcG9uc2ViBnByb3RvMw", [file_amino_amino, file_cosmos_bank_v1beta1_bank, file_cosmos_base_v1beta1_coin]);
 
 /**
  * @generated from message cosmos.bank.v1beta1.MsgSend
