@@ -4,6 +4,15 @@ export const RUNTIME_LIMITS = {
   maxMessages: 100,
   /** Largest gas limit of a transaction: types/tx.go MaxGasWanted = 2^63 − 1. */
   maxGasWanted: 0x7fffffffffffffffn,
+  /** Gas of one simulation or query: the most that a client may make this node compute for nothing. */
+  maxQueryGas: 100_000_000n,
+  /** Keys inside one multisig key, and how deep such keys may stand in each other. */
+  maxMultisigKeys: 64,
+  maxMultisigDepth: 4,
+  /** Bytes of an encoded public key. */
+  maxPubKeyBytes: 8_192,
+  /** Signatures that this node has found good and need not check again; the oldest are forgotten first. */
+  maxKnownSignatures: 65_536,
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
   /** Formatted addresses kept for reuse. */
@@ -43,6 +52,18 @@ export const STATE_LIMITS = {
   pruneBudget: 1000,
   /** Leaves that an iteration looks up at once, at most. */
   scanBatch: 256,
+  /** Height of a balanced tree of 2^32 leaves, and then some. */
+  treeHeight: 64,
+  /** Bytes of a snapshot's chunk: it has to fit into one message between peers. */
+  snapshotChunkBytes: 4 * 1024 * 1024,
+  /** Chunks of one snapshot: 256 GiB of state. */
+  snapshotChunks: 65_536,
+  /** Bytes of one entry in a snapshot. */
+  snapshotItemBytes: 64 * 1024 * 1024,
+  /** Nodes that an export reads before it lets others have their turn. */
+  snapshotSlice: 256,
+  /** Entries deleted at once when an import is discarded. */
+  wipeBatch: 10_000,
   /** A store's name: one length byte in database keys. */
   storeNameBytes: 64,
   keyBytes: 65_535,

@@ -9,6 +9,23 @@ export interface Verifier {
   secp256k1(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
+/** One secp256k1 signature to verify. */
+export interface SignatureCheck {
+  /** 33 bytes, compressed. */
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  /** 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/**
+ * Verifies many secp256k1 signatures away from the caller's thread, with the verdicts of {@link Verifier}. Answers in the
+ * order of the calls. A false or a failure says nothing: the caller then verifies by itself.
+ */
+export interface BatchVerifier {
+  secp256k1(checks: readonly SignatureCheck[]): Promise<readonly boolean[]>;
+}
+
 /** Verifies by the type of a consensus key. */
 export function verifySignature(
   verifier: Verifier,

@@ -25,10 +25,10 @@ import {
 import { ledgerOf, sendCoins } from '../modules/bank/ledger.ts';
 import type { GasMeter } from '../state/gas.ts';
 import type { KvWriter, StateWriter } from '../state/kv-view.ts';
-import { type AccountKey, addressOfKey, readAccountKey } from './account-key.ts';
-import type { DecodedTx } from './decode.ts';
+import { type AccountKey, addressOfKey, countKeys, readAccountKey } from './account-key.ts';
+import type { DecodedTx, TxTypes } from './decode.ts';
 import { type Signers, signersOf } from './signers.ts';
-import { verifySignature } from './verify.ts';
+import { signatureParts, verifySignature } from './verify.ts';
 
 /**
  * `check`: into the mempool; `recheck`: still in it after a block; `propose`: into a proposal; `deliver`: in a block;
@@ -46,6 +46,7 @@ export interface AnteContext {
   readonly height: bigint;
   readonly chain: ChainParams;
   readonly mode: TxMode;
+  readonly types: TxTypes;
   readonly verifier: Verifier;
   /** Node-local, for mode `check` alone. */
   readonly minGasPrices: readonly DecCoin[];
@@ -168,6 +169,14 @@ function isEnough(fee: readonly Coin[], gasLimit: bigint, prices: readonly DecCo
   );
 }
 
+interface SignerEntry {
+  readonly account: Account;
+  /** Undefined in a simulation without a key. */
+  readonly key: AccountKey | undefined;
+  readonly info: SignerInfo;
+  readonly signature: Uint8Array;
+}
+
 /** Public keys, signatures and sequences of all signers. */
 function checkSigners(
   context: AnteContext,
@@ -176,8 +185,8 @@ function checkSigners(
   signers: Signers,
   auth: KvWriter,
 ): Result<void> {
-  if (BigInt(signers.all.length) > params.txSigLimit)
-    return failSdk('maxSignaturesExceeded', `signatures: ${signers.all.length}, limit: ${params.txSigLimit}`);
+  const entries: SignerEntry[] = [];
+  let keys = 0;
   for (const [i, address] of signers.all.entries()) {
     const info = tx.authInfo.signerInfos[i];
     const signature = tx.raw.signatures[i];
@@ -186,32 +195,33 @@ function checkSigners(
     const account = getAccount(auth, address);
     if (account === undefined)
       return failSdk('unknownAddress', `account ${formatAddress(context.chain, address)} does not exist`);
-    const checked = checkSigner(context, tx, params, { account, info, signature });
+    const key = keyOf(context, account, info);
+    if (!key.ok) return key;
+    keys += key.value === undefined ? 1 : countKeys(key.value);
+    entries.push({ account, key: key.value, info, signature });
+  }
+  if (BigInt(keys) > params.txSigLimit)
+    return failSdk('maxSignaturesExceeded', `signatures: ${keys}, limit: ${params.txSigLimit}`);
+  for (const entry of entries) {
+    const checked = checkSigner(context, tx, params, entry);
     if (!checked.ok) return checked;
     setAccount(auth, checked.value);
   }
   return ok(undefined);
 }
 
-interface SignerEntry {
-  readonly account: Account;
-  readonly info: SignerInfo;
-  readonly signature: Uint8Array;
-}
-
 /** The account as it is after the signature: key set, sequence raised. */
 function checkSigner(context: AnteContext, tx: DecodedTx, params: AuthParams, entry: SignerEntry): Result<Account> {
-  const { account, info, signature } = entry;
-  const key = keyOf(context, account, info);
-  if (!key.ok) return key;
-  context.gas.consume(params.sigVerifyCostSecp256k1, 'ante verify: secp256k1');
+  const { account, key, info, signature } = entry;
+  const charged = chargeSignature(context, params, entry);
+  if (!charged.ok) return charged;
   if (info.sequence !== account.sequence)
     return failSdk('wrongSequence', `account sequence mismatch, expected ${account.sequence}, got ${info.sequence}`);
   if (context.mode !== 'simulate' && context.mode !== 'recheck') {
-    if (key.value === undefined) return failSdk('invalidPubKey', 'no public key');
+    if (key === undefined) return failSdk('invalidPubKey', 'no public key');
     const { accountNumber, sequence } = account;
-    const signed = { key: key.value, info, signature, accountNumber, sequence };
-    const valid = verifySignature(context.verifier, tx, context.chain.chainId, signed);
+    const signing = { tx, types: context.types, chainId: context.chain.chainId };
+    const valid = verifySignature(context.verifier, signing, { key, info, signature, accountNumber, sequence });
     if (!valid.ok) return valid;
   }
   const text = formatAddress(context.chain, account.address);
@@ -220,6 +230,31 @@ function checkSigner(context: AnteContext, tx: DecodedTx, params: AuthParams, en
   // A simulation's key may be made up: it is not kept.
   const keep = context.mode === 'simulate' ? account.pubKey : (account.pubKey ?? pickKey(info));
   return ok({ ...account, pubKey: keep, sequence: account.sequence + 1n });
+}
+
+/** x/auth/ante SigGasConsumeDecorator: each single signature costs the same. A simulation pays for the threshold. */
+function chargeSignature(
+  context: AnteContext,
+  params: AuthParams,
+  { key, info, signature }: SignerEntry,
+): Result<void> {
+  let count = 1;
+  if (context.mode === 'simulate' && (key?.kind !== 'multisig' || info.modeInfo?.sum.case !== 'multi')) {
+    count = key === undefined ? 1 : leastSignatures(key);
+  } else if (key !== undefined) {
+    const parts = signatureParts(key, info.modeInfo, signature);
+    if (!parts.ok) return parts;
+    count = parts.value.length;
+  }
+  for (let i = 0; i < count; i++) context.gas.consume(params.sigVerifyCostSecp256k1, 'ante verify: secp256k1');
+  return ok(undefined);
+}
+
+/** Single signatures that the cheapest way to sign takes, when every nested key takes its own threshold. */
+function leastSignatures(key: AccountKey): number {
+  if (key.kind !== 'multisig') return 1;
+  const costs = key.keys.map(leastSignatures).sort((a, b) => a - b);
+  return costs.slice(0, key.threshold).reduce((sum, cost) => sum + cost, 0);
 }
 
 function pickKey(info: SignerInfo): Account['pubKey'] {
@@ -242,7 +277,10 @@ function keyOf(context: AnteContext, account: Account, info: SignerInfo): Result
   const key = readAccountKey(any);
   if (!key.ok) return key;
   const sent = info.publicKey;
-  const differs = sent !== undefined && account.pubKey !== undefined && !equal(sent.value, account.pubKey.value);
+  const differs =
+    sent !== undefined &&
+    account.pubKey !== undefined &&
+    (sent.typeUrl !== account.pubKey.typeUrl || !equal(sent.value, account.pubKey.value));
   if (!simulate && (differs || !equal(addressOfKey(key.value), account.address)))
     return failSdk('invalidPubKey', `pubKey does not match signer address ${text}`);
   return key;

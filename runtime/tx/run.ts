@@ -108,6 +108,7 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
         height: environment.block.height,
         chain: environment.chain,
         mode,
+        types: environment.table,
         verifier: environment.verifier,
         minGasPrices: environment.minGasPrices,
       },

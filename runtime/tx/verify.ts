@@ -1,13 +1,20 @@
-/** Verifying signatures in SIGN_MODE_DIRECT: the rule that the ante checks apply, and a whole transaction outside a chain. */
+/**
+ * Verifying signatures: what one signer's public key, mode and signature bytes claim, as a list of single signatures over
+ * sign bytes; the rule that the ante checks apply; and a whole transaction outside a chain.
+ */
+import { assertNever } from '#core/assert.ts';
 import { equal } from '#core/bytes.ts';
-import type { Verifier } from '#core/ports/crypto.ts';
+import type { SignatureCheck, Verifier } from '#core/ports/crypto.ts';
 import { ok, type Result } from '#core/result.ts';
+import { MultiSignatureSchema } from '#proto/gen/cosmos/crypto/multisig/v1beta1/multisig_pb.ts';
 import { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.ts';
-import type { SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
+import type { ModeInfo, ModeInfo_Multi, SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
+import { decodeStrict } from '#proto/message.ts';
 import type { ChainParams } from '../context.ts';
 import { failSdk } from '../errors.ts';
-import { type AccountKey, addressOfKey, readAccountKey } from './account-key.ts';
-import type { DecodedTx } from './decode.ts';
+import { type AccountKey, addressOfKey, type MultisigKey, readAccountKey, type SimpleKey } from './account-key.ts';
+import { aminoSignBytes } from './amino-json.ts';
+import type { DecodedTx, TxTypes } from './decode.ts';
 import { directSignBytes } from './sign-bytes.ts';
 import { signersOf } from './signers.ts';
 
@@ -16,28 +23,128 @@ export interface SignatureEntry {
   readonly info: SignerInfo;
   readonly signature: Uint8Array;
   readonly accountNumber: bigint;
-  /** The account's sequence; for the error's text. */
+  /** The account's sequence. */
   readonly sequence: bigint;
 }
 
-/** Whether `entry.signature` is the key's, over the transaction's own bytes. */
-export function verifySignature(
-  verifier: Verifier,
-  tx: DecodedTx,
-  chainId: string,
-  entry: SignatureEntry,
-): Result<void> {
-  const { sum } = entry.info.modeInfo ?? { sum: { case: undefined } };
-  if (sum.case === 'multi') return failSdk('notSupported', 'multisignatures are not supported');
-  if (sum.case !== 'single') return failSdk('invalidSignerInfo', 'mode_info: missing');
-  if (sum.value.mode !== SignMode.DIRECT)
-    return failSdk('notSupported', `sign mode ${sum.value.mode}: expected DIRECT (${SignMode.DIRECT})`);
-  const message = directSignBytes(tx.raw, chainId, entry.accountNumber);
-  if (verifier.secp256k1(entry.key.bytes, message, entry.signature)) return ok(undefined);
+interface SigningContext {
+  readonly tx: DecodedTx;
+  readonly types: Pick<TxTypes, 'resolveAny'>;
+  readonly chainId: string;
+}
+
+/** A part of a signature that one simple key made. */
+interface Part {
+  readonly key: SimpleKey;
+  readonly mode: SignMode;
+  readonly signature: Uint8Array;
+}
+
+/** Sign bytes by mode, each made once. */
+function signBytesOf({ tx, types, chainId }: SigningContext, entry: SignatureEntry) {
+  const known = new Map<SignMode, Result<Uint8Array>>();
+  const { accountNumber, sequence } = entry;
+  const make = (mode: SignMode): Result<Uint8Array> => {
+    if (mode === SignMode.DIRECT) return ok(directSignBytes(tx.raw, chainId, accountNumber));
+    if (mode === SignMode.LEGACY_AMINO_JSON) return aminoSignBytes(tx, types, { chainId, accountNumber, sequence });
+    return failSdk(
+      'notSupported',
+      `sign mode ${mode}: expected DIRECT (${SignMode.DIRECT}) or LEGACY_AMINO_JSON (${SignMode.LEGACY_AMINO_JSON})`,
+    );
+  };
+  return (mode: SignMode): Result<Uint8Array> => {
+    const bytes = known.get(mode) ?? make(mode);
+    known.set(mode, bytes);
+    return bytes;
+  };
+}
+
+/** What must be verified for `entry` to be its key's signature. Failure: it is not even well-formed. */
+export function signatureChecks(context: SigningContext, entry: SignatureEntry): Result<readonly SignatureCheck[]> {
+  const parts = signatureParts(entry.key, entry.info.modeInfo, entry.signature);
+  if (!parts.ok) return parts;
+  const signBytes = signBytesOf(context, entry);
+  const checks: SignatureCheck[] = [];
+  for (const { key, mode, signature } of parts.value) {
+    const message = signBytes(mode);
+    if (!message.ok) return message;
+    checks.push({ publicKey: key.bytes, message: message.value, signature });
+  }
+  return ok(checks);
+}
+
+export function signatureParts(
+  key: AccountKey,
+  modeInfo: ModeInfo | undefined,
+  signature: Uint8Array,
+): Result<readonly Part[]> {
+  const sum = modeInfo?.sum;
+  switch (key.kind) {
+    case 'secp256k1':
+      if (sum?.case !== 'single') return failSdk('invalidSignerInfo', 'mode_info: expected single, for a simple key');
+      return ok([{ key, mode: sum.value.mode, signature }]);
+    case 'multisig':
+      if (sum?.case !== 'multi') return failSdk('invalidSignerInfo', 'mode_info: expected multi, for a multisig key');
+      return multisigParts(key, sum.value, signature);
+    default:
+      return assertNever(key, 'account key');
+  }
+}
+
+/** crypto/keys/multisig/multisig.go VerifyMultisignature: the n-th set bit's key made the n-th signature. */
+function multisigParts(key: MultisigKey, info: ModeInfo_Multi, signature: Uint8Array): Result<readonly Part[]> {
+  const { keys, threshold } = key;
+  const signed = signedBits(info, keys.length);
+  if (!signed.ok) return signed;
+  const decoded = decodeStrict(MultiSignatureSchema, signature);
+  if (!decoded.ok) return failSdk('unauthorized', `multisignature: ${decoded.error}`);
+  const { signatures } = decoded.value;
+  const counts = [signed.value.length, info.modeInfos.length, signatures.length];
+  if (counts.some((count) => count !== counts[0]))
+    return failSdk(
+      'unauthorized',
+      `multisignature: ${counts.join(', ')} bits, modes, signatures; expected as many of each`,
+    );
+  if (signatures.length < threshold)
+    return failSdk('unauthorized', `multisignature: ${signatures.length} signatures, expected at least ${threshold}`);
+  const parts: Part[] = [];
+  for (const [n, at] of signed.value.entries()) {
+    const one = keys[at];
+    const bytes = signatures[n];
+    if (one === undefined || bytes === undefined) return failSdk('unauthorized', 'multisignature: incomplete');
+    const inner = signatureParts(one, info.modeInfos[n], bytes);
+    if (!inner.ok) return inner;
+    parts.push(...inner.value);
+  }
+  return ok(parts);
+}
+
+/** Indices of the keys that signed. The compact bit array has one bit a key, the first in the highest bit of a byte. */
+function signedBits({ bitarray }: ModeInfo_Multi, keys: number): Result<readonly number[]> {
+  if (bitarray === undefined) return failSdk('invalidSignerInfo', 'mode_info.multi.bitarray: missing');
+  const { extraBitsStored: extra, elems } = bitarray;
+  const count = extra === 0 ? elems.length * 8 : (elems.length - 1) * 8 + extra;
+  if (extra > 7 || count !== keys)
+    return failSdk('unauthorized', `multisignature: bit array of ${count} bits, expected ${keys}, one a key`);
+  const signed: number[] = [];
+  for (let i = 0; i < elems.length * 8; i++) {
+    if (((elems[i >>> 3] ?? 0) & (0x80 >>> (i & 7))) === 0) continue;
+    if (i >= keys) return failSdk('unauthorized', 'multisignature: a bit is set that stands for no key');
+    signed.push(i);
+  }
+  return ok(signed);
+}
+
+/** Whether `entry.signature` is the key's, over this transaction. */
+export function verifySignature(verifier: Verifier, context: SigningContext, entry: SignatureEntry): Result<void> {
+  const checks = signatureChecks(context, entry);
+  if (!checks.ok) return checks;
+  if (checks.value.every(({ publicKey, message, signature }) => verifier.secp256k1(publicKey, message, signature)))
+    return ok(undefined);
   return failSdk(
     'unauthorized',
     `signature verification failed; please verify account number (${entry.accountNumber}), ` +
-      `sequence (${entry.sequence}) and chain-id (${chainId})`,
+      `sequence (${entry.sequence}) and chain-id (${context.chainId})`,
   );
 }
 
@@ -55,6 +162,7 @@ export function verifySingleSignerTx(
   tx: DecodedTx,
   chain: ChainParams,
   expected: ExpectedSigner,
+  types: Pick<TxTypes, 'resolveAny'>,
 ): Result<void> {
   const signers = signersOf(tx, chain);
   if (!signers.ok) return signers;
@@ -73,5 +181,6 @@ export function verifySingleSignerTx(
   if (!equal(addressOfKey(key.value), address)) return failSdk('invalidPubKey', 'pubKey does not match signer address');
   if (info.sequence !== sequence)
     return failSdk('wrongSequence', `account sequence mismatch, expected ${sequence}, got ${info.sequence}`);
-  return verifySignature(verifier, tx, chain.chainId, { key: key.value, info, signature, accountNumber, sequence });
+  const signing = { tx, types, chainId: chain.chainId };
+  return verifySignature(verifier, signing, { key: key.value, info, signature, accountNumber, sequence });
 }

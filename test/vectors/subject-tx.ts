@@ -10,6 +10,7 @@ import {
 import { slip10 as derive, type Slip10Curve } from '#core/crypto/slip10.ts';
 import { pureVerifier } from '#core/crypto/verify.ts';
 import { moduleTable } from '#runtime/module-table.ts';
+import { aminoSignBytes as aminoSignBytesOf } from '#runtime/tx/amino-json.ts';
 import { type DecodedTx, decodeTx as decode } from '#runtime/tx/decode.ts';
 import { directSignBytes as signBytesOf } from '#runtime/tx/sign-bytes.ts';
 import { verifySingleSignerTx } from '#runtime/tx/verify.ts';
@@ -82,7 +83,7 @@ export function verifyTx(txRaw: Uint8Array, options: VerifyTxOptions): boolean {
   const tx = decodeTx(txRaw);
   return PREFIXES.some(
     (bech32Prefix) =>
-      verifySingleSignerTx(pureVerifier, tx, { chainId, bech32Prefix, baseDenom: 'uauton' }, expected).ok,
+      verifySingleSignerTx(pureVerifier, tx, { chainId, bech32Prefix, baseDenom: 'uauton' }, expected, table).ok,
   );
 }
 
@@ -95,7 +96,14 @@ export function directSignBytes(
   return signBytesOf({ bodyBytes: body, authInfoBytes: authInfo }, chainId, BigInt(accountNumber));
 }
 
-/** Amino signing is not served yet. */
-export function aminoSignBytes(): never {
-  throw Object.assign(new Error('SIGN_MODE_LEGACY_AMINO_JSON is not supported'), { code: 'unsupported' });
+/** @throws Error when the transaction does not decode, or cannot be shown in this form. */
+export function aminoSignBytes(
+  txRaw: Uint8Array,
+  signer: { readonly chainId: string; readonly accountNumber: number | bigint; readonly sequence: number | bigint },
+): Uint8Array {
+  const { chainId, accountNumber, sequence } = signer;
+  const data = { chainId, accountNumber: BigInt(accountNumber), sequence: BigInt(sequence) };
+  const bytes = aminoSignBytesOf(decodeTx(txRaw), table, data);
+  if (!bytes.ok) throw new Error(bytes.error.message);
+  return bytes.value;
 }

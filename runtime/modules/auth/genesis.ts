@@ -2,7 +2,7 @@
 import { fromBase64, toBase64 } from '#core/bytes.ts';
 import { MAX_UINT64, maxBig } from '#core/int.ts';
 import type { Result } from '#core/result.ts';
-import { encode } from '#proto/message.ts';
+import { pack, typeUrlOf } from '#proto/message.ts';
 import { formatAddress, moduleAddress, parseAddress } from '../../address.ts';
 import type { GenesisContext, QueryContext } from '../../context.ts';
 import {
@@ -17,9 +17,10 @@ import {
   readJson,
   root,
 } from '../../json.ts';
+import { RUNTIME_LIMITS } from '../../limits.ts';
 import type { Json } from '../../module.ts';
 import type { KvWriter } from '../../state/kv-view.ts';
-import { readAccountKey, SECP256K1_KEY } from '../../tx/account-key.ts';
+import { type AccountKey, MULTISIG_KEY, readAccountKey, SECP256K1_KEY } from '../../tx/account-key.ts';
 import {
   type Account,
   AUTH_STORE,
@@ -35,7 +36,8 @@ import {
 
 const BASE = '/cosmos.auth.v1beta1.BaseAccount';
 const MODULE = '/cosmos.auth.v1beta1.ModuleAccount';
-const KEY = `/${SECP256K1_KEY.typeName}`;
+const KEY = typeUrlOf(SECP256K1_KEY);
+const MULTISIG = typeUrlOf(MULTISIG_KEY);
 
 export function initAuth(context: GenesisContext, json: Json | undefined): Result<void, string> {
   return readJson(() => {
@@ -99,21 +101,33 @@ function readBase(context: GenesisContext, field: JsonField, extra: readonly '@t
   const fields = asObject(field, [...BASE_FIELDS, ...extra]);
   return {
     address: asParsed(fields.address, (text, title) => parseAddress(context.chain, text, title)),
-    pubKey: isAbsent(fields.pub_key) ? undefined : readKey(fields.pub_key),
+    pubKey: isAbsent(fields.pub_key) ? undefined : readStoredKey(fields.pub_key),
     accountNumber: isAbsent(fields.account_number) ? 0n : asInteger(fields.account_number, 0n, MAX_UINT64),
     sequence: isAbsent(fields.sequence) ? 0n : asInteger(fields.sequence, 0n, MAX_UINT64),
     module: undefined,
   };
 }
 
-function readKey(field: JsonField): StoredKey {
-  const fields = asObject(field, ['@type', 'key']);
-  const type = asString(fields['@type']);
-  if (type !== KEY) throw new JsonError(`${field.path}.@type: expected ${KEY}, got ${type}`);
-  const value = encode(SECP256K1_KEY, { key: fromBase64(asString(fields.key), fields.key.path) });
-  const key = readAccountKey({ typeUrl: type, value });
+function readStoredKey(field: JsonField): StoredKey {
+  const stored = readKey(field, 1);
+  const key = readAccountKey(stored);
   if (!key.ok) throw new JsonError(`${field.path}: ${key.error.message}`);
-  return { typeUrl: type, value };
+  return stored;
+}
+
+function readKey(field: JsonField, depth: number): StoredKey {
+  const type = asString(asObject(field, ['@type', 'key', 'threshold', 'public_keys'])['@type']);
+  if (type === KEY) {
+    const fields = asObject(field, ['@type', 'key']);
+    return pack(SECP256K1_KEY, { key: fromBase64(asString(fields.key), fields.key.path) });
+  }
+  if (type !== MULTISIG) throw new JsonError(`${field.path}.@type: expected ${KEY} or ${MULTISIG}, got ${type}`);
+  if (depth > RUNTIME_LIMITS.maxMultisigDepth) throw new JsonError(`${field.path}: nested too deep`);
+  const fields = asObject(field, ['@type', 'threshold', 'public_keys']);
+  return pack(MULTISIG_KEY, {
+    threshold: Number(asInteger(fields.threshold, 1n, BigInt(RUNTIME_LIMITS.maxMultisigKeys))),
+    publicKeys: asArrayOrEmpty(fields.public_keys).map((one) => ({ ...readKey(one, depth + 1) })),
+  });
 }
 
 export function exportAuth(context: QueryContext): Json {
@@ -145,5 +159,11 @@ function exportAccount(context: QueryContext, account: Account): Json {
 
 function exportKey(stored: StoredKey): Json {
   const key = readAccountKey(stored);
-  return key.ok ? { '@type': stored.typeUrl, key: toBase64(key.value.bytes) } : null;
+  return key.ok ? keyJson(key.value) : null;
+}
+
+function keyJson(key: AccountKey): Json {
+  return key.kind === 'multisig'
+    ? { '@type': MULTISIG, threshold: key.threshold, public_keys: key.keys.map(keyJson) }
+    : { '@type': KEY, key: toBase64(key.bytes) };
 }

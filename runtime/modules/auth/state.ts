@@ -3,6 +3,7 @@ import { assert } from '#core/assert.ts';
 import { utf8 } from '#core/bytes.ts';
 import { asBytes, asMessage, asString, asUint64, readFields } from '#core/codec/proto-reader.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
+import { RUNTIME_LIMITS } from '../../limits.ts';
 import { bytesKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
 import { index, indexedMap, item, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
@@ -33,7 +34,7 @@ type Stored = Omit<Account, 'address'>;
 const KIND_BASE = 1;
 const KIND_MODULE = 2;
 const MAX_STORED_TEXT = 256;
-const MAX_STORED_KEY = 4096;
+const MAX_STORED_KEY = RUNTIME_LIMITS.maxPubKeyBytes;
 
 const accountValue: ValueCodec<Stored> = {
   encode({ accountNumber, sequence: next, pubKey, module }) {
