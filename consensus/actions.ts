@@ -11,10 +11,10 @@ import {
   type PartSetHeader,
 } from '#core/types/block-id.ts';
 import type { Round } from '#core/types/brand.ts';
-import { EMPTY_COMMIT, toCommit } from '#core/types/commit.ts';
+import { type Commit, EMPTY_COMMIT, sigBlockId, toCommit } from '#core/types/commit.ts';
 import { extensionsEnabled, maxBlockBytes } from '#core/types/consensus-params.ts';
 import { headerHash } from '#core/types/header.ts';
-import { addMillis, ZERO_TIME } from '#core/types/timestamp.ts';
+import { addMillis, compareTime, ZERO_TIME } from '#core/types/timestamp.ts';
 import { validatorSetHash } from '#core/types/validator-set.ts';
 import { PRECOMMIT, PREVOTE, type VoteType } from '#core/types/vote.ts';
 import { blockTime, commitInfo, extendedCommitInfo, validateBlock } from './block-rules.ts';
@@ -170,25 +170,27 @@ function expectedBlockId(state: EngineState, header: PartSetHeader): BlockId | u
   return ids.find((id) => id !== undefined && equalPartSetHeader(id.partSetHeader, header));
 }
 
+/** Whether place `index` of a block's last commit is, to the byte of what is signed, a vote that was verified before. */
+function isKnownVote({ lastCommit }: EngineState, commit: Commit, index: number): boolean {
+  const vote = lastCommit?.best(index);
+  const sig = commit.signatures[index];
+  return (
+    vote !== undefined &&
+    sig !== undefined &&
+    commit.round === vote.round &&
+    equal(vote.signature, sig.signature) &&
+    compareTime(vote.timestamp, sig.timestamp) === 0 &&
+    equalBlockId(vote.blockId, sigBlockId(commit, sig))
+  );
+}
+
 /** Lines 23, 29, 36: valid(v). First by the rules, then by the application, whose answer comes later. */
 export function judge(state: EngineState, candidate: Candidate, out: Effects): void {
   const key = blockIdKey(candidate.blockId);
   assert(!state.verdicts.has(key), 'a block is judged once');
-  const { chain, lastCommit } = state;
+  const { chain } = state;
   const { block } = candidate;
-  const checked = validateBlock(chain, block, state.env.verifier, (i) => {
-    const vote = lastCommit?.best(i);
-    const sig = block.lastCommit.signatures[i];
-    return (
-      vote !== undefined &&
-      sig !== undefined &&
-      block.lastCommit.round === vote.round &&
-      equal(vote.signature, sig.signature) &&
-      vote.timestamp.seconds === sig.timestamp.seconds &&
-      vote.timestamp.nanos === sig.timestamp.nanos &&
-      (sig.flag === 2 ? equal(vote.blockId.hash, block.lastCommit.blockId.hash) : vote.blockId.hash.length === 0)
-    );
-  });
+  const checked = validateBlock(chain, block, state.env.verifier, (i) => isKnownVote(state, block.lastCommit, i));
   if (!checked.ok) {
     state.verdicts.set(key, 'invalid');
     log(out, 'the proposed block is invalid', { height: state.height, round: state.round, reason: checked.error });

@@ -2,15 +2,16 @@
 import { expect, test } from 'vitest';
 import { type Block, encodeBlock } from '#core/types/block.ts';
 import { toHeight } from '#core/types/brand.ts';
-import type { Commit } from '#core/types/commit.ts';
+import { type Commit, FLAG_ABSENT, FLAG_COMMIT, toCommitSig } from '#core/types/commit.ts';
 import { headerHash } from '#core/types/header.ts';
 import { createPartSet } from '#core/types/part-set.ts';
 import { parseTime } from '#core/types/timestamp.ts';
 import { indexOfValidator, proposerOf } from '#core/types/validator-set.ts';
-import { PREVOTE } from '#core/types/vote.ts';
+import { PRECOMMIT, PREVOTE } from '#core/types/vote.ts';
+import { makeBlock } from './block-rules.ts';
 import { decodePeerMessage, encodePeerMessage } from './messages.ts';
 import type { Candidate } from './state.ts';
-import { Kit, voteName } from './test-kit.ts';
+import { Kit, type KitOptions, voteName } from './test-kit.ts';
 
 function candidateOf(block: Block): Candidate {
   const parts = createPartSet(encodeBlock(block));
@@ -29,21 +30,24 @@ test('a block from the end of time does not make the votes against it unreadable
   }
 });
 
-/** At height 2, whose blocks have a last commit: its height, round and block id are in the parts but not in the hash. */
-function atSecondHeight(): Kit {
+/** At height 1, where it is not this validator's turn, nor in the first two rounds of height 2. */
+function atFirstHeight(options: KitOptions = {}): Kit {
   const { validators } = new Kit({ self: -1 }).state.chain;
-  // Not the proposer of height 1, nor of the first two rounds of height 2.
   const self = indexOfValidator(validators, proposerOf(validators, 3).address);
-  const kit = new Kit({ self }).fire('new-height');
-  const first = kit.block('first');
-  const others = othersOf(kit);
-  kit
-    .propose(first, 0)
-    .prevotes(0, first, ...others)
-    .precommits(0, first, ...others)
-    .fire('new-height');
+  return new Kit({ ...options, self }).fire('new-height');
+}
+
+/** At height 2, whose blocks have a last commit: its height, round and block id are in the parts but not in the hash. */
+function toSecondHeight(kit: Kit, first: Candidate, voters: readonly number[]): Kit {
+  kit.propose(first, 0).prevotes(0, first, ...voters);
+  kit.precommits(0, first, ...voters).fire('new-height');
   expect(kit.state.height).toBe(2n);
   return kit;
+}
+
+function atSecondHeight(): Kit {
+  const kit = atFirstHeight();
+  return toSecondHeight(kit, kit.block('first'), othersOf(kit));
 }
 
 function othersOf(kit: Kit): number[] {
@@ -89,4 +93,29 @@ test('a valid block does not make an invalid one with the same hash valid', () =
   const bad = sameHash(good);
   kit.propose(bad, 4);
   expect(kit.ownVotes.at(-1)).toBe(voteName(PREVOTE, 4, undefined));
+});
+
+test('a signature for other parts of the same block is no signature of the last commit', () => {
+  // No signature verifies: only those that were checked as votes before may stand in a commit.
+  const verifier = { ed25519: () => false, secp256k1: () => false };
+  const early = atFirstHeight({ verifier });
+  const [traitor = -1, ...others] = othersOf(early);
+  const first = early.block('first');
+  const otherParts = { ...first.blockId, partSetHeader: { total: 7, hash: new Uint8Array(32) } };
+  const stray = early.vote(PRECOMMIT, traitor, 0, otherParts);
+  early.send({ kind: 'vote', vote: stray });
+  const kit = toSecondHeight(early, first, others);
+  const { block } = kit.block('second');
+  expect(block.lastCommit.signatures[traitor]?.flag).toBe(FLAG_ABSENT);
+  kit.propose(candidateOf(block), 0);
+  expect(kit.ownVotes.at(-1)).not.toBe(voteName(PREVOTE, 0, undefined));
+
+  const again = toSecondHeight(atFirstHeight({ verifier }).send({ kind: 'vote', vote: stray }), first, others);
+  const signatures = block.lastCommit.signatures.map((sig, i) =>
+    i === traitor ? { ...toCommitSig(stray, otherParts), flag: FLAG_COMMIT as typeof FLAG_COMMIT } : sig,
+  );
+  const { proposerAddress } = block.header;
+  const forged = { txs: block.txs, evidence: [], lastCommit: { ...block.lastCommit, signatures }, proposerAddress };
+  again.propose(candidateOf(makeBlock(again.state.chain, forged)), 0);
+  expect(again.ownVotes.at(-1)).toBe(voteName(PREVOTE, 0, undefined));
 });

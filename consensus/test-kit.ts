@@ -40,6 +40,7 @@ export interface KitOptions {
   readonly acceptExtension?: (extension: Uint8Array) => boolean;
   /** The signer refuses everything. */
   readonly refuse?: boolean;
+  readonly verifier?: Verifier;
 }
 
 export class Kit {
@@ -58,7 +59,7 @@ export class Kit {
 
   /** An engine as this one was before its first input. */
   fresh(): EngineState {
-    const { validators = 4, self = 0, config, extensionsFrom = 0n } = this.options;
+    const { validators = 4, self = 0, config, extensionsFrom = 0n, verifier = trusting } = this.options;
     const genesis = makeGenesisState({
       chainId: 'kit',
       initialHeight: toHeight(1n),
@@ -72,7 +73,7 @@ export class Kit {
     });
     if (!genesis.ok) throw new Error(genesis.error);
     const address = genesis.value.validators.validators[self]?.address;
-    const env = { config: { ...DEFAULT_ENGINE_CONFIG, ...config }, verifier: trusting, self: address };
+    const env = { config: { ...DEFAULT_ENGINE_CONFIG, ...config }, verifier, self: address };
     return createEngine(env, genesis.value, undefined);
   }
 
