@@ -9,7 +9,7 @@ import type { Clock } from '#core/ports/clock.ts';
 import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
-import { err, ok, type Result } from '#core/result.ts';
+import { err, ok } from '#core/result.ts';
 import { evidenceId } from '#core/types/evidence.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { parseGenesis, toInitChain } from '#genesis/document.ts';
@@ -24,6 +24,7 @@ import {
 } from '#runtime/app.ts';
 import { consensusView } from './backend/consensus-view.ts';
 import { createNodeBackend, type NodeBackend } from './backend/node-backend.ts';
+import { Closers } from './closers.ts';
 import { formatListenAddress } from './config/address.ts';
 import type { NodeConfig } from './config/config.ts';
 import { type HomePaths, homePaths } from './config/home.ts';
@@ -33,10 +34,8 @@ import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
 import type { Signer, Timers } from './driver/ports.ts';
 import { openBlockStore, openStateStore } from './driver/stores.ts';
-import { createDuties, type DutiesDeps, type DutiesOptions, type NodeDuties } from './duties/duties.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
-import { loadDutySecret } from './duties/secret.ts';
-import { openVerdictFiles } from './duties/verdict-files.ts';
+import { openDuties, queryCommitted } from './duties/open.ts';
 import { createIndexer } from './indexer/indexer.ts';
 import { createSearcher } from './indexer/search.ts';
 import { NODE_LIMITS } from './limits.ts';
@@ -50,7 +49,6 @@ import { openLevelKv } from './storage/level-kv.ts';
 import { loggedWal } from './storage/logged-wal.ts';
 import { createRangeReader } from './storage/range-reader.ts';
 import { openWalFiles } from './storage/wal-files.ts';
-import { createVmPool } from './vm/pool.ts';
 
 export interface NodeOptions {
   readonly home: string;
@@ -83,28 +81,6 @@ export interface RunningNode {
 /** A home folder in which something is missing or wrong; the message is for the operator. */
 export class HomeError extends Error {
   override readonly name = 'HomeError';
-}
-
-/** What must be closed, in order of construction. */
-class Closers {
-  readonly #stack: (() => Promise<void>)[] = [];
-
-  push(close: () => Promise<void>): void {
-    this.#stack.push(close);
-  }
-
-  /** The first error is thrown after everything has been tried. */
-  async unwind(): Promise<void> {
-    let failure: { readonly error: unknown } | undefined;
-    for (let close = this.#stack.pop(); close !== undefined; close = this.#stack.pop()) {
-      try {
-        await close();
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    if (failure !== undefined) throw failure.error;
-  }
 }
 
 /** @throws HomeError, HomeLockedError, or what the part that failed says; then everything is closed again. */
@@ -334,42 +310,6 @@ async function openSigner(paths: HomePaths, parts: NodeParts, closers: Closers):
     lastSign,
   );
   return parts.signer?.(own) ?? own;
-}
-
-/** A validator's duties, with the child processes that run models for it. */
-async function openDuties(
-  paths: HomePaths,
-  parts: NodeParts,
-  closers: Closers,
-  { query, ...identity }: Omit<DutiesOptions, 'secret'> & Pick<DutiesDeps, 'query'>,
-): Promise<NodeDuties> {
-  const logger = parts.logger.child('duties');
-  const pool = createVmPool({ workers: NODE_LIMITS.vmWorkers }, { logger: parts.logger.child('vm') });
-  const duties = createDuties(
-    { ...identity, secret: await loadDutySecret(paths.dutyKey) },
-    {
-      query,
-      execute: parts.executeModel?.(pool.execute) ?? pool.execute,
-      files: await openVerdictFiles(paths.duties),
-      logger,
-    },
-  );
-  closers.push(async () => {
-    const idle = duties.close();
-    await pool.close();
-    await idle;
-  });
-  return duties;
-}
-
-function queryCommitted(
-  app: RuntimeApplication | undefined,
-  path: string,
-  data: Uint8Array,
-): Result<Uint8Array, string> {
-  if (app === undefined) return err('the application is not open yet');
-  const { code, log, value } = app.query({ path, data, height: 0n, prove: false });
-  return code === 0 ? ok(value) : err(log);
 }
 
 async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {

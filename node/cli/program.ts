@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inference: async () => (await import('./commands/inference.ts')).inferenceCommand(),
   provider: async () => (await import('./commands/provider.ts')).providerCommand(),
   status: async () => (await import('./commands/status.ts')).statusCommand(),
+  abci: async () => (await import('./commands/abci.ts')).abciCommand(),
   comet: async () => (await import('./commands/comet.ts')).cometCommand(),
   version: async () => (await import('./commands/version.ts')).versionCommand(),
 };
