@@ -16,6 +16,7 @@ import type { SealedTree } from './iavl/seal.ts';
 import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
 import type { KvReader, StateView } from './kv-view.ts';
 import { checkPolicy, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
+import type { SnapshotSource } from './snapshot/export.ts';
 import type { CommitId, StateProof, StateStore } from './state-store.ts';
 import { PrunedVersionError, StoreAtVersion, type ViewGround } from './view.ts';
 
@@ -151,6 +152,15 @@ export class MultiStore implements StateStore {
     return ok(lease);
   }
 
+  /** A version to export (snapshot/export.ts), leased until released. */
+  snapshotSource(version: bigint): Result<SnapshotSource, string> {
+    const roots = this.#rootsAt(version);
+    const lease = this.lease(version);
+    if (!lease.ok) return lease;
+    const stores = [...(roots ?? [])].map(([name, root]) => ({ name, nodes: this.#nodesOf(name), root }));
+    return ok({ version, stores, release: lease.value.release });
+  }
+
   /**
    * Frees what the pruning policy no longer keeps, about `budget` database operations of it, in one atomic batch that is
    * not waited for on disk. To be called between blocks until it says `done`; a version that is leased stops it.
@@ -216,6 +226,10 @@ export class MultiStore implements StateStore {
     return ok({ value, commitmentProofs: [encodeCommitmentProof(proof), inApp] });
   }
 
+  #nodesOf(name: string): NodeStore {
+    return defined(this.#stores.get(name), `store ${name}`);
+  }
+
   /** Zero before the first commit. */
   get #lastVersion(): bigint {
     return this.#lastCommit?.version ?? 0n;
@@ -269,7 +283,7 @@ export class MultiStore implements StateStore {
 
   /** Reads what is last committed at the time of each call: the ground under the working branch. */
   #lastCommitted(name: string): KvReader {
-    defined(this.#stores.get(name), `store ${name}`);
+    this.#nodesOf(name);
     return {
       get: (key) => this.latest().store(name).get(key),
       has: (key) => this.latest().store(name).has(key),
