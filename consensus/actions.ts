@@ -6,6 +6,7 @@ import { LIMITS } from '#core/limits.ts';
 import {
   type BlockId,
   blockIdKey,
+  equalBlockId,
   equalPartSetHeader,
   NIL_BLOCK_ID,
   type PartSetHeader,
