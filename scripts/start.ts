@@ -22,6 +22,12 @@ async function demonstrate(localnet: Localnet): Promise<void> {
   }
 }
 
+function hintsOf(localnet: Localnet): readonly string[] {
+  const rpcUrl = localnet.network.nodes[0]?.rpcUrl ?? '';
+  const context = { localnet, rpcUrl, faucetMnemonic: localnet.network.faucet.mnemonic };
+  return demoSteps.flatMap((step) => step.hints?.(context) ?? []);
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
   const signal = interrupted();
@@ -43,6 +49,8 @@ async function main(): Promise<number> {
     if (shown === undefined) {
       say(`\nAll of it worked (${seconds()}).`);
       if (!values.once) {
+        say('\nAsk for another picture:');
+        for (const line of hintsOf(localnet)) say(`  ${line}`);
         for (const line of describeLocalnet(localnet)) say(line);
         const { reason } = await stopped;
         if (!reason.startsWith('SIG')) failure = new LocalnetError(reason);

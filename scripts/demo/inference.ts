@@ -137,4 +137,15 @@ export const inferPicture: DemoStep = {
       throw new DemoError('the supply should be genesis − burned + reminted');
     say(`picture        ${PICTURE}`);
   },
+  hints({ localnet, rpcUrl }) {
+    const { folder, provider } = localnet.network;
+    const autond = 'npm run -s autond --';
+    const key = `--from faucet --keyring-backend test --home ${folder} --node ${rpcUrl}`;
+    const cat = `'{"species":"cat","body":"#3a3a55","accent":"#ffd25e"}'`;
+    return [
+      `${autond} inference request --model 1 --input ${cat} --provider ${provider.address} ${key}`,
+      `${autond} inference wait 2 --out out/cat.png --scale 8 --node ${rpcUrl}`,
+      `${autond} inference receipt 2 --node ${rpcUrl}`,
+    ];
+  },
 };

@@ -20,4 +20,6 @@ export interface DemoStep {
   readonly title: string;
   /** @throws DemoError or whatever the client library throws: the demonstration ends there. */
   run(context: DemoContext): Promise<void>;
+  /** What the newcomer may try next, as command lines. */
+  readonly hints?: (context: Omit<DemoContext, 'say'>) => readonly string[];
 }

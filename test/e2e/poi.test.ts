@@ -12,16 +12,17 @@ import { component, guest } from '#test/vm/wat.ts';
 import { packageModel } from '#vm/component.ts';
 import { buildSpritesCore } from '#wasm-modules/models/sprites/build.ts';
 import { prepareMarket, requestJob, senderOf, startProvider } from './support/jobs.ts';
-import { chainOf, createTestNetwork, type TestNetwork, until } from './support/network.ts';
+import { blockFacts, chainOf, createTestNetwork, type TestNetwork, until } from './support/network.ts';
 
 const WAIT_MS = 120_000;
 const script = (name: string) => fileURLToPath(new URL(`support/${name}`, import.meta.url));
 
-async function startNetwork(flipping: readonly number[] = []): Promise<TestNetwork> {
-  const net = await createTestNetwork({ validators: 4 });
-  for (const [i, node] of net.nodes.entries())
+async function startNetwork(flipping: readonly number[] = [], fullNodes = 0): Promise<TestNetwork> {
+  const net = await createTestNetwork({ validators: 4, fullNodes });
+  const validators = net.nodes.slice(0, 4);
+  for (const [i, node] of validators.entries())
     node.start(flipping.includes(i) ? script('flipping-node.ts') : undefined);
-  await Promise.all(net.nodes.map((node) => node.waitForHeight(2n)));
+  await Promise.all(validators.map((node) => node.waitForHeight(2n)));
   return net;
 }
 
@@ -33,8 +34,8 @@ function opened(receipt: Receipt) {
   );
 }
 
-test('from an ONNX-born model to a paid picture, by the command line alone', async () => {
-  const net = await startNetwork();
+test('from an ONNX-born model to a paid picture, by the command line alone; a late node replays it', async () => {
+  const net = await startNetwork([], 1);
   const { folder, provider, faucet } = net.network;
   const shared = ['--keyring-backend', 'test', '--home', folder, '--node', net.node(1).rpcUrl];
   const run = (...args: string[]) => {
@@ -82,7 +83,16 @@ test('from an ONNX-born model to a paid picture, by the command line alone', asy
   expect(after.reminted).not.toBe('0');
 
   expect(await serving.stop()).toMatchObject({ code: 0 });
-  expect((await Promise.all(net.nodes.map((node) => node.stop()))).map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+
+  // Who was not there executes no model: all that settled the job stands in the blocks.
+  const late = net.node(4);
+  late.start();
+  const height = await net.node(0).height();
+  await late.waitForHeight(height);
+  expect(await blockFacts(late, height)).toEqual(await blockFacts(net.node(0), height));
+  const there = json('inference', 'receipt', '1', '--node', late.rpcUrl);
+  expect(there).toEqual(receipt);
+  expect((await Promise.all(net.nodes.map((node) => node.stop()))).map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
 });
 
 test('one flipped bit in one validator’s executor: its word differs, and the job refunds', async () => {

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { toBase64 } from '#core/bytes.ts';
 import { ed25519Key } from '#core/crypto/pubkey.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { buildGenesis, type GenesisAccount } from '#genesis/builder.ts';
@@ -13,6 +14,7 @@ interface Flags extends OutputFlags {
   readonly chainId: string;
   readonly overwrite: boolean;
   readonly account: readonly GenesisAccount[];
+  readonly operator?: string;
 }
 
 function readAccount(text: string, before: readonly GenesisAccount[]): readonly GenesisAccount[] {
@@ -28,6 +30,7 @@ export function initCommand(): Command {
     .argument('<moniker>', 'name of the node')
     .option('--chain-id <id>', 'id of the new chain', 'autonomy-local')
     .option('--account <address=coins>', 'an account that has coins at genesis; may be repeated', readAccount, [])
+    .option('--operator <address>', 'account that the validator is paid to for verifying')
     .option('--overwrite', 'replace configuration and genesis that are there; keys stay', false);
   return withOptions(command, [homeOption(), outputOption()]).action(async (moniker: string, flags: Flags) => {
     const { genesis: genesisPath, config } = homePaths(flags.home);
@@ -41,6 +44,13 @@ export function initCommand(): Command {
         genesisTime: fromMillis(BigInt(Date.now())),
         validators: [{ publicKey: ed25519Key(validator.publicKey), power: 10n, name: moniker }],
         accounts: flags.account,
+        ...(flags.operator === undefined
+          ? {}
+          : {
+              moduleState: {
+                poi: { operators: [{ pub_key: toBase64(validator.publicKey), account: flags.operator }] },
+              },
+            }),
       }),
     );
     await writeHomeFiles(paths, { moniker }, formatGenesis(document));
