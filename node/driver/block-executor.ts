@@ -8,7 +8,10 @@ import type { EvidencePool } from './evidence-pool.ts';
 import type { TxSource } from './ports.ts';
 import type { BlockStore, StateStore } from './stores.ts';
 
-/** What the index, metrics and subscriptions are told after the state is saved. */
+/**
+ * What the index, metrics and subscriptions are told after the state is saved: every height in order, at least once.
+ * After a restart the last height is told again, because the crash may have come before it was heard.
+ */
 export interface CommittedBlock {
   readonly block: Block;
   readonly blockId: BlockId;

@@ -36,6 +36,8 @@ export async function handshake(deps: BlockExecutorDeps, genesis: Genesis, verif
     throw new Error(`the application needs block ${first}, the store begins at ${deps.blocks.base}`);
   for (let height: bigint = first; height <= stateHeight; height++) await replayToApp(deps, state, height);
 
+  // The crash may have come after the state was saved and before anybody was told of the block.
+  if (storeHeight === stateHeight && stateHeight > 0n) await tellAgain(deps, state);
   if (storeHeight > stateHeight) {
     const block = defined(deps.blocks.block(storeHeight), `block ${storeHeight}`);
     const { blockId } = defined(deps.blocks.meta(storeHeight), `block ${storeHeight}`);
@@ -56,6 +58,13 @@ export async function handshake(deps: BlockExecutorDeps, genesis: Genesis, verif
       `app hash at height ${state.lastBlockHeight}: the application has ${toHex(appHash)}, the state ${toHex(state.appHash)}`,
     );
   return state;
+}
+
+async function tellAgain(deps: BlockExecutorDeps, state: ChainState): Promise<void> {
+  const { lastBlockHeight, lastBlockId: blockId } = state;
+  const block = deps.blocks.block(lastBlockHeight);
+  const response = deps.states.finalizeResponse(lastBlockHeight);
+  if (block !== undefined && response !== undefined) await deps.onCommitted({ block, blockId, response, state });
 }
 
 async function loadState(deps: BlockExecutorDeps, genesis: Genesis, appHeight: bigint): Promise<ChainState> {

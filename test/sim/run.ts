@@ -35,6 +35,8 @@ export interface SimOptions {
   readonly healMs: number;
   readonly healHeights: number;
   readonly crashes: boolean;
+  /** The first node crashes once, after this many port calls from when it has committed two blocks. */
+  readonly crashAfter?: number;
 }
 
 export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {
@@ -253,7 +255,8 @@ class Simulation {
 
   async run(): Promise<SimReport> {
     for (const node of this.nodes.values()) this.scheduler.at(this.rng.below(100), () => node.start());
-    const { chaosMs, healMs, healHeights } = this.options;
+    const { options } = this;
+    const { chaosMs, healMs, healHeights } = options;
     if (chaosMs > 0) {
       this.#unleash();
       await this.#until(chaosMs);
@@ -261,11 +264,19 @@ class Simulation {
       // Whoever crashed last must be up before the clock for liveness starts.
       await this.#until(this.scheduler.nowMs + 3_000);
     }
+    if (options.crashAfter !== undefined) await this.#crashFirst(options.crashAfter);
     const before = new Map(this.honest.map((node) => [node.id, node.height]));
     const gained = () => this.honest.every((node) => node.height >= (before.get(node.id) ?? 0n) + BigInt(healHeights));
     await this.#until(this.scheduler.nowMs + healMs, gained);
     this.#checkLiveness(before);
     return this.#report();
+  }
+
+  async #crashFirst(calls: number): Promise<void> {
+    const node = this.honest[0] as SimNode;
+    await this.#until(60_000, () => node.height >= 2n);
+    node.lightFuse(calls, 50);
+    await this.#until(this.scheduler.nowMs + 60_000, () => node.crashes > 0 && node.up);
   }
 
   #checkLiveness(before: ReadonlyMap<string, bigint>): void {

@@ -1,0 +1,41 @@
+/**
+ * The process dies at each port call of several heights in turn — each log record, sync, signature, store write and
+ * publication, before it and after it — loses what was not synced, and comes back. Nothing may differ afterwards.
+ */
+import { expect, test } from 'vitest';
+import { DEFAULT_SIM, simulate } from './run.ts';
+
+const EVERY_POINT = [
+  'before WAL append',
+  'after WAL append',
+  'before WAL sync',
+  'after WAL sync',
+  'before last-sign save',
+  'after last-sign save',
+  'before publish',
+  'after publish',
+  'before block store write',
+  'after block store write',
+  'before state store write',
+  'after state store write',
+  'before application write',
+  'after application write',
+];
+
+async function crashAt(nodes: number, calls: number, seed: number): Promise<string> {
+  const report = await simulate({ ...DEFAULT_SIM, seed, nodes, chaosMs: 0, healHeights: 3, crashAfter: calls });
+  const where = `${nodes} validators, ${calls} port calls, seed ${seed}, at ${report.crashedAt[0]}`;
+  expect(report.violation?.message, where).toBeUndefined();
+  expect(report.faults.crashes, where).toBe(1);
+  return report.crashedAt[0] ?? '';
+}
+
+test('a validator alone, killed at every point of three heights', async () => {
+  const points = new Set<string>();
+  for (let calls = 0; calls < 120; calls++) points.add(await crashAt(1, calls, 900 + calls));
+  expect([...points].sort((a, b) => (a < b ? -1 : 1))).toEqual([...EVERY_POINT].sort((a, b) => (a < b ? -1 : 1)));
+});
+
+test('one of four, killed at points all over a height', async () => {
+  for (let calls = 0; calls < 70; calls += 5) await crashAt(4, calls, 1_100 + calls);
+});
