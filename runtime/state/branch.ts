@@ -27,6 +27,8 @@ export class Branch implements KvWriter {
   /** Changes in key order, brought up to date from `#unindexed` when somebody iterates. */
   #index: SortedMap<Change> | undefined;
   readonly #unindexed = new Map<string, Change>();
+  /** Most branches are never iterated: the index begins with the first time. */
+  #indexed = false;
   #revision = 0;
 
   constructor(parent: KvReader) {
@@ -58,7 +60,9 @@ export class Branch implements KvWriter {
   }
 
   entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
-    for (const change of this.#unindexed.values()) this.#index = insert(this.#index, change.id, change);
+    const pending = this.#indexed ? this.#unindexed : this.#changes;
+    this.#indexed = true;
+    for (const change of pending.values()) this.#index = insert(this.#index, change.id, change);
     this.#unindexed.clear();
     const { limit, ...unlimited } = range;
     return merge(this.#parent.entries(unlimited), this.#index, range);
@@ -90,6 +94,7 @@ export class Branch implements KvWriter {
     this.#changes.clear();
     this.#unindexed.clear();
     this.#index = undefined;
+    this.#indexed = false;
     this.#revision++;
   }
 
@@ -100,7 +105,7 @@ export class Branch implements KvWriter {
     const id = idOf(key);
     const change = { id, key, value };
     this.#changes.set(id, change);
-    this.#unindexed.set(id, change);
+    if (this.#indexed) this.#unindexed.set(id, change);
     this.#revision++;
   }
 }
