@@ -5,12 +5,15 @@ import { decode } from '#core/codec/proto-reader.ts';
 import { encodeBlock, readBlock } from '#core/types/block.ts';
 import { encodeExtendedCommit, readCommit, readExtendedCommit } from '#core/types/commit.ts';
 import { encodeEvidence, readEvidence } from '#core/types/evidence.ts';
-import { encodeHeader, readHeader } from '#core/types/header.ts';
+import { encodeHeader, headerHash, readHeader } from '#core/types/header.ts';
+import { makeAttackEvidence } from '#core/types/light-attack.ts';
+import { encodeLightBlock, readLightBlock } from '#core/types/light-block.ts';
 import { createPartSet, encodePart, readPart } from '#core/types/part-set.ts';
 import { encodeProposal, readProposal } from '#core/types/proposal.ts';
 import { createValidatorSet, encodeValidatorSet, readValidatorSet } from '#core/types/validator-set.ts';
 import { encodeVote, readVote } from '#core/types/vote.ts';
 import * as arbitrary from '#test/arbitrary/block.ts';
+import { decide, makeChain, signers } from '#test/support/light-chain.ts';
 
 const partBytes = fc.uint8Array({ minLength: 1, maxLength: 400 }).map((bytes) => {
   const part = createPartSet(bytes).parts[0];
@@ -23,12 +26,18 @@ const setBytes = arbitrary.validatorUpdates.map((updates) => {
   return encodeValidatorSet(set.value);
 });
 
+const chain = makeChain({ heights: 3, members: (height) => signers(height, 3) });
+const conflicting = decide({ ...chain.at(3).header, appHash: headerHash(chain.at(2).header) }, signers(3, 3));
+const attack = makeAttackEvidence(conflicting, chain.at(3), chain.at(1));
+
 const TARGETS: [string, fc.Arbitrary<Uint8Array>, (title: string, bytes: Uint8Array) => unknown][] = [
   ['vote', arbitrary.vote.map(encodeVote), readVote],
   ['proposal', arbitrary.proposal.map(encodeProposal), readProposal],
   ['extended commit', arbitrary.extendedCommit.map(encodeExtendedCommit), readExtendedCommit],
   ['commit', arbitrary.extendedCommit.map(encodeExtendedCommit), readCommit],
   ['evidence', arbitrary.duplicateVote.map(encodeEvidence), readEvidence],
+  ['attack', fc.constant(encodeEvidence(attack)), readEvidence],
+  ['light block', fc.constantFrom(...chain.blocks).map(encodeLightBlock), readLightBlock],
   ['header', arbitrary.header.map(encodeHeader), readHeader],
   ['block', arbitrary.block.map(encodeBlock), readBlock],
   ['part', partBytes, readPart],

@@ -3,6 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { pureVerifier } from '#core/crypto/verify.ts';
+import type { LightBlock } from '#core/types/light-block.ts';
+import { addMillis, type Timestamp } from '#core/types/timestamp.ts';
+import { validatorSetFrom } from '#core/types/validator-set.ts';
+import { DEFAULT_TRUST_LEVEL, verify, verifyBackwards } from '#light/verifier.ts';
+import { readCommitJson } from '#rpc/comet/json/commit.ts';
+import { readHeaderJson } from '#rpc/comet/json/header.ts';
+import { readValidatorJson } from '#rpc/comet/json/validator.ts';
 import { vectorsPath } from './locate.ts';
 import { verifyLight } from './subject.ts';
 
@@ -198,6 +206,62 @@ describe.skipIf(folder === undefined)('mutated traces never pass', () => {
         Number(altered.untrusted.signed_header.header.height) ===
         Number(altered.trusted.signed_header.header.height) + 1;
       expect(verifyLight(altered) === 'SUCCESS').toBe(adjacent);
+    }
+  });
+});
+
+const recordings = vectorsPath('tendermint-light', 'rpc38');
+
+/** What a real CometBFT 0.38 node has answered. */
+function recorded(name: string) {
+  return JSON.parse(readFileSync(join(recordings as string, `${name}.json`), 'utf8')).result;
+}
+
+/** Heights 10 and 235 … 238, each with the commit that its successor carries, and the one validator of the genesis. */
+function recordedBlocks(): LightBlock[] {
+  const [validator] = recorded('genesis').genesis.validators;
+  const set = validatorSetFrom([readValidatorJson('validator', validator)]);
+  if (!set.ok) throw new Error(set.error);
+  const light = (header: unknown, commit: unknown): LightBlock => ({
+    header: readHeaderJson('header', header),
+    commit: readCommitJson('commit', commit),
+    validators: set.value,
+  });
+  const { header, commit } = recorded('commit_at_height_10').signed_header;
+  const later = [0, 1, 2, 3, 4].map((i) => recorded(`subscribe_newblock_${i}`).data.value.block);
+  return [
+    light(header, commit),
+    ...later.slice(0, -1).map((block, i) => light(block.header, later[i + 1].last_commit)),
+  ];
+}
+
+describe.skipIf(recordings === undefined)('a chain of a real node', () => {
+  const options = {
+    chainId: 'dockerchain',
+    trustingPeriodNanos: 1_000_000_000_000_000n,
+    maxClockDriftNanos: 0n,
+    trustLevel: DEFAULT_TRUST_LEVEL,
+  };
+  const after = (block: LightBlock): Timestamp => addMillis(block.header.time, 1n);
+
+  test('verifies by skipping and by one height', () => {
+    const blocks = recordedBlocks();
+    expect(blocks.map(({ header }) => Number(header.height))).toEqual([10, 235, 236, 237, 238]);
+    for (const [i, block] of blocks.entries()) {
+      const trusted = blocks[i - 1];
+      if (trusted !== undefined)
+        expect(verify(trusted, block, after(block), options, pureVerifier)).toEqual({ ok: true, value: true });
+    }
+  });
+
+  test('verifies backwards, and not past a header that is another', () => {
+    const blocks = recordedBlocks().slice(1);
+    for (const [i, block] of blocks.entries()) {
+      const above = blocks[i + 1];
+      if (above === undefined) continue;
+      expect(verifyBackwards('dockerchain', block, above.header).ok).toBe(true);
+      const other = { ...above.header, lastBlockId: above.commit.blockId };
+      expect(verifyBackwards('dockerchain', block, other).ok).toBe(false);
     }
   });
 });
