@@ -9,7 +9,7 @@ import type * as abci from '#core/abci.ts';
 import { assert, defined } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
 import { LIMITS } from '#core/limits.ts';
-import type { Verifier } from '#core/ports/crypto.ts';
+import type { BatchVerifier, Verifier } from '#core/ports/crypto.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -30,7 +30,10 @@ import { StateBranch } from './state/branch.ts';
 import type { StateView } from './state/kv-view.ts';
 import { MultiStore } from './state/multistore.ts';
 import type { StateStore } from './state/state-store.ts';
-import { runTx, type TxEnvironment } from './tx/run.ts';
+import { pendingChecks } from './tx/ahead.ts';
+import { type DecodedTx, decodeTx } from './tx/decode.ts';
+import { type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
+import { runDecodedTx, type TxEnvironment } from './tx/run.ts';
 import { encodeGetTx, type FoundTx, simulate } from './tx/service.ts';
 
 export interface ApplicationOptions {
@@ -48,6 +51,8 @@ export interface ApplicationDeps {
   /** Holds nothing but the application's state. */
   readonly kv: Kv;
   readonly verifier: Verifier;
+  /** Given, signatures of transactions that come into the mempool are verified there first. */
+  readonly batch?: BatchVerifier;
   readonly duties: Duties;
   readonly logger: Logger;
 }
@@ -89,6 +94,7 @@ class App implements RuntimeApplication {
   readonly #deps: ApplicationDeps;
   readonly #store: StateStore;
   readonly #minGasPrices: readonly DecCoin[];
+  readonly #signatures: KnownSignatures;
   #chain: ChainParams | undefined;
   /** Kept until the first commit: each execution of the first block begins with it. */
   #genesis: abci.InitChainRequest | undefined;
@@ -112,6 +118,7 @@ class App implements RuntimeApplication {
     this.table = table;
     this.#store = store;
     this.#minGasPrices = minGasPrices;
+    this.#signatures = knownSignatures(deps.verifier);
     this.#committed = store.latest();
     this.#check = new StateBranch(this.#committed);
     this.#show(this.#committed);
@@ -140,15 +147,37 @@ class App implements RuntimeApplication {
   }
 
   async checkTx(request: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
-    return this.#checkOn(this.#check, request.tx, request.type === 'new' ? 'check' : 'recheck');
+    if (request.type !== 'new') return this.#checkOn(this.#check, request.tx, 'recheck');
+    const decoded = decodeTx(request.tx, this.table);
+    const { batch } = this.#deps;
+    if (batch !== undefined && decoded.ok) await this.#verifyAhead(batch, decoded.value);
+    // The state may have changed meanwhile: all of the checks run now, in one piece.
+    return this.#checkOn(this.#check, request.tx, 'check', decoded);
+  }
+
+  /** Has the signatures verified elsewhere, as the check state sees them, and remembers those that are good. */
+  async #verifyAhead(batch: BatchVerifier, tx: DecodedTx): Promise<void> {
+    const checks = pendingChecks(this.#environment(this.#nextBlock()), this.#check, tx);
+    if (checks.length === 0) return;
+    try {
+      const verdicts = await batch.secp256k1(checks);
+      for (const [i, check] of checks.entries()) if (verdicts[i] === true) this.#signatures.learn(check);
+    } catch (error) {
+      this.#deps.logger.warn('signatures could not be verified ahead', { error });
+    }
   }
 
   tryTx(tx: Uint8Array): abci.CheckTxResponse {
     return this.#checkOn(this.#check.branch(), tx, 'check');
   }
 
-  #checkOn(state: StateBranch, tx: Uint8Array, mode: 'check' | 'recheck'): abci.CheckTxResponse {
-    const { result, admitted } = runTx(this.#environment(this.#nextBlock()), state, tx, mode);
+  #checkOn(
+    state: StateBranch,
+    tx: Uint8Array,
+    mode: 'check' | 'recheck',
+    decoded = decodeTx(tx, this.table),
+  ): abci.CheckTxResponse {
+    const { result, admitted } = runDecodedTx(this.#environment(this.#nextBlock()), state, decoded, mode);
     const { code, codespace, log, data, gasWanted, gasUsed, events } = result;
     const { priority, sender, sequence } = admitted ?? { priority: 0n, sender: '', sequence: 0n };
     return { code, codespace, log, data, gasWanted, gasUsed, events, priority, sender, sequence };
@@ -289,7 +318,7 @@ class App implements RuntimeApplication {
       table: this.table,
       chain,
       block: { height, time, proposerAddress },
-      verifier: this.#deps.verifier,
+      verifier: this.#signatures,
       logger: this.#deps.logger,
       minGasPrices: this.#minGasPrices,
       maxBlockGas: this.#maxBlockGas,

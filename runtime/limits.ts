@@ -13,6 +13,8 @@ export const RUNTIME_LIMITS = {
   maxPubKeyBytes: 8_192,
   /** Signatures that this node has found good and need not check again; the oldest are forgotten first. */
   maxKnownSignatures: 65_536,
+  /** Bytes of what they sign. */
+  maxKnownSignatureBytes: 67_108_864,
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
   /** Formatted addresses kept for reuse. */

@@ -5,7 +5,7 @@ import { EMPTY, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { type AccountKeyPair, accountAddress, keyFromPrivate } from '#core/crypto/keys.ts';
 import { pureVerifier } from '#core/crypto/verify.ts';
-import type { Verifier } from '#core/ports/crypto.ts';
+import type { BatchVerifier, Verifier } from '#core/ports/crypto.ts';
 import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { silentLogger } from '#core/ports/logger.ts';
@@ -43,6 +43,7 @@ export interface TestChainOptions extends ApplicationOptions {
   /** First height with vote extensions; by default never. */
   readonly extensionsFrom?: bigint;
   readonly verifier?: Verifier;
+  readonly batch?: BatchVerifier;
   readonly kv?: Kv;
 }
 
@@ -109,6 +110,7 @@ async function openTestChain(options: TestChainOptions, kv: Kv): Promise<TestCha
   const app = await openApplication(options, {
     kv,
     verifier: options.verifier ?? pureVerifier,
+    ...(options.batch === undefined ? {} : { batch: options.batch }),
     duties: noDuties,
     logger: silentLogger,
   });

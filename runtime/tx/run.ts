@@ -52,7 +52,17 @@ export function runTx(
 ): TxOutcome {
   if (blockGasLeft !== undefined && blockGasLeft <= 0n)
     return refused(failure('outOfGas', 'no block gas left to run tx'), undefined, 0n, []);
-  const decoded = decodeTx(bytes, environment.table);
+  return runDecodedTx(environment, state, decodeTx(bytes, environment.table), mode, blockGasLeft);
+}
+
+/** {@link runTx} of what {@link decodeTx} has answered. */
+export function runDecodedTx(
+  environment: TxEnvironment,
+  state: StateBranch,
+  decoded: Result<DecodedTx>,
+  mode: TxMode,
+  blockGasLeft?: bigint,
+): TxOutcome {
   if (!decoded.ok) return refused(decoded.error, undefined, 0n, []);
   const tx = decoded.value;
   const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;

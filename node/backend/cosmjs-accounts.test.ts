@@ -1,0 +1,212 @@
+/** What accounts can do, done by unmodified CosmJS over JSON-RPC. */
+import {
+  createMultisigThresholdPubkey,
+  encodeSecp256k1Pubkey,
+  pubkeyToAddress,
+  Secp256k1HdWallet,
+} from '@cosmjs/amino';
+import { fromBase64 } from '@cosmjs/encoding';
+import type { OfflineSigner } from '@cosmjs/proto-signing';
+import { DirectSecp256k1HdWallet, encodePubkey } from '@cosmjs/proto-signing';
+import { coins, isDeliverTxSuccess, type SignerData, SigningStargateClient, type StdFee } from '@cosmjs/stargate';
+import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
+import { MultiSignature } from 'cosmjs-types/cosmos/crypto/multisig/v1beta1/multisig';
+import { SignMode } from 'cosmjs-types/cosmos/tx/signing/v1beta1/signing';
+import { AuthInfo, TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { defined } from '#core/assert.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { type CometServer, startCometServer } from '#rpc/comet/server.ts';
+import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
+import { type SoloChain, startSoloChain } from './solo-chain.test-util.ts';
+
+const CHAIN_ID = 'autonomy-accounts-1';
+const WORDS = [
+  'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about',
+  'legal winner thank year wave sausage worth useful legal winner thank yellow',
+  'letter advice cage absurd amount doctor acoustic avoid letter advice cage above',
+] as const;
+const FEE: StdFee = { amount: coins(5_000, 'uauton'), gas: '200000' };
+
+let wallets: Secp256k1HdWallet[];
+let addresses: string[];
+let keys: ReturnType<typeof encodeSecp256k1Pubkey>[];
+let multisig: ReturnType<typeof createMultisigThresholdPubkey>;
+let multisigAddress: string;
+let chain: SoloChain;
+let server: CometServer;
+
+const connect = (signer: OfflineSigner) =>
+  SigningStargateClient.connectWithSigner(server.url, signer, {
+    broadcastPollIntervalMs: 20,
+    broadcastTimeoutMs: 10_000,
+  });
+
+const wallet = (i: number): Secp256k1HdWallet => defined(wallets[i], 'a wallet');
+const address = (i: number): string => defined(addresses[i], 'an address');
+
+beforeAll(async () => {
+  wallets = await Promise.all(WORDS.map((words) => Secp256k1HdWallet.fromMnemonic(words, { prefix: 'auton' })));
+  const accounts = await Promise.all(wallets.map(async (one) => defined((await one.getAccounts())[0], 'an account')));
+  addresses = accounts.map((account) => account.address);
+  keys = accounts.map((account) => encodeSecp256k1Pubkey(account.pubkey));
+  multisig = createMultisigThresholdPubkey(keys, 2);
+  multisigAddress = pubkeyToAddress(multisig, 'auton');
+  chain = await startSoloChain({
+    chainId: CHAIN_ID,
+    appState: {
+      bank: {
+        balances: [...addresses, multisigAddress].map((one) => ({
+          address: one,
+          coins: [{ denom: 'uauton', amount: '1000000000' }],
+        })),
+      },
+    },
+    available: () => void setImmediate(() => void chain.produce()),
+  });
+  await chain.produce();
+  server = await startCometServer(
+    { host: '127.0.0.1', port: 0, corsOrigins: [], limits: DEFAULT_SERVER_LIMITS },
+    { backend: chain.backend, logger: silentLogger },
+  );
+});
+
+afterAll(async () => {
+  await server?.close();
+});
+
+test('amino-signed: send and multisend, with a memo that JSON escapes', async () => {
+  const client = await connect(wallet(0));
+  const sent = await client.sendTokens(address(0), address(1), coins(7, 'uauton'), FEE, 'a < b & c > d "e" \n');
+  expect(sent).toMatchObject({ code: 0, rawLog: '' });
+  const multi = {
+    typeUrl: '/cosmos.bank.v1beta1.MsgMultiSend',
+    value: {
+      inputs: [{ address: address(0), coins: coins(3, 'uauton') }],
+      outputs: [
+        { address: address(1), coins: coins(1, 'uauton') },
+        { address: address(2), coins: coins(2, 'uauton') },
+      ],
+    },
+  };
+  const result = await client.signAndBroadcast(address(0), [multi], FEE);
+  expect(result).toMatchObject({ code: 0 });
+});
+
+test('an amino signature over another document is refused with what to check', async () => {
+  const client = await connect(wallet(0));
+  const { accountNumber, sequence } = await client.getSequence(address(0));
+  const message = {
+    typeUrl: MsgSend.typeUrl,
+    value: { fromAddress: address(0), toAddress: address(1), amount: coins(1, 'uauton') },
+  };
+  const broadcast = async (data: SignerData) => {
+    const raw = await client.sign(address(0), [message], FEE, '', data);
+    return client.broadcastTxSync(TxRaw.encode(raw).finish());
+  };
+  await expect(broadcast({ accountNumber, sequence, chainId: 'another-1' })).rejects.toThrow(
+    `signature verification failed; please verify account number (${accountNumber}), sequence (${sequence}) and chain-id (${CHAIN_ID})`,
+  );
+  await expect(broadcast({ accountNumber, sequence: sequence + 3, chainId: CHAIN_ID })).rejects.toThrow(
+    `account sequence mismatch, expected ${sequence}, got ${sequence + 3}: incorrect account sequence`,
+  );
+});
+
+async function multisigned(signers: readonly number[], sequence: number, accountNumber: number) {
+  const message = {
+    typeUrl: MsgSend.typeUrl,
+    value: { fromAddress: multisigAddress, toAddress: address(1), amount: coins(1_234, 'uauton') },
+  };
+  const signed = await Promise.all(
+    signers.map(async (i) => {
+      const client = await SigningStargateClient.offline(wallet(i));
+      const data = { accountNumber, sequence, chainId: CHAIN_ID };
+      const { bodyBytes, signatures } = await client.sign(address(i), [message], FEE, 'together', data);
+      return { bodyBytes, entry: [address(i), defined(signatures[0], 'a signature')] as const };
+    }),
+  );
+  return multisigTx(defined(signed[0], 'a signer').bodyBytes, sequence, new Map(signed.map(({ entry }) => entry)));
+}
+
+/**
+ * What CosmJS's makeMultisignedTxBytes makes, of CosmJS's own encoders: that function asks @scure/base for bech32 without
+ * a limit in a way that this version of @scure/base refuses.
+ */
+function multisigTx(bodyBytes: Uint8Array, sequence: number, signatures: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  const members = multisig.value.pubkeys.map((key) => pubkeyToAddress(key, 'auton'));
+  const signed = members.map((one) => signatures.has(one));
+  const mode = { single: { mode: SignMode.SIGN_MODE_LEGACY_AMINO_JSON } };
+  const authInfo = AuthInfo.fromPartial({
+    signerInfos: [
+      {
+        publicKey: encodePubkey(multisig),
+        modeInfo: {
+          multi: {
+            bitarray: {
+              elems: Uint8Array.of(signed.reduce((bits, on, i) => bits | (on ? 0x80 >> i : 0), 0)),
+              extraBitsStored: signed.length,
+            },
+            modeInfos: signed.filter((on) => on).map(() => mode),
+          },
+        },
+        sequence: BigInt(sequence),
+      },
+    ],
+    fee: { amount: [...FEE.amount], gasLimit: BigInt(FEE.gas) },
+  });
+  const list = members.flatMap((one) => signatures.get(one) ?? []);
+  return TxRaw.encode({
+    bodyBytes,
+    authInfoBytes: AuthInfo.encode(authInfo).finish(),
+    signatures: [MultiSignature.encode({ signatures: list }).finish()],
+  }).finish();
+}
+
+test('two of three sign for a multisig account; one is not enough; its key is on chain afterwards', async () => {
+  const client = await connect(wallet(0));
+  const before = await client.getBalance(address(1), 'uauton');
+  const { accountNumber, sequence } = await client.getSequence(multisigAddress);
+  await expect(client.broadcastTxSync(await multisigned([1], sequence, accountNumber))).rejects.toThrow(
+    '1 signatures, expected at least 2',
+  );
+  const first = await client.broadcastTx(await multisigned([0, 2], sequence, accountNumber), 10_000, 20);
+  expect(first).toMatchObject({ code: 0 });
+  const second = await client.broadcastTx(await multisigned([1, 2], sequence + 1, accountNumber), 10_000, 20);
+  expect(isDeliverTxSuccess(second)).toBe(true);
+  const after = await client.getBalance(address(1), 'uauton');
+  expect(BigInt(after.amount) - BigInt(before.amount)).toBe(2_468n);
+  const account = await client.getAccount(multisigAddress);
+  expect(account).toMatchObject({ sequence: sequence + 2, pubkey: multisig });
+});
+
+test('a timeout height that has passed is refused, one to come is not', async () => {
+  const client = await connect(await DirectSecp256k1HdWallet.fromMnemonic(WORDS[1], { prefix: 'auton' }));
+  const message = {
+    typeUrl: MsgSend.typeUrl,
+    value: { fromAddress: address(1), toAddress: address(0), amount: coins(1, 'uauton') },
+  };
+  const height = BigInt(await client.getHeight());
+  await expect(client.signAndBroadcast(address(1), [message], FEE, '', height)).rejects.toThrow('tx timeout height');
+  expect(await client.signAndBroadcast(address(1), [message], FEE, '', height + 100n)).toMatchObject({ code: 0 });
+});
+
+test('gas is estimated for a wallet that signs amino', async () => {
+  const client = await connect(wallet(2));
+  const message = {
+    typeUrl: MsgSend.typeUrl,
+    value: { fromAddress: address(2), toAddress: address(0), amount: coins(1, 'uauton') },
+  };
+  const gas = await client.simulate(address(2), [message], 'estimate');
+  expect(gas).toBeGreaterThan(25_000);
+  expect(gas).toBeLessThan(90_000);
+  const result = await client.signAndBroadcast(address(2), [message], { ...FEE, gas: String(gas) }, 'estimate');
+  expect(result).toMatchObject({ code: 0 });
+  expect(Number(result.gasUsed)).toBeLessThanOrEqual(gas);
+});
+
+test('the account of a key is what its wallet says', async () => {
+  const client = await connect(wallet(0));
+  const account = await client.getAccount(address(0));
+  expect(account?.pubkey).toEqual(keys[0]);
+  expect(fromBase64(defined(keys[0], 'a key').value)).toHaveLength(33);
+});

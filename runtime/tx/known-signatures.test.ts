@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { concat, utf8 } from '#core/bytes.ts';
+import { signSecp256k1 } from '#core/crypto/keys.ts';
+import { pureVerifier } from '#core/crypto/verify.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
+import { startTestChain, testKey } from '../test-chain.ts';
+import { knownSignatures } from './known-signatures.ts';
+
+function counting(verifier: Verifier) {
+  const counts = { calls: 0 };
+  const counted: Verifier = {
+    ed25519: verifier.ed25519,
+    secp256k1(publicKey, message, signature) {
+      counts.calls++;
+      return verifier.secp256k1(publicKey, message, signature);
+    },
+  };
+  return { counts, counted };
+}
+
+test('a good signature is verified once, a bad one each time', () => {
+  const { counts, counted } = counting(pureVerifier);
+  const known = knownSignatures(counted);
+  const key = testKey(1);
+  const message = utf8('statement');
+  const signature = signSecp256k1(key.privateKey, message);
+  expect([1, 2, 3].map(() => known.secp256k1(key.publicKey, message, signature))).toEqual([true, true, true]);
+  expect(counts.calls).toBe(1);
+  expect(known.secp256k1(testKey(2).publicKey, message, signature)).toBe(false);
+  expect(known.secp256k1(key.publicKey, utf8('statement!'), signature)).toBe(false);
+  expect(known.secp256k1(testKey(2).publicKey, message, signature)).toBe(false);
+  expect(counts.calls).toBe(4);
+  expect(known.secp256k1(key.publicKey, message, signature)).toBe(true);
+  expect(counts.calls).toBe(4);
+});
+
+test('the verdicts are those of the verifier inside, whatever was asked before and however little is kept', () => {
+  // A cheap scheme with the same shape: the signature is the key followed by the message.
+  const scheme: Verifier = {
+    ed25519: () => false,
+    secp256k1: (key, message, signature) => Buffer.compare(concat(key, message), signature) === 0,
+  };
+  const small = fc.uint8Array({ maxLength: 2, max: 2 });
+  const question = fc.tuple(small, small, fc.oneof(small, fc.constant(undefined)));
+  fc.assert(
+    fc.property(
+      fc.array(question, { maxLength: 60 }),
+      fc.record({ signatures: fc.nat({ max: 4 }), bytes: fc.nat({ max: 6 }) }),
+      (questions, limits) => {
+        const known = knownSignatures(scheme, limits);
+        for (const [key, message, other] of questions) {
+          const signature = other ?? concat(key, message);
+          expect(known.secp256k1(key, message, signature)).toBe(scheme.secp256k1(key, message, signature));
+        }
+      },
+    ),
+  );
+});
+
+test('the oldest statements are forgotten first, by number and by bytes', () => {
+  for (const limits of [
+    { signatures: 2, bytes: 100 },
+    { signatures: 100, bytes: 3 },
+  ]) {
+    const { counts, counted } = counting({ ed25519: () => false, secp256k1: () => true });
+    const known = knownSignatures(counted, limits);
+    const ask = (n: number) => known.secp256k1(Uint8Array.of(n), Uint8Array.of(n), Uint8Array.of(n));
+    for (const n of [1, 2, 3, 4]) ask(n);
+    counts.calls = 0;
+    ask(4);
+    ask(3);
+    expect(counts.calls).toBe(0);
+    ask(1);
+    expect(counts.calls).toBe(1);
+  }
+});
+
+test('a transaction is verified once from the mempool to its block', async () => {
+  const { counts, counted } = counting(pureVerifier);
+  const chain = await startTestChain({ verifier: counted });
+  await chain.block();
+  const alice = testKey(1);
+  const tx = chain.sign(alice, { messages: [chain.send(alice, chain.address(testKey(2)), 1n)] });
+  expect(await chain.app.checkTx({ tx, type: 'new' })).toMatchObject({ code: 0 });
+  expect(counts.calls).toBe(1);
+  expect((await chain.deliver(tx)).code).toBe(0);
+  expect(counts.calls).toBe(1);
+});
+
+test('signatures that were checked elsewhere are not checked again; what elsewhere denied or lost is', async () => {
+  for (const answer of ['true', 'false', 'failure'] as const) {
+    const { counts, counted } = counting(pureVerifier);
+    const asked: number[] = [];
+    const chain = await startTestChain({
+      verifier: counted,
+      batch: {
+        secp256k1: async (checks) => {
+          asked.push(checks.length);
+          if (answer === 'failure') throw new Error('the worker is gone');
+          return checks.map(() => answer === 'true');
+        },
+      },
+    });
+    await chain.block();
+    const alice = testKey(1);
+    const tx = chain.sign(alice, { messages: [chain.send(alice, chain.address(testKey(2)), 1n)] });
+    expect(await chain.app.checkTx({ tx, type: 'new' })).toMatchObject({ code: 0 });
+    expect(asked).toEqual([1]);
+    expect(counts.calls).toBe(answer === 'true' ? 0 : 1);
+  }
+});

@@ -1,0 +1,59 @@
+/**
+ * Remembers signatures that were found good, so that a transaction which passed CheckTx is not verified again in its
+ * block. It changes how long a verdict takes, never the verdict: what is remembered is the whole statement (key, message,
+ * signature), compared byte by byte, and only when it is true.
+ */
+import { equal } from '#core/bytes.ts';
+import type { SignatureCheck, Verifier } from '#core/ports/crypto.ts';
+import { RUNTIME_LIMITS } from '../limits.ts';
+import { idOf } from '../state/key-id.ts';
+
+export interface KnownSignatures extends Verifier {
+  /** Records a statement that some verifier with the same verdicts has found true. */
+  learn(check: SignatureCheck): void;
+}
+
+export interface KnownSignatureLimits {
+  readonly signatures: number;
+  /** Bytes of messages that are kept. */
+  readonly bytes: number;
+}
+
+const DEFAULT_LIMITS: KnownSignatureLimits = {
+  signatures: RUNTIME_LIMITS.maxKnownSignatures,
+  bytes: RUNTIME_LIMITS.maxKnownSignatureBytes,
+};
+
+export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = DEFAULT_LIMITS): KnownSignatures {
+  // In the order of learning: the oldest goes first.
+  const known = new Map<string, SignatureCheck>();
+  let bytes = 0;
+  const forget = (id: string): void => {
+    const check = known.get(id);
+    if (check === undefined) return;
+    known.delete(id);
+    bytes -= check.message.length;
+  };
+  const learn = (check: SignatureCheck): void => {
+    if (check.message.length > limits.bytes) return;
+    const id = idOf(check.signature);
+    forget(id);
+    known.set(id, check);
+    bytes += check.message.length;
+    for (const oldest of known.keys()) {
+      if (known.size <= limits.signatures && bytes <= limits.bytes) break;
+      forget(oldest);
+    }
+  };
+  return {
+    learn,
+    ed25519: (publicKey, message, signature) => inner.ed25519(publicKey, message, signature),
+    secp256k1(publicKey, message, signature) {
+      const found = known.get(idOf(signature));
+      if (found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message)) return true;
+      if (!inner.secp256k1(publicKey, message, signature)) return false;
+      learn({ publicKey: publicKey.slice(), message: message.slice(), signature: signature.slice() });
+      return true;
+    },
+  };
+}
