@@ -151,7 +151,7 @@ function onLateCommitVote(state: EngineState, vote: VerifiedVote, out: Effects):
   const added = lastCommit.add(vote);
   if (added.kind === 'conflict') out.push({ kind: 'report-evidence', first: added.first, second: vote });
   if (added.kind === 'duplicate' || (added.kind === 'conflict' && !added.counted)) return false;
-  if (state.env.config.skipTimeoutCommit && lastCommit.hasAll) startRound(state, toRound(0), out);
+  if (state.env.config.skipTimeoutCommit && lastCommit.hasAll) schedule(state, 'new-height', 0, out);
   return true;
 }
 
@@ -302,8 +302,9 @@ function onCommitted(
   state.timers.clear();
   state.step = 'new-height';
   out.push({ kind: 'status-changed' });
-  if (state.env.config.skipTimeoutCommit && state.lastCommit.hasAll) startRound(state, toRound(0), out);
-  else schedule(state, 'new-height', state.env.config.timeoutCommitMs, out);
+  // Even a wait of nothing is a timeout: it stands in the log, so that a replay begins round 0 where this node began it.
+  const { skipTimeoutCommit, timeoutCommitMs } = state.env.config;
+  schedule(state, 'new-height', skipTimeoutCommit && state.lastCommit.hasAll ? 0 : timeoutCommitMs, out);
   return true;
 }
 

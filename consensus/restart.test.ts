@@ -1,0 +1,30 @@
+/** What a node is after a crash at the worst moment: the same, whatever led to its own votes. */
+import { expect, test } from 'vitest';
+import { defined } from '#core/assert.ts';
+import { indexOfValidator, proposerOf } from '#core/types/validator-set.ts';
+import { createEngine } from './state.ts';
+import { step } from './step.ts';
+import { fingerprint, Kit } from './test-kit.ts';
+
+test('a lock survives a restart at a height that began without the commit wait', () => {
+  const { validators } = new Kit({ validators: 2, self: -1 }).state.chain;
+  // Two validators: a decision takes both, so every precommit is in. This one proposes height 1, the other height 2.
+  const self = indexOfValidator(validators, proposerOf(validators, 0).address);
+  const other = 1 - self;
+  const kit = new Kit({ validators: 2, self, config: { skipTimeoutCommit: true } }).fire('new-height');
+  const own = kit.state.candidate;
+  kit.prevotes(0, own, other).precommits(0, own, other);
+  expect(kit.state.height).toBe(2n);
+  const { env, chain, lastCommit } = kit.state;
+  const seenCommit = defined(lastCommit, 'last commit').toExtendedCommit();
+  const since = kit.logged.length;
+
+  kit.fire('new-height');
+  const block = kit.block('second');
+  kit.propose(block, 0).prevotes(0, block, other);
+  expect(kit.state.locked?.round).toBe(0);
+
+  const restarted = createEngine(env, chain, seenCommit);
+  for (const input of kit.logged.slice(since)) step(restarted, input);
+  expect(fingerprint(restarted)).toBe(fingerprint(kit.state));
+});
