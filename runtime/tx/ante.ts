@@ -227,9 +227,8 @@ function checkSigner(context: AnteContext, tx: DecodedTx, params: AuthParams, en
   const text = formatAddress(context.chain, account.address);
   context.events.emit('tx', [['acc_seq', `${text}/${info.sequence}`]]);
   context.events.emit('tx', [['signature', toBase64(signature)]]);
-  // A simulation's key may be made up: it is not kept.
-  const keep = context.mode === 'simulate' ? account.pubKey : (account.pubKey ?? pickKey(info));
-  return ok({ ...account, pubKey: keep, sequence: account.sequence + 1n });
+  // A simulation's key may be made up, but it is as long as the one that will be written.
+  return ok({ ...account, pubKey: account.pubKey ?? pickKey(info), sequence: account.sequence + 1n });
 }
 
 /** x/auth/ante SigGasConsumeDecorator: each single signature costs the same. A simulation pays for the threshold. */
