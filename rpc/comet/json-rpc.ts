@@ -10,7 +10,7 @@ import { blockRoutes } from './block-routes.ts';
 import { describeJson, type JsonObject, readJson } from './json/reader.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { readJsonParams, readUriParams } from './params.ts';
-import type { Route } from './route.ts';
+import type { Method, Methods, Route } from './route.ts';
 import { txRoutes } from './tx-routes.ts';
 
 export interface RpcError {
@@ -32,9 +32,18 @@ export const routes: ReadonlyMap<string, Route> = new Map(
   Object.entries({ ...nodeRoutes, ...blockRoutes, ...txRoutes }).sort(([a], [b]) => (a < b ? -1 : 1)),
 );
 
-export interface RpcDependencies {
-  readonly backend: Backend;
-  readonly logger: Logger;
+/** What answers: the routes over a backend, or methods of another kind of server. */
+export type RpcDependencies = { readonly logger: Logger } & (
+  | { readonly backend: Backend }
+  | { readonly methods: Methods }
+);
+
+export function methodsOf(dependencies: RpcDependencies): Methods {
+  if ('methods' in dependencies) return dependencies.methods;
+  const { backend } = dependencies;
+  return new Map(
+    [...routes].map(([name, { params, answer }]) => [name, { params, answer: (args) => answer(backend, args) }]),
+  );
 }
 
 export interface JsonRpc {
@@ -56,16 +65,19 @@ function responseJson(id: Id | null, outcome: Result<unknown, RpcError>): string
 
 export function createJsonRpc(
   limits: Pick<ServerLimits, 'maxBatch' | 'responseTimeoutMs'>,
-  { backend, logger }: RpcDependencies,
+  dependencies: RpcDependencies,
 ): JsonRpc {
-  async function run(method: string, deadline: number, readParams: (route: Route) => Record<string, unknown>) {
-    const found = routes.get(method);
+  const { logger } = dependencies;
+  const methods = methodsOf(dependencies);
+
+  async function run(method: string, deadline: number, readParams: (found: Method) => Record<string, unknown>) {
+    const found = methods.get(method);
     if (found === undefined) return err(rpcErrors.method(`there is no method ${describeJson(method)}`));
     const args = readJson(() => readParams(found));
     if (!args.ok) return err(rpcErrors.params(args.error));
     return withDeadline(deadline, limits.responseTimeoutMs, async () => {
       try {
-        const answer = await found.answer(backend, args.value);
+        const answer = await found.answer(args.value);
         return answer.ok ? answer : err(rpcErrors.internal(answer.error.message));
       } catch (error) {
         logger.error('A request failed unexpectedly.', { method, error });

@@ -8,6 +8,22 @@ export interface Route {
   readonly answer: (backend: Backend, args: Record<string, unknown>) => Answer<unknown> | Promise<Answer<unknown>>;
 }
 
+/** A method that needs nothing more than its arguments. */
+export interface Method {
+  readonly params: ParamTable;
+  readonly answer: (args: Record<string, unknown>) => Answer<unknown> | Promise<Answer<unknown>>;
+}
+
+export type Methods = ReadonlyMap<string, Method>;
+
+/** Ties a handler's arguments to its table of parameters, for a server that has no {@link Backend}. */
+export function method<P extends ParamTable>(
+  params: P,
+  answer: (args: Args<P>) => Answer<unknown> | Promise<Answer<unknown>>,
+): Method {
+  return { params, answer: (args) => answer(args as Args<P>) };
+}
+
 /** Ties a handler's arguments to its table of parameters. */
 export function route<P extends ParamTable>(
   params: P,

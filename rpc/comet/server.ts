@@ -1,9 +1,9 @@
 /** The CometBFT JSON-RPC over HTTP: POST of one request or a batch, and URI-style GET. */
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from '#core/ports/logger.ts';
-import type { Backend } from '../backend.ts';
 import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
-import { createJsonRpc, type JsonRpc, type RpcError, routes, rpcErrors } from './json-rpc.ts';
+import { createJsonRpc, type JsonRpc, methodsOf, type RpcDependencies, type RpcError, rpcErrors } from './json-rpc.ts';
+import type { Methods } from './route.ts';
 
 export interface CometServerOptions {
   /** Loopback unless the operator says otherwise. */
@@ -24,11 +24,11 @@ export interface CometServer {
 /** @throws Error when the address cannot be bound; the message names it. */
 export async function startCometServer(
   options: CometServerOptions,
-  dependencies: { readonly backend: Backend; readonly logger: Logger },
+  dependencies: RpcDependencies,
 ): Promise<CometServer> {
   const { limits, host, port } = options;
   const logger = dependencies.logger.child('rpc');
-  const rpc = createJsonRpc(limits, { backend: dependencies.backend, logger });
+  const rpc = createJsonRpc(limits, { ...dependencies, logger });
   const app = fastify({
     bodyLimit: limits.maxBodyBytes,
     requestTimeout: limits.responseTimeoutMs,
@@ -41,7 +41,7 @@ export async function startCometServer(
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   addCors(app, options.corsOrigins);
-  addRoutes(app, rpc);
+  addRoutes(app, rpc, methodsOf(dependencies));
   addErrors(app, limits, logger);
   try {
     await app.listen({ host, port });
@@ -59,13 +59,13 @@ export async function startCometServer(
   };
 }
 
-function addRoutes(app: FastifyInstance, rpc: JsonRpc): void {
+function addRoutes(app: FastifyInstance, rpc: JsonRpc, methods: Methods): void {
   app.post('/', async (request, reply) => {
     const { text, malformed } = await rpc.post(typeof request.body === 'string' ? request.body : '');
     reply.code(text === undefined ? 204 : malformed ? 400 : 200);
     return text === undefined ? null : sendJson(reply, text);
   });
-  app.get('/', async (_request, reply) => sendJson(reply, JSON.stringify({ methods: methodList() })));
+  app.get('/', async (_request, reply) => sendJson(reply, JSON.stringify({ methods: methodList(methods) })));
   app.get<{ Params: { method: string } }>('/:method', async (request, reply) => {
     const { text, error } = await rpc.get(request.params.method, uriQuery(request));
     return sendJson(reply.code(error === undefined ? 200 : httpStatus(error)), text);
@@ -78,8 +78,8 @@ function httpStatus(error: RpcError): number {
   return error.code === -32602 ? 400 : 500;
 }
 
-function methodList(): { name: string; params: string[] }[] {
-  return [...routes].map(([name, { params }]) => ({ name, params: Object.keys(params) }));
+function methodList(methods: Methods): { name: string; params: string[] }[] {
+  return [...methods].map(([name, { params }]) => ({ name, params: Object.keys(params) }));
 }
 
 function uriQuery(request: FastifyRequest): URLSearchParams {
