@@ -2,6 +2,7 @@
 import { toHex } from '#core/bytes.ts';
 import { decodeAddress } from '#core/codec/bech32.ts';
 import { sha256 } from '#core/crypto/hash.ts';
+import { divCeil, maxBig } from '#core/int.ts';
 import { isOutcomeKind, sealHash, verdictHash } from '#core/poi/formats.ts';
 import { QueryPoolRequestSchema, QueryPoolResponseSchema } from '#proto/gen/autonomy/credits/v1/query_pb.ts';
 import { type Job, JobStatus } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
@@ -69,6 +70,13 @@ export async function queryOutput(chain: ChainClient, job: Job): Promise<Uint8Ar
   if (toHex(sha256(output)) !== toHex(job.result?.outputHash ?? new Uint8Array()))
     throw new RpcClientError(`the node answered another output than that of job ${job.id}`);
   return output;
+}
+
+/** What a call of the model with this gas limit costs now: its price, or the least that verification costs. ucredit. */
+export async function feeOf(chain: ChainClient, model: Model, gasLimit: bigint): Promise<bigint> {
+  const path = '/autonomy.inference.v1.Query/Params';
+  const { params } = await chain.query(path, iq.QueryParamsRequestSchema, {}, iq.QueryParamsResponseSchema);
+  return maxBig(model.price, divCeil(gasLimit * (params?.minFeePerGigagas ?? 0n), 1_000_000_000n));
 }
 
 export function isFinal(job: Job): boolean {

@@ -13,6 +13,7 @@ import { statusName } from '#runtime/modules/inference/reasons.ts';
 import { type Description, encodeRequest, pictureOf, readDescription } from '#wasm-modules/description.ts';
 import type { ChainClient } from '../../client/chain-client.ts';
 import {
+  feeOf,
   queryComponent,
   queryJob,
   queryModel,
@@ -93,20 +94,21 @@ function requestCommand(): Command {
     .requiredOption('--provider <address>', 'a bonded provider')
     .option('--seed <number>', 'by default a random one', unsigned)
     .option('--gas-limit <gas>', 'by default what the model allows', unsigned)
-    .option('--max-fee <ucredit>', 'by default the model’s price', unsigned)
+    .option('--max-fee <ucredit>', 'by default what it costs now', unsigned)
     .option('--deadline <blocks>', 'so many blocks from now the seal must be there', wholeNumber(2, 10_000), 50);
   return withOptions(command, senderOptions()).action(async (flags: RequestFlags) => {
     const chain = chainClientOf(flags);
     const model = await queryModel(chain, flags.model);
     const sender = await senderOf(flags);
     const { latest_block_height: latest } = (await chain.status()).sync_info;
+    const gasLimit = flags.gasLimit ?? model.gasLimitMax;
     const message = pack(MsgRequestInferenceSchema, {
       requester: sender.address,
       modelId: model.id,
       input: await readInput(chain, flags.input, model.componentHash),
       seed: flags.seed ?? readU64be(randomBytes(8)),
-      gasLimit: flags.gasLimit ?? model.gasLimitMax,
-      maxFee: flags.maxFee ?? model.price,
+      gasLimit,
+      maxFee: flags.maxFee ?? (await feeOf(chain, model, gasLimit)),
       provider: flags.provider,
       deadline: BigInt(latest) + BigInt(flags.deadline),
     });

@@ -90,21 +90,27 @@ function readParams(field: JsonField) {
     'max_deadline_blocks',
     'commit_window_blocks',
     'open_window_blocks',
+    'max_live_gas',
+    'min_fee_per_gigagas',
   ] as const;
   const fields = asObject({ path: field.path, value: field.value ?? {} }, names);
   const read = (name: (typeof names)[number], fallback: number, max: bigint): number =>
     isAbsent(fields[name]) ? fallback : Number(asInteger(fields[name], 1n, max));
+  const readBig = (name: (typeof names)[number], fallback: bigint, min: bigint): bigint =>
+    isAbsent(fields[name]) ? fallback : asInteger(fields[name], min, MAX_INT64);
   const inline = BigInt(INFERENCE_LIMITS.inlineBytes);
   const d = DEFAULT_PARAMS;
   return create(ParamsSchema, {
     maxInputBytes: read('max_input_bytes', d.maxInputBytes, inline),
     maxOutputBytes: read('max_output_bytes', d.maxOutputBytes, inline),
-    jobStake: isAbsent(fields.job_stake) ? d.jobStake : asInteger(fields.job_stake, 1n, MAX_INT64),
+    jobStake: readBig('job_stake', d.jobStake, 1n),
     maxLiveJobs: read('max_live_jobs', d.maxLiveJobs, MAX_LIVE_JOBS),
     minDeadlineBlocks: read('min_deadline_blocks', d.minDeadlineBlocks, MAX_BLOCKS),
     maxDeadlineBlocks: read('max_deadline_blocks', d.maxDeadlineBlocks, MAX_BLOCKS),
     commitWindowBlocks: read('commit_window_blocks', d.commitWindowBlocks, MAX_BLOCKS),
     openWindowBlocks: read('open_window_blocks', d.openWindowBlocks, MAX_BLOCKS),
+    maxLiveGas: readBig('max_live_gas', d.maxLiveGas, 1n),
+    minFeePerGigagas: readBig('min_fee_per_gigagas', d.minFeePerGigagas, 0n),
   });
 }
 
@@ -121,6 +127,8 @@ export function exportInference(context: QueryContext): Json {
       max_deadline_blocks: p.maxDeadlineBlocks,
       commit_window_blocks: p.commitWindowBlocks,
       open_window_blocks: p.openWindowBlocks,
+      max_live_gas: String(p.maxLiveGas),
+      min_fee_per_gigagas: String(p.minFeePerGigagas),
     },
     next_id: String(nextId.peek(store)),
     jobs: [...jobs.entries(store)].map(([, job]) => recordJson(JobSchema, job)),

@@ -1,10 +1,16 @@
 import { toHex } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { type InferenceError, inferenceError } from '#core/errors.ts';
-import { MAX_INT64 } from '#core/int.ts';
+import { divCeil, MAX_INT64, maxBig } from '#core/int.ts';
 import { HASH_BYTES, isOutcomeKind, outputRoot, SALT_BYTES, sealHash } from '#core/poi/formats.ts';
 import { err, type Failure, ok, type Result } from '#core/result.ts';
-import { type Job, JobSchema, JobStatus, ResultSchema } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
+import {
+  type Job,
+  JobSchema,
+  JobStatus,
+  type Params,
+  ResultSchema,
+} from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
 import type * as tx from '#proto/gen/autonomy/inference/v1/tx_pb.ts';
 import { create } from '#proto/message.ts';
 import { formatAddress, moduleAddress, parseAddress } from '../../address.ts';
@@ -17,7 +23,6 @@ import { MODELS_STORE, models } from '../models/state.ts';
 import { statusName } from './reasons.ts';
 import {
   BOND_ACCOUNT,
-  countLiveJobs,
   ESCROW_ACCOUNT,
   freeBond,
   getParams,
@@ -25,11 +30,13 @@ import {
   INFERENCE_STORE,
   inputs,
   jobs,
+  liveJobs,
   nextId,
   outputs,
   providers,
   setProvider,
 } from './state.ts';
+import { GIGAGAS } from './windows.ts';
 
 type Empty = Result<Record<string, never>>;
 
@@ -95,9 +102,22 @@ function checkRequest(context: MessageContext, message: tx.MsgRequestInference, 
   const last = context.block.height + BigInt(limits.maxDeadlineBlocks);
   if (message.deadline < first || message.deadline > last)
     return refused('badDeadline', `deadline: expected a height ${first} … ${last}, got ${message.deadline}`);
-  if (countLiveJobs(store, limits.maxLiveJobs) >= limits.maxLiveJobs)
+  const live = liveJobs(store);
+  if (live.length >= limits.maxLiveJobs)
     return refused('tooManyJobs', `${limits.maxLiveJobs} jobs are live: try again when some are final`);
+  // Every validator executes every job: more than this they could not do in time.
+  const gas = live.reduce((sum, { gasLimit }) => sum + gasLimit, message.gasLimit);
+  if (gas > limits.maxLiveGas)
+    return refused(
+      'tooManyJobs',
+      `with this one live jobs would have ${gas} gas, expected at most ${limits.maxLiveGas}`,
+    );
   return ok(undefined);
+}
+
+/** The model's price, or what its gas limit costs the validators if that is more. ucredit. */
+function feeOf({ minFeePerGigagas }: Params, price: bigint, gasLimit: bigint): bigint {
+  return maxBig(price, divCeil(gasLimit * minFeePerGigagas, GIGAGAS));
 }
 
 export function requestInference(context: MessageContext, message: tx.MsgRequestInference): Result<{ jobId: bigint }> {
@@ -112,8 +132,9 @@ export function requestInference(context: MessageContext, message: tx.MsgRequest
   if (model === undefined) return failSdk('notFound', `model ${message.modelId}`);
   if (message.gasLimit < 1n || message.gasLimit > model.gasLimitMax)
     return refused('badGasLimit', `gas_limit: expected 1 … ${model.gasLimitMax}, got ${message.gasLimit}`);
-  if (message.maxFee < model.price)
-    return refused('feeTooLow', `max_fee: the price is ${model.price}${CREDIT_DENOM}, got ${message.maxFee}`);
+  const fee = feeOf(getParams(store), model.price, message.gasLimit);
+  if (message.maxFee < fee)
+    return refused('feeTooLow', `max_fee: the job costs ${fee}${CREDIT_DENOM}, got ${message.maxFee}`);
   const provider = providers.get(store, providerAddress.value);
   if (provider === undefined) return refused('providerNotFound', `${message.provider} has no provider's bond`);
   const stake = getParams(store).jobStake;
@@ -122,7 +143,7 @@ export function requestInference(context: MessageContext, message: tx.MsgRequest
       'bondTooSmall',
       `${message.provider} has ${freeBond(provider)} of free bond, a job reserves ${stake}`,
     );
-  const escrow = [{ denom: CREDIT_DENOM, amount: model.price }];
+  const escrow = [{ denom: CREDIT_DENOM, amount: fee }];
   const sent = sendCoins(ledgerOf(context), requester.value, moduleAddress(ESCROW_ACCOUNT), escrow);
   if (!sent.ok) return sent;
   setProvider(store, providerAddress.value, { ...provider, reserved: provider.reserved + stake });
@@ -136,7 +157,7 @@ export function requestInference(context: MessageContext, message: tx.MsgRequest
     inputBytes: message.input.length,
     seed: message.seed,
     gasLimit: message.gasLimit,
-    fee: model.price,
+    fee,
     stake,
     deadline: message.deadline,
     status: JobStatus.ASSIGNED,
@@ -167,6 +188,14 @@ function jobOf(store: KvReader, id: bigint, provider: string, status: JobStatus)
   return ok(job);
 }
 
+/** Gas limits of the jobs that validators are executing now, or have yet to. */
+function waitingGas(store: KvReader): bigint {
+  return liveJobs(store).reduce(
+    (sum, { status, gasLimit }) => (status === JobStatus.COMMITTING ? sum + gasLimit : sum),
+    0n,
+  );
+}
+
 export function sealResult(context: MessageContext, message: tx.MsgSealResult): Empty {
   const address = readAccount(context.chain, message.provider, 'provider');
   if (!address.ok) return address;
@@ -180,6 +209,7 @@ export function sealResult(context: MessageContext, message: tx.MsgSealResult): 
     status: JobStatus.COMMITTING,
     sealedHeight: context.block.height,
     windowStartSeconds: context.block.time.seconds,
+    windowGas: waitingGas(store) + job.value.gasLimit,
     seal: message.seal,
   });
   context.events.emit('inference_sealed', [

@@ -33,6 +33,7 @@ export function beginReveal(scope: Scope, job: Job): void {
     status: JobStatus.REVEALING,
     revealingHeight: scope.block.height,
     windowStartSeconds: scope.block.time.seconds,
+    windowGas: job.gasLimit,
   });
   scope.events.emit('inference_revealing', [['job_id', String(job.id)]]);
 }

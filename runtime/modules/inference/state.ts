@@ -32,6 +32,8 @@ export const DEFAULT_PARAMS: Params = create(ParamsSchema, {
   maxDeadlineBlocks: 10_000,
   commitWindowBlocks: 8,
   openWindowBlocks: 8,
+  maxLiveGas: 200_000_000_000n,
+  minFeePerGigagas: 100n,
 });
 
 const LIVE = 1n;
@@ -63,12 +65,6 @@ export function liveJobs(store: KvReader): readonly Job[] {
     if (job !== undefined) found.push(job);
   }
   return found;
-}
-
-export function countLiveJobs(store: KvReader, upTo: number): number {
-  let count = 0;
-  for (const _ of jobs.indexes.live.keysOf(store, LIVE, { limit: upTo })) count++;
-  return count;
 }
 
 /** A provider's bond; without one, nothing bonded. */

@@ -61,7 +61,7 @@ describe('a job that everybody tells the truth about', () => {
   test('a window lasts both its blocks and its time: a heavy job on quick blocks is waited for', () => {
     // 3 × 10^9 gas: 2 s + 9 s.
     const on = new JobDriver({ gasLimit: 3_000_000_000n });
-    const job = on.request();
+    const job = on.request({ maxFee: 300n });
     on.seal(job);
     on.commit(job, [A, B, C]);
     on.idle(9);
@@ -331,6 +331,39 @@ describe('a request', () => {
       { provider: text(accountOf('provider')) },
     );
     expect(live.jobs.map(({ id }) => id)).toEqual([2n, 3n]);
+  });
+
+  test('costs at least what its gas limit costs the validators', () => {
+    const on = new JobDriver({ gasLimit: 3_000_000_001n });
+    expect(on.tryRequest({ maxFee: 300n })).toMatchObject({ ok: false, error: { codespace: 'inference', code: 7 } });
+    expect(on.job(on.request({ maxFee: 10_000n })).fee).toBe(301n);
+  });
+
+  test('beyond the gas that validators can execute is refused until a job is final', () => {
+    const on = new JobDriver({ genesis: { params: { job_stake: 1, max_live_gas: 2_500_000 } } });
+    on.request({ deadlineIn: 2n });
+    on.request();
+    expect(on.tryRequest()).toMatchObject({ ok: false, error: { codespace: 'inference', code: 9 } });
+    expect(on.tryRequest({ gasLimit: 500_000n })).toMatchObject({ ok: true });
+    on.idle(1);
+    expect(on.tryRequest()).toMatchObject({ ok: true });
+  });
+
+  test('that is sealed behind others has a window for all of them', () => {
+    const on = new JobDriver({ gasLimit: 2_000_000_000n });
+    const jobs = [1n, 2n, 3n];
+    on.chain.block(jobs.map(() => on.requestAction({ maxFee: 1_000n })));
+    on.chain.block(jobs.map((job) => on.sealAction(job)));
+    expect(jobs.map((job) => on.job(job).windowGas)).toEqual([2_000_000_000n, 4_000_000_000n, 6_000_000_000n]);
+    for (const job of jobs) on.commit(job, [A, B, C]);
+    // 2 s + 3 s for each 10^9: 8, 14 and 20 seconds, of which three have passed.
+    const statuses = () => jobs.map((job) => on.job(job).status);
+    on.idle(5);
+    expect(statuses()).toEqual([JobStatus.REVEALING, JobStatus.COMMITTING, JobStatus.COMMITTING]);
+    on.idle(6);
+    expect(statuses().slice(1)).toEqual([JobStatus.REVEALING, JobStatus.COMMITTING]);
+    on.idle(6);
+    expect(statuses().at(2)).toBe(JobStatus.REVEALING);
   });
 
   test('a seal of the wrong length, by another provider, or twice is refused', () => {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file autonomy/inference/v1/inference.proto.
  */
 export const file_autonomy_inference_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("CiVhdXRvbm9teS9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlLnByb3RvEhVhdXRvbm9teS5pbmZlcmVuY2UudjEi2QEKBlBhcmFtcxIXCg9tYXhfaW5wdXRfYnl0ZXMYASABKA0SGAoQbWF4X291dHB1dF9ieXRlcxgCIAEoDRIRCglqb2Jfc3Rha2UYAyABKAQSFQoNbWF4X2xpdmVfam9icxgEIAEoDRIbChNtaW5fZGVhZGxpbmVfYmxvY2tzGAUgASgNEhsKE21heF9kZWFkbGluZV9ibG9ja3MYBiABKA0SHAoUY29tbWl0X3dpbmRvd19ibG9ja3MYByABKA0SGgoSb3Blbl93aW5kb3dfYmxvY2tzGAggASgNIj0KCFByb3ZpZGVyEg8KB2FkZHJlc3MYASABKAkSDgoGYm9uZGVkGAIgASgEEhAKCHJlc2VydmVkGAMgASgEIrcECgNKb2ISCgoCaWQYASABKAQSEQoJcmVxdWVzdGVyGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhAKCG1vZGVsX2lkGAQgASgEEhYKDmNvbXBvbmVudF9oYXNoGAUgASgMEhIKCmlucHV0X2hhc2gYBiABKAwSEwoLaW5wdXRfYnl0ZXMYByABKA0SDAoEc2VlZBgIIAEoBBIRCglnYXNfbGltaXQYCSABKAQSCwoDZmVlGAogASgEEg0KBXN0YWtlGAsgASgEEhAKCGRlYWRsaW5lGAwgASgDEjAKBnN0YXR1cxgNIAEoDjIgLmF1dG9ub215LmluZmVyZW5jZS52MS5Kb2JTdGF0dXMSOgoNcmVmdW5kX3JlYXNvbhgOIAEoDjIjLmF1dG9ub215LmluZmVyZW5jZS52MS5SZWZ1bmRSZWFzb24SGAoQcmVxdWVzdGVkX2hlaWdodBgPIAEoAxIVCg1zZWFsZWRfaGVpZ2h0GBAgASgDEhgKEHJldmVhbGluZ19oZWlnaHQYESABKAMSFAoMZmluYWxfaGVpZ2h0GBIgASgDEhwKFHdpbmRvd19zdGFydF9zZWNvbmRzGBMgASgDEgwKBHNlYWwYFCABKAwSLQoGcmVzdWx0GBUgASgLMh0uYXV0b25vbXkuaW5mZXJlbmNlLnYxLlJlc3VsdBIzCgpzZXR0bGVtZW50GBYgASgLMh8uYXV0b25vbXkuY3JlZGl0cy52MS5TZXR0bGVtZW50IqgBCgZSZXN1bHQSDAoEa2luZBgBIAEoDRIMCgRjb2RlGAIgASgNEhMKC291dHB1dF9oYXNoGAMgASgMEhQKDG91dHB1dF9ieXRlcxgEIAEoDRITCgtvdXRwdXRfcm9vdBgFIAEoDBISCgp0cmFjZV9yb290GAYgASgMEhAKCGdhc191c2VkGAcgASgEEgwKBHNhbHQYCCABKAwSDgoGaGVpZ2h0GAkgASgDKqYBCglKb2JTdGF0dXMSGgoWSk9CX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE0pPQl9TVEFUVVNfQVNTSUdORUQQARIZChVKT0JfU1RBVFVTX0NPTU1JVFRJTkcQAhIYChRKT0JfU1RBVFVTX1JFVkVBTElORxADEhYKEkpPQl9TVEFUVVNfU0VUVExFRBAEEhcKE0pPQl9TVEFUVVNfUkVGVU5ERUQQBSqEAgoMUmVmdW5kUmVhc29uEh0KGVJFRlVORF9SRUFTT05fVU5TUEVDSUZJRUQQABIcChhSRUZVTkRfUkVBU09OX05PVF9TRUFMRUQQARIiCh5SRUZVTkRfUkVBU09OX05PX0NPTU1JVF9RVU9SVU0QAhIlCiFSRUZVTkRfUkVBU09OX1BST1ZJREVSX05PVF9PUEVORUQQAxIjCh9SRUZVTkRfUkVBU09OX09QRU5JTkdTX0RJU0FHUkVFEAQSIwofUkVGVU5EX1JFQVNPTl9OT19PUEVOSU5HX1FVT1JVTRAFEiIKHlJFRlVORF9SRUFTT05fUFJPVklERVJfRElGRkVSUxAGYgZwcm90bzM", [file_autonomy_credits_v1_credits]);
+  fileDesc("CiVhdXRvbm9teS9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlLnByb3RvEhVhdXRvbm9teS5pbmZlcmVuY2UudjEijAIKBlBhcmFtcxIXCg9tYXhfaW5wdXRfYnl0ZXMYASABKA0SGAoQbWF4X291dHB1dF9ieXRlcxgCIAEoDRIRCglqb2Jfc3Rha2UYAyABKAQSFQoNbWF4X2xpdmVfam9icxgEIAEoDRIbChNtaW5fZGVhZGxpbmVfYmxvY2tzGAUgASgNEhsKE21heF9kZWFkbGluZV9ibG9ja3MYBiABKA0SHAoUY29tbWl0X3dpbmRvd19ibG9ja3MYByABKA0SGgoSb3Blbl93aW5kb3dfYmxvY2tzGAggASgNEhQKDG1heF9saXZlX2dhcxgJIAEoBBIbChNtaW5fZmVlX3Blcl9naWdhZ2FzGAogASgEIj0KCFByb3ZpZGVyEg8KB2FkZHJlc3MYASABKAkSDgoGYm9uZGVkGAIgASgEEhAKCHJlc2VydmVkGAMgASgEIssECgNKb2ISCgoCaWQYASABKAQSEQoJcmVxdWVzdGVyGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhAKCG1vZGVsX2lkGAQgASgEEhYKDmNvbXBvbmVudF9oYXNoGAUgASgMEhIKCmlucHV0X2hhc2gYBiABKAwSEwoLaW5wdXRfYnl0ZXMYByABKA0SDAoEc2VlZBgIIAEoBBIRCglnYXNfbGltaXQYCSABKAQSCwoDZmVlGAogASgEEg0KBXN0YWtlGAsgASgEEhAKCGRlYWRsaW5lGAwgASgDEjAKBnN0YXR1cxgNIAEoDjIgLmF1dG9ub215LmluZmVyZW5jZS52MS5Kb2JTdGF0dXMSOgoNcmVmdW5kX3JlYXNvbhgOIAEoDjIjLmF1dG9ub215LmluZmVyZW5jZS52MS5SZWZ1bmRSZWFzb24SGAoQcmVxdWVzdGVkX2hlaWdodBgPIAEoAxIVCg1zZWFsZWRfaGVpZ2h0GBAgASgDEhgKEHJldmVhbGluZ19oZWlnaHQYESABKAMSFAoMZmluYWxfaGVpZ2h0GBIgASgDEhwKFHdpbmRvd19zdGFydF9zZWNvbmRzGBMgASgDEgwKBHNlYWwYFCABKAwSLQoGcmVzdWx0GBUgASgLMh0uYXV0b25vbXkuaW5mZXJlbmNlLnYxLlJlc3VsdBISCgp3aW5kb3dfZ2FzGBcgASgEEjMKCnNldHRsZW1lbnQYFiABKAsyHy5hdXRvbm9teS5jcmVkaXRzLnYxLlNldHRsZW1lbnQiqAEKBlJlc3VsdBIMCgRraW5kGAEgASgNEgwKBGNvZGUYAiABKA0SEwoLb3V0cHV0X2hhc2gYAyABKAwSFAoMb3V0cHV0X2J5dGVzGAQgASgNEhMKC291dHB1dF9yb290GAUgASgMEhIKCnRyYWNlX3Jvb3QYBiABKAwSEAoIZ2FzX3VzZWQYByABKAQSDAoEc2FsdBgIIAEoDBIOCgZoZWlnaHQYCSABKAMqpgEKCUpvYlN0YXR1cxIaChZKT0JfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTSk9CX1NUQVRVU19BU1NJR05FRBABEhkKFUpPQl9TVEFUVVNfQ09NTUlUVElORxACEhgKFEpPQl9TVEFUVVNfUkVWRUFMSU5HEAMSFgoSSk9CX1NUQVRVU19TRVRUTEVEEAQSFwoTSk9CX1NUQVRVU19SRUZVTkRFRBAFKoQCCgxSZWZ1bmRSZWFzb24SHQoZUkVGVU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEhwKGFJFRlVORF9SRUFTT05fTk9UX1NFQUxFRBABEiIKHlJFRlVORF9SRUFTT05fTk9fQ09NTUlUX1FVT1JVTRACEiUKIVJFRlVORF9SRUFTT05fUFJPVklERVJfTk9UX09QRU5FRBADEiMKH1JFRlVORF9SRUFTT05fT1BFTklOR1NfRElTQUdSRUUQBBIjCh9SRUZVTkRfUkVBU09OX05PX09QRU5JTkdfUVVPUlVNEAUSIgoeUkVGVU5EX1JFQVNPTl9QUk9WSURFUl9ESUZGRVJTEAZiBnByb3RvMw", [file_autonomy_credits_v1_credits]);
 
 /**
  * @generated from message autonomy.inference.v1.Params
@@ -55,7 +55,8 @@ export type Params = Message<"autonomy.inference.v1.Params"> & {
   maxDeadlineBlocks: number;
 
   /**
-   * Length of the commit and of the open window. A window also lasts 2 s + 3 s for each 10^9 gas of the job's limit.
+   * Length of the commit and of the open window. A window also lasts 2 s + 3 s for each 10^9 gas that validators have to
+   * execute in it.
    *
    * @generated from field: uint32 commit_window_blocks = 7;
    */
@@ -65,6 +66,20 @@ export type Params = Message<"autonomy.inference.v1.Params"> & {
    * @generated from field: uint32 open_window_blocks = 8;
    */
   openWindowBlocks: number;
+
+  /**
+   * Sum of the gas limits of jobs that are not final, at any moment.
+   *
+   * @generated from field: uint64 max_live_gas = 9;
+   */
+  maxLiveGas: bigint;
+
+  /**
+   * ucredit for each 10^9 gas of its limit that a job costs at least, whatever the model's price: every validator executes.
+   *
+   * @generated from field: uint64 min_fee_per_gigagas = 10;
+   */
+  minFeePerGigagas: bigint;
 };
 
 /**
@@ -225,6 +240,14 @@ export type Job = Message<"autonomy.inference.v1.Job"> & {
    * @generated from field: autonomy.inference.v1.Result result = 21;
    */
   result?: Result | undefined;
+
+  /**
+   * What the current window gives time for: the gas limits of all jobs that wait for commitments, this one included, or
+   * this one's alone while it waits for openings.
+   *
+   * @generated from field: uint64 window_gas = 23;
+   */
+  windowGas: bigint;
 
   /**
    * Only of settled jobs.
