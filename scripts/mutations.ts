@@ -4,6 +4,7 @@
  */
 
 import type { Mutation } from './mutation.ts';
+import { consensusMutations } from './mutations-consensus.ts';
 import { poiMutations } from './mutations-poi.ts';
 
 export const mutations: readonly Mutation[] = [
@@ -18,5 +19,6 @@ export const mutations: readonly Mutation[] = [
       name: 'layers: consensus does not see the runtime',
     },
   },
+  ...consensusMutations,
   ...poiMutations,
 ];
