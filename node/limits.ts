@@ -23,7 +23,8 @@ export const NODE_LIMITS = {
   /** Invalid messages within a minute after which a peer is banned. */
   peerFaultsPerMinute: 20,
   banMs: 60_000,
-  /** Banned peers that are remembered. */
+  /** Peers, connected and gone, whose rates and faults are remembered; banned ones that are. */
+  maxPeerRecords: 4_096,
   maxBans: 1_024,
   /** Waits between attempts to reach a persistent peer. */
   redialMinMs: 250,
@@ -42,4 +43,17 @@ export const NODE_LIMITS = {
   maxPendingChecks: 10_000,
   /** Child processes that run models for a validator's duties. */
   vmWorkers: 1,
+
+  /** Bytes of one answer that a client of the RPC reads: a large block as base64, and more. */
+  rpcResponseBytes: 268_435_456,
+  /** Bytes of one answer that the light client reads from a source, which may be anybody. */
+  lightResponseBytes: 67_108_864,
+  lightRequestTimeoutMs: 10_000,
+  /** How often the light proxy follows the chain. */
+  lightUpdateMs: 1_000,
+  /** How long a request of the light proxy waits for the next header, which proves what the last block did. */
+  lightAwaitMs: 10_000,
+  lightAwaitPollMs: 100,
+  /** Verified light blocks that are kept. */
+  lightKeptBlocks: 1_000,
 } as const;

@@ -87,10 +87,6 @@ export class PeerGuard {
     return false;
   }
 
-  forget(peer: string): void {
-    this.#peers.delete(peer);
-  }
-
   #record(peer: string, now: number): PeerRecord {
     let record = this.#peers.get(peer);
     if (record === undefined) {
@@ -102,6 +98,11 @@ export class PeerGuard {
         faultsSinceMs: now,
       };
       this.#peers.set(peer, record);
+      // Records outlive connections, or hanging up would wash faults away.
+      for (const oldest of this.#peers.keys()) {
+        if (this.#peers.size <= NODE_LIMITS.maxPeerRecords) break;
+        this.#peers.delete(oldest);
+      }
     }
     return record;
   }

@@ -1,0 +1,117 @@
+import type { Connection, Stream } from '@libp2p/interface';
+import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
+import { concat } from '#core/bytes.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { IGNORE, type Verdict } from '../driver/intake.ts';
+import type { PeerId } from '../driver/ports.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import { FrameReader } from './framing.ts';
+import type { PeerGuard } from './peer-guard.ts';
+
+/** Who says what a message is worth. */
+export interface MessageJudges {
+  /** A consensus message, by gossip or by direct stream; gossip forwards it only when the verdict is `accept`. */
+  message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> | Verdict;
+  /** A transaction. */
+  tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict>;
+}
+
+/** The field tag of a block response, the one message that may be as large as a block. */
+const BLOCK_RESPONSE_TAG = (6 << 3) | 2;
+/** Before a transaction on a direct stream: no consensus message begins with it. */
+const TX_TAG = (15 << 3) | 2;
+
+function frameLimit(firstByte: number): number {
+  if (firstByte === BLOCK_RESPONSE_TAG) return CONSENSUS_LIMITS.maxBlockResponseBytes;
+  return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : CONSENSUS_LIMITS.maxMessageBytes;
+}
+
+/** A transaction as it goes over a direct stream. */
+export function directTx(tx: Uint8Array): Uint8Array {
+  return concat(Uint8Array.of(TX_TAG), tx);
+}
+
+/** Everything that arrives passes here: sizes and rates first, then the judges; what is wrong counts against its sender. */
+export class MessageGate {
+  readonly #guard: PeerGuard;
+  readonly #judges: MessageJudges;
+  readonly #logger: Logger;
+  readonly #hangUp: (peer: PeerId) => void;
+  /** Passes on a transaction that came by direct stream and was new. */
+  readonly #gossipTx: (tx: Uint8Array) => void;
+
+  constructor(dependencies: {
+    readonly guard: PeerGuard;
+    readonly judges: MessageJudges;
+    readonly logger: Logger;
+    readonly hangUp: (peer: PeerId) => void;
+    readonly gossipTx: (tx: Uint8Array) => void;
+  }) {
+    this.#guard = dependencies.guard;
+    this.#judges = dependencies.judges;
+    this.#logger = dependencies.logger;
+    this.#hangUp = dependencies.hangUp;
+    this.#gossipTx = dependencies.gossipTx;
+  }
+
+  /** A message of the consensus topic. */
+  async gossip(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
+    if (bytes.length > CONSENSUS_LIMITS.maxMessageBytes) return this.#refuse(peer, `gossip of ${bytes.length} bytes`);
+    return this.#message(peer, bytes);
+  }
+
+  async tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
+    if (!this.#guard.admitTx(peer)) return IGNORE;
+    if (bytes.length === 0 || bytes.length > NODE_LIMITS.maxGossipTxBytes)
+      return this.#refuse(peer, `a transaction of ${bytes.length} bytes`);
+    return this.#charge(peer, await this.#judges.tx(peer, bytes));
+  }
+
+  /** Reads an incoming direct stream to its end. */
+  read(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    const reader = new FrameReader(frameLimit);
+    stream.addEventListener('message', (event) => {
+      const messages = reader.push(event.data instanceof Uint8Array ? event.data : event.data.subarray());
+      if (!messages.ok) {
+        this.#fault(peer, messages.error, NODE_LIMITS.peerFaultsPerMinute);
+        stream.abort(new Error(messages.error));
+        return;
+      }
+      for (const message of messages.value)
+        this.#direct(peer, message).catch((error: unknown) =>
+          this.#logger.error('handling a message failed', { peer, error: String(error) }),
+        );
+    });
+  }
+
+  async #direct(peer: PeerId, message: Uint8Array): Promise<void> {
+    if (message[0] !== TX_TAG) {
+      await this.#message(peer, message);
+      return;
+    }
+    const tx = message.subarray(1);
+    if ((await this.tx(peer, tx)).kind === 'accept') this.#gossipTx(tx);
+  }
+
+  async #message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
+    if (!this.#guard.admitMessage(peer, bytes.length)) return IGNORE;
+    return this.#charge(peer, await this.#judges.message(peer, bytes));
+  }
+
+  #refuse(peer: PeerId, reason: string): Verdict {
+    return this.#charge(peer, { kind: 'reject', reason });
+  }
+
+  #charge(peer: PeerId, verdict: Verdict): Verdict {
+    if (verdict.kind === 'reject') this.#fault(peer, verdict.reason);
+    return verdict;
+  }
+
+  #fault(peer: PeerId, reason: string, weight = 1): void {
+    this.#logger.warn('peer sent an invalid message', { peer, reason });
+    if (!this.#guard.fault(peer, weight)) return;
+    this.#logger.warn('peer is banned', { peer, forMs: NODE_LIMITS.banMs });
+    this.#hangUp(peer);
+  }
+}
