@@ -94,6 +94,7 @@ export async function startNode(options: NodeOptions, parts: NodeParts): Promise
   }
 }
 
+/** Long, because it is the list of all parts in the order in which they need one another. */
 async function compose(options: NodeOptions, parts: NodeParts, closers: Closers): Promise<RunningNode> {
   const { config, home } = options;
   const { logger } = parts;
