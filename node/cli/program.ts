@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   model: async () => (await import('./commands/model.ts')).modelCommand(),
   inference: async () => (await import('./commands/inference.ts')).inferenceCommand(),
   provider: async () => (await import('./commands/provider.ts')).providerCommand(),
+  light: async () => (await import('./commands/light.ts')).lightCommand(),
   status: async () => (await import('./commands/status.ts')).statusCommand(),
   abci: async () => (await import('./commands/abci.ts')).abciCommand(),
   comet: async () => (await import('./commands/comet.ts')).cometCommand(),

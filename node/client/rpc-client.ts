@@ -1,3 +1,5 @@
+import { NODE_LIMITS } from '../limits.ts';
+
 /** A request that the node refused, or that did not reach it. The message is for the user. */
 export class RpcClientError extends Error {
   override readonly name = 'RpcClientError';
@@ -22,9 +24,13 @@ interface Envelope {
 }
 
 /** @param url `http://host:port`; `tcp://` means the same. */
-export function createRpcClient(url: string, options: { readonly timeoutMs?: number } = {}): RpcClient {
+export function createRpcClient(
+  url: string,
+  options: { readonly timeoutMs?: number; readonly maxResponseBytes?: number } = {},
+): RpcClient {
   const endpoint = url.replace(/^tcp:\/\//, 'http://');
   const timeoutMs = options.timeoutMs ?? 30_000;
+  const maxBytes = options.maxResponseBytes ?? NODE_LIMITS.rpcResponseBytes;
   return {
     url: endpoint,
     async call<T>(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<T> {
@@ -36,7 +42,7 @@ export function createRpcClient(url: string, options: { readonly timeoutMs?: num
           body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
           signal: AbortSignal.timeout(timeoutMs),
         });
-        envelope = (await response.json()) as Envelope;
+        envelope = JSON.parse(await boundedText(response, maxBytes)) as Envelope;
       } catch (error) {
         throw new RpcClientError(`no answer from ${endpoint}: is the node running? (${reasonOf(error)})`, undefined, {
           cause: error,
@@ -49,6 +55,18 @@ export function createRpcClient(url: string, options: { readonly timeoutMs?: num
       return envelope.result as T;
     },
   };
+}
+
+/** The body as text, read no further than it may be long. */
+async function boundedText(response: Response, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > maxBytes) throw new Error(`the answer exceeds the limit of ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function reasonOf(error: unknown): string {
