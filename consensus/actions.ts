@@ -118,6 +118,7 @@ export function requestProposal(state: EngineState, candidate: Candidate, polRou
   state.draft = candidate;
   const { height, round } = state;
   const proposal = { height, round, polRound, blockId: candidate.blockId };
+  out.push({ kind: 'sync-wal' });
   ask(state, 'sign:proposal', { kind: 'sign-proposal', proposal }, out);
 }
 
@@ -258,6 +259,7 @@ export function requestVote(
   const block = (state.locked?.candidate ?? proposed)?.block;
   const minTime = block === undefined ? ZERO_TIME : addMillis(block.header.time, 1n);
   const extend = type === PRECOMMIT && blockId.hash.length > 0 && extensionsEnabled(chain.params, height);
+  out.push({ kind: 'sync-wal' });
   ask(state, type === PREVOTE ? 'sign:prevote' : 'sign:precommit', { kind: 'sign-vote', vote, minTime, extend }, out);
 }
 

@@ -19,8 +19,10 @@ import type { VerifiedVote } from './verify-message.ts';
 
 /**
  * Everything that consensus can do to the world. Effects are performed one after another in the order given, each
- * finished before the next begins: that order is the contract. In particular `sync-wal` stands before every `publish`
- * of something this node signed.
+ * finished before the next begins: that order is the contract. In particular `sync-wal` stands before every `sign-…` and
+ * again before every `publish` of what was signed. The first is what safety rests on: all that led to a signature is on
+ * disk before it exists, so a restart comes back to the same lock and the same question, however the vote has left
+ * meanwhile: the engine counts it as soon as it is signed, and repair may hand it to a peer before it is published.
  */
 export type Effect =
   /** Append the input to the log; it need not be on disk yet. */

@@ -28,3 +28,23 @@ test('a lock survives a restart at a height that began without the commit wait',
   for (const input of kit.logged.slice(since)) step(restarted, input);
   expect(fingerprint(restarted)).toBe(fingerprint(kit.state));
 });
+
+test('all that led to a signature is on disk before it is made', () => {
+  for (let self = 0; self < 4; self++) {
+    const kit = new Kit({ self, extensionsFrom: 1n }).fire('new-height');
+    const block = kit.state.candidate ?? kit.block('new');
+    if (kit.state.candidate === undefined) kit.propose(block, 0);
+    kit.prevotes(0, block, ...[0, 1, 2, 3].filter((each) => each !== self));
+    let unsynced = false;
+    let signed = 0;
+    for (const effect of kit.effects) {
+      if (effect.kind === 'append-wal') unsynced = true;
+      else if (effect.kind === 'sync-wal') unsynced = false;
+      else if (effect.kind === 'sign-vote' || effect.kind === 'sign-proposal') {
+        expect(unsynced).toBe(false);
+        signed++;
+      }
+    }
+    expect(signed).toBeGreaterThan(1);
+  }
+});

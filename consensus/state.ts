@@ -176,7 +176,7 @@ export function voteSetOfCommit(commit: ExtendedCommit, validators: ValidatorSet
 
 /** After the log has been replayed: what is still to be answered or waited for. */
 export function resume(state: EngineState): readonly Effect[] {
-  return [...state.awaiting.values(), ...state.timers.values(), { kind: 'status-changed' }];
+  return [{ kind: 'sync-wal' }, ...state.awaiting.values(), ...state.timers.values(), { kind: 'status-changed' }];
 }
 
 /** This node's place in the validator set of the height, or −1. */

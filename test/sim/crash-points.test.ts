@@ -32,7 +32,8 @@ async function crashAt(nodes: number, calls: number, seed: number): Promise<stri
 
 test('a validator alone, killed at every point of three heights', async () => {
   const points = new Set<string>();
-  for (let calls = 0; calls < 120; calls++) points.add(await crashAt(1, calls, 900 + calls));
+  // One seed: each run is the same up to its crash, so that counting on misses no point.
+  for (let calls = 0; calls < 150; calls++) points.add(await crashAt(1, calls, 900));
   expect([...points].sort((a, b) => (a < b ? -1 : 1))).toEqual([...EVERY_POINT].sort((a, b) => (a < b ? -1 : 1)));
 });
 
