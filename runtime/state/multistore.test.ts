@@ -14,7 +14,7 @@ import { verifyMembership, verifyNonMembership } from '#core/ics23/verify.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { multistoreHash } from './commit-info.ts';
-import { commitKey, DB_PREFIX } from './db-keys.ts';
+import { commitKey, KEY_KIND } from './db-keys.ts';
 import { MultiStore } from './multistore.ts';
 
 const NAMES = ['bank', 'auth', 'poi'];
@@ -347,7 +347,7 @@ test('a damaged database is found out, not read on', async () => {
       .store('bank')
       .set(Uint8Array.of(i + 1), Uint8Array.of(i));
   await store.commit();
-  const nodes = kv.dump().filter(([key]) => key[0] === DB_PREFIX.node);
+  const nodes = kv.dump().filter(([key]) => key[5] === KEY_KIND.node);
   await kv.write(nodes.slice(3).map(([key]) => ({ type: 'del', key })));
   expect(() => [...MultiStore.open(kv, ['bank']).latest().store('bank').entries({})]).toThrow(/is not in the database/);
 });

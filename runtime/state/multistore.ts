@@ -1,5 +1,5 @@
 import { assert, defined } from '#core/assert.ts';
-import { compare, readU64be, utf8 } from '#core/bytes.ts';
+import { compare, utf8 } from '#core/bytes.ts';
 import { encodeCommitmentProof } from '#core/ics23/codec.ts';
 import { divFloorSafe } from '#core/int.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
@@ -7,7 +7,7 @@ import { err, ok, type Result } from '#core/result.ts';
 import { STATE_LIMITS } from '../limits.ts';
 import { StateBranch } from './branch.ts';
 import { decodeRoots, encodeRoots, multistoreHash, proveStore, type StoreRoots } from './commit-info.ts';
-import { commitKey, DB_PREFIX, IMPORTING_KEY, orphansKey } from './db-keys.ts';
+import { commitKey, IMPORTING_KEY, orphansKey, VERSION_RANGE, versionOfKey } from './db-keys.ts';
 import { RESIDENT_NODE_BYTES } from './iavl/arena.ts';
 import { TreeEditor } from './iavl/editor.ts';
 import { NodeStore, RecordCache } from './iavl/node-store.ts';
@@ -15,7 +15,7 @@ import { proveKey } from './iavl/proof.ts';
 import type { SealedTree } from './iavl/seal.ts';
 import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
 import type { KvReader, StateView } from './kv-view.ts';
-import { checkPolicy, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
+import { checkPolicy, keptFrom, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
 import type { SnapshotSource } from './snapshot/export.ts';
 import type { CommitId, StateProof, StateStore } from './state-store.ts';
 import { PrunedVersionError, StoreAtVersion, type ViewGround } from './view.ts';
@@ -97,9 +97,10 @@ export class MultiStore implements StateStore {
     const cache = new RecordCache(recordBytes);
     this.#stores = new Map(names.map((name) => [name, new NodeStore(kv, name, cache)]));
     let saved: StoreRoots = new Map();
-    for (const [key, record] of kv.entries({ ...commitRange, reverse: true })) {
-      saved = decodeRoots(record);
-      this.#lastCommit = { version: readU64be(key, 1), appHash: multistoreHash(hashesOf(saved)) };
+    for (const [key] of kv.entries({ ...VERSION_RANGE, reverse: true, limit: 1 })) {
+      const version = versionOfKey(key);
+      saved = decodeRoots(defined(kv.get(commitKey(version)), `the commit record of version ${version}`));
+      this.#lastCommit = { version: BigInt(version), appHash: multistoreHash(hashesOf(saved)) };
     }
     for (const name of saved.keys())
       if (!this.#stores.has(name))
@@ -107,9 +108,7 @@ export class MultiStore implements StateStore {
     this.#roots = saved;
     this.#trees = new Map([...this.#stores].map(([name, nodes]) => [name, new Tree(nodes, saved.get(name))]));
     this.#shown = this.#lastVersion;
-    let oldest = this.nextVersion;
-    for (const [key] of kv.entries(commitRange)) oldest = readU64be(key, 1);
-    this.#pruner = new Pruner(kv, this.#stores, oldest);
+    this.#pruner = new Pruner(kv, this.#stores, this.nextVersion);
     this.#ground = {
       requireKept: (version) => {
         if (version !== 0n && version < this.firstVersion) throw new PrunedVersionError(version, this.firstVersion);
@@ -196,6 +195,7 @@ export class MultiStore implements StateStore {
         if (orphans.length > 0) ops.push({ type: 'put', key: orphansKey(Number(version), name), value: orphans });
       }
       ops.push({ type: 'put', key: commitKey(Number(version)), value: encodeRoots(roots) });
+      if (this.#lastCommit === undefined) ops.push(keptFrom(version));
       await this.#kv.write(ops, { sync: true });
       assert(this.#working.revision === revision, 'the working branch was written to during its commit');
       for (const [name, { fresh }] of trees)
@@ -323,8 +323,6 @@ export class MultiStore implements StateStore {
     for (const tree of this.#trees.values()) tree.trim(divFloorSafe(tree.arena.count * this.#residentNodes, total));
   }
 }
-
-const commitRange = { gte: Uint8Array.of(DB_PREFIX.commit), lt: Uint8Array.of(DB_PREFIX.commit + 1), limit: 1 };
 
 function sortedNames(names: readonly string[]): string[] {
   for (const name of names) {

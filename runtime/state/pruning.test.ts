@@ -6,10 +6,10 @@ import { iavlSpec } from '#core/ics23/specs.ts';
 import { verifyMembership, verifyNonMembership } from '#core/ics23/verify.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
-import { DB_PREFIX } from './db-keys.ts';
+import { KEY_KIND } from './db-keys.ts';
 import { MultiStore, type StateLease } from './multistore.ts';
 import { checkPolicy, leastKept, type PruningPolicy } from './pruning.ts';
-import { keysUnder, leftovers } from './records.test-util.ts';
+import { keysOf, leftovers } from './records.test-util.ts';
 import { PrunedVersionError } from './view.ts';
 
 const NAMES = ['bank', 'poi'];
@@ -260,7 +260,7 @@ test('what is kept stays bounded under everlasting overwrites', async () => {
       await trial.store.pruneStep(50);
     }
     while (!(await trial.store.pruneStep(50)).done);
-    sizes.push(keysUnder(trial.kv.inner, DB_PREFIX.node).length);
+    sizes.push(keysOf(trial.kv.inner, KEY_KIND.node).length);
   }
   expect(Math.max(...sizes.slice(3))).toBeLessThanOrEqual(Math.max(...sizes.slice(0, 3)) + 20);
 });

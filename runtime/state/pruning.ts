@@ -67,6 +67,11 @@ function encodeProgress({ firstKept, idle, offset }: Progress): Uint8Array {
   return concat(u64be(firstKept), Uint8Array.of(idle ? 1 : 0), u32be(offset));
 }
 
+/** What the first version of a database brings with it. */
+export function keptFrom(version: bigint): KvOp {
+  return { type: 'put', key: PRUNING_KEY, value: encodeProgress({ firstKept: version, idle: true, offset: 0 }) };
+}
+
 function decodeProgress(record: Uint8Array): Progress {
   assert(record.length === PROGRESS_BYTES, 'the pruning record is damaged');
   return { firstKept: readU64be(record), idle: record[8] === 1, offset: readU32(record, 9) };
@@ -104,12 +109,12 @@ export class Pruner {
   #progress: Progress;
   #running = false;
 
-  /** @param oldest the least version that the database has, for one that was never pruned */
-  constructor(kv: Kv, stores: ReadonlyMap<string, NodeStore>, oldest: bigint) {
+  /** @param first the version that the first commit makes, for a database without any */
+  constructor(kv: Kv, stores: ReadonlyMap<string, NodeStore>, first: bigint) {
     this.#kv = kv;
     this.#stores = stores;
     const record = kv.get(PRUNING_KEY);
-    this.#progress = record === undefined ? { firstKept: oldest, idle: true, offset: 0 } : decodeProgress(record);
+    this.#progress = record === undefined ? { firstKept: first, idle: true, offset: 0 } : decodeProgress(record);
   }
 
   get firstKept(): bigint {
@@ -144,11 +149,6 @@ export class Pruner {
       this.#running = false;
     }
     return { freed: batch.freed, done };
-  }
-
-  /** After everything else in the database was replaced. */
-  restart(firstKept: bigint): void {
-    this.#progress = { firstKept, idle: true, offset: 0 };
   }
 
   #begin(batch: Batch, { firstKept }: Progress): Progress {

@@ -2,7 +2,7 @@ import { concat, equal, toHex } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import type { MemoryKv } from '#core/ports/memory-kv.ts';
 import { decodeRoots } from './commit-info.ts';
-import { commitKey, DB_PREFIX, nodeKey, nodePrefix } from './db-keys.ts';
+import { commitKey, DB_PREFIX, KEY_KIND, nodeKey, nodePrefix, VERSION_RANGE, versionOfKey } from './db-keys.ts';
 import { decodeLeaf, decodePage, type NodeLink, pageOf } from './iavl/record.ts';
 import { innerHashInto, leafHashInto } from './iavl/seal.ts';
 
@@ -33,9 +33,9 @@ export function reachable(kv: MemoryKv, version: bigint): Set<string> {
   return found;
 }
 
-/** Keys in the database under one prefix byte, as hex. */
-export function keysUnder(kv: MemoryKv, prefix: number): string[] {
-  return [...kv.entries({ gte: Uint8Array.of(prefix), lt: Uint8Array.of(prefix + 1) })].map(([key]) => toHex(key));
+/** Keys of one kind that stand under versions. */
+export function keysOf(kv: MemoryKv, kind: number): Uint8Array[] {
+  return [...kv.entries(VERSION_RANGE)].map(([key]) => key).filter((key) => key[5] === kind);
 }
 
 /** The whole of it in one hash: for telling whether two databases are equal. */
@@ -47,12 +47,14 @@ export function fingerprint(kv: MemoryKv): string {
 export function leftovers(kv: MemoryKv, first: bigint, last: bigint): { missing: string[]; extra: string[] } {
   const needed = new Set<string>();
   for (let version = first; version <= last; version++) for (const key of reachable(kv, version)) needed.add(key);
-  const there = new Set(keysUnder(kv, DB_PREFIX.node));
-  const waning = keysUnder(kv, DB_PREFIX.waning).filter((key) => !there.has(`6e${key.slice(2)}`));
-  const commits = keysUnder(kv, DB_PREFIX.commit).filter((key) => BigInt(`0x${key.slice(2, 18)}`) < first);
-  const orphans = keysUnder(kv, DB_PREFIX.orphans).filter((key) => BigInt(`0x${key.slice(2, 18)}`) <= first);
+  const there = new Set(keysOf(kv, KEY_KIND.node).map(toHex));
+  const waning = [...kv.entries({ gte: Uint8Array.of(DB_PREFIX.waning), lt: Uint8Array.of(DB_PREFIX.waning + 1) })]
+    .map(([key]) => toHex(key))
+    .filter((key) => !there.has(`76${key.slice(2)}`));
+  const commits = keysOf(kv, KEY_KIND.commit).filter((key) => BigInt(versionOfKey(key)) < first);
+  const orphans = keysOf(kv, KEY_KIND.orphans).filter((key) => BigInt(versionOfKey(key)) <= first);
   return {
     missing: [...needed].filter((key) => !there.has(key)),
-    extra: [...[...there].filter((key) => !needed.has(key)), ...waning, ...commits, ...orphans],
+    extra: [...[...there].filter((key) => !needed.has(key)), ...waning, ...[...commits, ...orphans].map(toHex)],
   };
 }

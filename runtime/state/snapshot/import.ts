@@ -1,12 +1,13 @@
 import { assert } from '#core/assert.ts';
-import { equal, readU64be } from '#core/bytes.ts';
+import { equal } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { STATE_LIMITS } from '../../limits.ts';
 import { encodeRoots, multistoreHash } from '../commit-info.ts';
-import { commitKey, DB_PREFIX, IMPORTING_KEY } from '../db-keys.ts';
+import { commitKey, IMPORTING_KEY, VERSION_RANGE, versionOfKey } from '../db-keys.ts';
 import { EMPTY_ROOT } from '../iavl/tree.ts';
+import { keptFrom } from '../pruning.ts';
 import { checkManifest, type SnapshotManifest } from './format.ts';
 import { Rebuild } from './rebuild.ts';
 
@@ -102,7 +103,9 @@ export class SnapshotImport {
     const hash = multistoreHash(new Map([...roots].map(([name, root]) => [name, root?.hash ?? EMPTY_ROOT])));
     if (!equal(hash, this.#appHash)) return this.#refuse('the imported state has another app hash than the header');
     const commit = { type: 'put', key: commitKey(Number(this.#manifest.height)), value: encodeRoots(roots) } as const;
-    await this.#kv.write([commit, { type: 'del', key: IMPORTING_KEY }], { sync: true });
+    await this.#kv.write([commit, keptFrom(this.#manifest.height), { type: 'del', key: IMPORTING_KEY }], {
+      sync: true,
+    });
     this.#state = 'ended';
     return ok({ done: true });
   }
@@ -117,9 +120,8 @@ export class SnapshotImport {
 /** Clears an unfinished import, if there is one. Fails with a sentence when the database holds a state. */
 export async function discardImport(kv: Kv): Promise<Result<true, string>> {
   if (kv.get(IMPORTING_KEY) === undefined) {
-    const commits = { gte: Uint8Array.of(DB_PREFIX.commit), lt: Uint8Array.of(DB_PREFIX.commit + 1), limit: 1 };
-    for (const [key] of kv.entries(commits))
-      return err(`the state database is not empty: it has version ${readU64be(key, 1)}`);
+    for (const [key] of kv.entries({ ...VERSION_RANGE, reverse: true, limit: 1 }))
+      return err(`the state database is not empty: it has version ${versionOfKey(key)}`);
     return ok(true);
   }
   await wipe(kv);
