@@ -22,6 +22,8 @@ export const CONSENSUS_LIMITS = {
   maxWalRecordBytes: 134_217_728,
   /** A peer's claimed height may exceed ours by any number, but block sync asks for at most this many at once. */
   maxBlockRequests: 32,
+  /** Ticks (of the status interval) after which a block request is given to somebody else. */
+  blockRequestTicks: 10,
   /** Block requests that one peer has open. */
   maxRequestsPerPeer: 8,
   /** Bytes of one block-sync response: a block, its commit and framing. */

@@ -25,6 +25,7 @@ import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import { compareTime } from '#core/types/timestamp.ts';
 import { PREVOTE } from '#core/types/vote.ts';
 import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
+import { CatchUp } from './catch-up.ts';
 import { type Genesis, handshake } from './handshake.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
@@ -115,6 +116,7 @@ class Runner implements Executor {
   readonly #queue: Input[] = [];
   readonly #peers = new Map<PeerId, RoundStatus | undefined>();
   readonly #timers = new Map<TimeoutStep, TimerHandle>();
+  readonly #catchUp: CatchUp;
   #early: { readonly peer: PeerId; readonly bytes: Uint8Array }[] = [];
   #statusTimer: TimerHandle | undefined;
   #turn = 0;
@@ -127,6 +129,14 @@ class Runner implements Executor {
     this.#options = options;
     this.#deps = deps;
     this.state = state;
+    this.#catchUp = new CatchUp({
+      state,
+      blocks: deps.blocks,
+      verifier: deps.verifier,
+      peers: this.#peers,
+      send: (peer, bytes) => deps.transport.send(peer, bytes),
+      enqueue: (input) => this.#enqueue(input),
+    });
   }
 
   start(): Executor {
@@ -153,8 +163,10 @@ class Runner implements Executor {
         this.#onStatus(peer, message.status);
         return IGNORE;
       case 'block-request':
-      case 'block-response':
+        this.#catchUp.onRequest(peer, message.height);
         return IGNORE;
+      case 'block-response':
+        return this.#catchUp.onResponse(peer, message);
       case 'proposal':
       case 'block-part':
       case 'vote': {
@@ -178,6 +190,7 @@ class Runner implements Executor {
 
   removePeer(peer: PeerId): void {
     this.#peers.delete(peer);
+    this.#catchUp.removePeer(peer);
   }
 
   peerStatus(peer: PeerId): RoundStatus | undefined {
@@ -378,6 +391,7 @@ class Runner implements Executor {
     const early = this.#early;
     this.#early = [];
     for (const { peer, bytes } of early) this.receive(peer, bytes);
+    this.#catchUp.onHeight();
     const ahead = [...this.#peers].filter(([, status]) => status !== undefined && status.height > height);
     const chosen = ahead[Number(height) % Math.max(1, ahead.length)];
     if (chosen !== undefined) this.#sendStatus(chosen[0]);
@@ -391,6 +405,7 @@ class Runner implements Executor {
   }
 
   #tick(): void {
+    this.#catchUp.tick();
     const peers = [...this.#peers.keys()];
     for (let i = 0; i < Math.min(this.#options.statusFanout, peers.length); i++) {
       const peer = peers[this.#turn++ % peers.length];

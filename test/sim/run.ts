@@ -37,6 +37,8 @@ export interface SimOptions {
   readonly crashes: boolean;
   /** The first node crashes once, after this many port calls from when it has committed two blocks. */
   readonly crashAfter?: number;
+  /** How long it then stays down; 50 when left out. */
+  readonly downMs?: number;
 }
 
 export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {
@@ -68,11 +70,16 @@ export interface SimReport {
   /** Highest round that decided a height. */
   readonly highestRound: number;
   readonly evidence: number;
+  /** Blocks that nodes sent to others who were several heights behind. */
+  readonly blocksServed: number;
   readonly rejected: readonly string[];
   readonly violation: Error | undefined;
 }
 
 const CHAIN_ID = 'sim-chain';
+/** First byte of a block-sync response (field 6, length-delimited), and how long one without a block can be. */
+const BLOCK_RESPONSE_TAG = 0x32;
+const NO_BLOCK_BYTES = 16;
 
 export async function simulate(options: SimOptions): Promise<SimReport> {
   return new Simulation(options).run();
@@ -98,6 +105,7 @@ class Simulation {
   readonly hasty: boolean;
   partitions = 0;
   highestRound = 0;
+  blocksServed = 0;
   /** Places for which evidence was committed. */
   readonly punished = new Set<string>();
   violation: Error | undefined;
@@ -182,7 +190,10 @@ class Simulation {
     config: EngineConfig,
   ): SimNode {
     const key = this.validatorKeys[index] as SimKey;
-    const send = (to: string, bytes: Uint8Array) => this.network.send(id, to, bytes);
+    const send = (to: string, bytes: Uint8Array) => {
+      if (bytes[0] === BLOCK_RESPONSE_TAG && bytes.length > NO_BLOCK_BYTES) this.blocksServed++;
+      this.network.send(id, to, bytes);
+    };
     const bent = kind === undefined ? undefined : bentPublish(kind, key, CHAIN_ID, peers, send, this.rng.fork());
     return new SimNode(
       {
@@ -275,7 +286,7 @@ class Simulation {
   async #crashFirst(calls: number): Promise<void> {
     const node = this.honest[0] as SimNode;
     await this.#until(60_000, () => node.height >= 2n);
-    node.lightFuse(calls, 50);
+    node.lightFuse(calls, this.options.downMs ?? 50);
     await this.#until(this.scheduler.nowMs + 60_000, () => node.crashes > 0 && node.up);
   }
 
@@ -363,6 +374,7 @@ class Simulation {
       crashedAt: this.honest.flatMap((node) => node.crashedAt),
       highestRound: this.highestRound,
       evidence: this.punished.size,
+      blocksServed: this.blocksServed,
       rejected: [...this.rejected],
       violation: this.violation,
     };

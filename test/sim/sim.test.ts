@@ -29,7 +29,7 @@ test('one validator alone finalises blocks', async () => {
 });
 
 test('loss, partitions, crashes and restarts: agreement, locks, no double sign, equal app hashes, and life afterwards', async () => {
-  const reports = await runSeeds(seedsFrom(100, 14), { chaosMs: 4_000 });
+  const reports = await runSeeds(seedsFrom(100, 10), { chaosMs: 4_000 });
   const crashes = new Set(reports.flatMap((report) => report.crashedAt));
   // The faults are real: processes died between log and commit, logs lost their tail, rounds failed.
   expect([...crashes]).toEqual(
