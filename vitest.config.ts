@@ -43,7 +43,12 @@ export default defineConfig({
         },
       },
       {
-        test: { ...common, name: 'vectors', include: ['test/vectors/**/*.test.ts'], testTimeout: minute },
+        test: {
+          ...common,
+          name: 'vectors',
+          include: ['test/vectors/**/*.test.ts', 'test/abci/**/*.test.ts'],
+          testTimeout: minute,
+        },
       },
       {
         test: { ...common, name: 'sim', include: ['test/sim/**/*.test.ts'], testTimeout: 5 * minute },
