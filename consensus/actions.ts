@@ -273,6 +273,9 @@ export function enterCommit(state: EngineState, out: Effects): void {
   const decision = defined(state.votes.decision, 'decision');
   state.decided = decision;
   state.timers.clear();
+  // A block of our own that is still in the making must not take the place of the decided one.
+  state.draft = undefined;
+  for (const key of ['prepare', 'sign:proposal']) state.awaiting.delete(key);
   collect(state, decision.blockId.partSetHeader, out);
   setStep(state, 'commit', out);
 }

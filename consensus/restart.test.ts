@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { defined } from '#core/assert.ts';
 import { indexOfValidator, proposerOf } from '#core/types/validator-set.ts';
+import { PRECOMMIT } from '#core/types/vote.ts';
 import { createEngine } from './state.ts';
 import { step } from './step.ts';
 import { fingerprint, Kit } from './test-kit.ts';
@@ -47,4 +48,22 @@ test('all that led to a signature is on disk before it is made', () => {
     }
     expect(signed).toBeGreaterThan(1);
   }
+});
+
+test('a decision of an earlier round makes what this node was about to propose pointless', () => {
+  const { validators } = new Kit({ self: -1 }).state.chain;
+  const self = indexOfValidator(validators, proposerOf(validators, 1).address);
+  const [x = 0, y = 0, z = 0] = [0, 1, 2, 3].filter((each) => each !== self);
+  const kit = new Kit({ self }).fire('new-height').fire('propose');
+  const { state } = kit;
+  const decided = kit.block('of round 0');
+  kit.precommits(0, decided, x, y).precommits(0, undefined, self);
+  // The engine alone: its questions stay open, as after a restart, when they are all asked anew.
+  step(state, { kind: 'timeout', height: state.height, round: state.round, step: 'precommit' });
+  expect([...state.awaiting.keys()]).toEqual(['prepare']);
+  step(state, { kind: 'vote', vote: kit.vote(PRECOMMIT, z, 0, decided) });
+  expect(state.step).toBe('commit');
+  kit.send({ kind: 'prepared', height: state.height, round: state.round, txs: [], evidence: [] });
+  kit.parts(decided, 0);
+  expect(kit.of('commit').map(({ blockId }) => blockId)).toEqual([decided.blockId]);
 });
