@@ -1,11 +1,12 @@
 import { Command } from 'commander';
 import { interrupted, type Localnet, LocalnetError, startLocalnet } from '../../localnet/localnet.ts';
-import { documentedPorts } from '../../localnet/network.ts';
+import { DOCUMENTED_BASE_PORT, documentedPorts } from '../../localnet/network.ts';
 import { CliError, wholeNumber } from '../context.ts';
 
 interface Flags {
   readonly validators: number;
   readonly chainId: string;
+  readonly basePort: number;
   readonly timeoutCommit: string;
   readonly folder?: string;
   readonly once: boolean;
@@ -17,6 +18,12 @@ export function localnetCommand(): Command {
     .description('run a whole network on this machine until Ctrl-C')
     .option('--validators <count>', 'number of validators', wholeNumber(1, 16), 4)
     .option('--chain-id <id>', 'id of the chain', 'autonomy-localnet')
+    .option(
+      '--base-port <port>',
+      'peer-to-peer port of the first node; RPC is one above, the next node ten',
+      wholeNumber(1_024, 65_000),
+      DOCUMENTED_BASE_PORT,
+    )
     .option('--timeout-commit <duration>', 'time between blocks', '1s')
     .option('--folder <path>', 'where the homes go, new or empty; kept. Without it: a temporary folder')
     .option('--log-level <level>', 'of the nodes', 'info')
@@ -25,7 +32,7 @@ export function localnetCommand(): Command {
       const note = (line: string) => process.stderr.write(`${line}\n`);
       const stop = interrupted();
       note(`starting ${flags.validators} validators …`);
-      const localnet = await start(flags);
+      const localnet = await start(flags, stop);
       for (const line of describeLocalnet(localnet)) process.stdout.write(`${line}\n`);
       const ending = flags.once ? 'done' : await Promise.race([stop, localnet.failed]);
       note('stopping …');
@@ -34,13 +41,14 @@ export function localnetCommand(): Command {
     });
 }
 
-async function start(flags: Flags): Promise<Localnet> {
+async function start(flags: Flags, stop: Promise<unknown>): Promise<Localnet> {
   try {
     return await startLocalnet({
       chainId: flags.chainId,
       validators: flags.validators,
-      ports: documentedPorts(flags.validators),
+      ports: documentedPorts(flags.validators, flags.basePort),
       config: { 'consensus.timeout_commit': flags.timeoutCommit, log_level: flags.logLevel },
+      stop,
       ...(flags.folder === undefined ? {} : { folder: flags.folder }),
     });
   } catch (error) {

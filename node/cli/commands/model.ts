@@ -6,7 +6,6 @@ import { MsgRegisterModelResponseSchema, MsgRegisterModelSchema } from '#proto/g
 import { pack } from '#proto/message.ts';
 import { admit } from '#vm/admission.ts';
 import { packageModel } from '#vm/component.ts';
-import { compileOnnx } from '#wasm-modules/compiler/compile.ts';
 import { describeError } from '#wasm-modules/onnx/refusal.ts';
 import { queryComponent, queryModel, queryModels, responseOf } from '../../client/inference-client.ts';
 import { registrationGas } from '../../client/register-model.ts';
@@ -58,6 +57,8 @@ function compileCommand(): Command {
     .requiredOption('-o, --out <file>', 'where the component goes')
     .option('--task <text>', 'what the model does; by default the name of its graph');
   return command.action(async (path: string, flags: { out: string; task?: string }) => {
+    // Only this command needs the compiler.
+    const { compileOnnx } = await import('#wasm-modules/compiler/compile.ts');
     const options = flags.task === undefined ? {} : { task: flags.task };
     const compiled = compileOnnx(await readBytes(path), options);
     if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);

@@ -4,7 +4,6 @@ import * as q from '#proto/gen/autonomy/inference/v1/query_pb.ts';
 import { MsgBondProviderSchema, MsgUnbondProviderSchema } from '#proto/gen/autonomy/inference/v1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { parseCoin } from '../../client/amounts.ts';
-import { runProvider } from '../../provider/run.ts';
 import {
   CliError,
   chainClientOf,
@@ -49,6 +48,8 @@ function startCommand(): Command {
   return withOptions(command, senderOptions()).action(async (flags: StartFlags) => {
     const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
+    // The other commands do without the pool of children.
+    const { runProvider } = await import('../../provider/run.ts');
     await runProvider(
       {
         secretFile: join(flags.home, 'config', 'provider_duty_key.json'),
