@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { describeLocalnet } from '#node/cli/commands/localnet.ts';
 import { interrupted, type Localnet, LocalnetError, startLocalnet } from '#node/localnet/localnet.ts';
-import { documentedPorts } from '#node/localnet/network.ts';
+import { DOCUMENTED_BASE_PORT, documentedPorts } from '#node/localnet/network.ts';
 import { demoSteps } from './demo/steps.ts';
 
 const VALIDATORS = 4;
@@ -29,7 +29,15 @@ function hintsOf(localnet: Localnet): readonly string[] {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      'base-port': { type: 'string', default: String(DOCUMENTED_BASE_PORT) },
+    },
+  });
+  const basePort = Number(values['base-port']);
+  if (!Number.isInteger(basePort) || basePort < 1_024 || basePort > 65_000)
+    throw new LocalnetError(`--base-port: expected a port from 1024 to 65000, got ${values['base-port']}`);
   const signal = interrupted();
   const began = performance.now();
   const seconds = () => `${((performance.now() - began) / 1_000).toFixed(1)} s`;
@@ -37,8 +45,9 @@ async function main(): Promise<number> {
   const localnet = await startLocalnet({
     chainId: 'autonomy-localnet',
     validators: VALIDATORS,
-    ports: documentedPorts(VALIDATORS),
+    ports: documentedPorts(VALIDATORS, basePort),
     config: { 'consensus.timeout_commit': '1s' },
+    stop: signal,
   });
   say(`${VALIDATORS} processes are making blocks (${seconds()}).`);
   let failure: unknown;

@@ -15,6 +15,8 @@ export interface LocalnetOptions {
   /** Where the homes go; kept. Without it: a temporary folder that is removed when the network stops cleanly. */
   readonly folder?: string;
   readonly genesis?: NetworkPlan['genesis'];
+  /** Resolves when the network is no longer wanted, also while it is being started. */
+  readonly stop?: Promise<unknown>;
 }
 
 /** A network that cannot start or go on; the message is for the user. */
@@ -55,6 +57,7 @@ export async function startLocalnet(options: LocalnetOptions, blocks = 2n): Prom
       localnet.failed.then((reason) => {
         throw new LocalnetError(reason);
       }),
+      ...(options.stop === undefined ? [] : [options.stop.then(() => interruptedAtStart())]),
     ]);
     return localnet;
   } catch (error) {
@@ -155,6 +158,10 @@ export async function heightOf(node: NetworkNode): Promise<bigint> {
   } catch {
     return -1n;
   }
+}
+
+function interruptedAtStart(): never {
+  throw new LocalnetError('interrupted before the network was up');
 }
 
 /** Resolves with the first SIGINT, SIGTERM or SIGHUP. Later ones are taken for the same one: Ctrl-C may arrive twice. */

@@ -55,9 +55,11 @@ export interface Network {
   readonly operators: readonly NetworkAccount[];
 }
 
+export const DOCUMENTED_BASE_PORT = 26_656;
+
 /** Ports of the nodes of a local network as documented: RPC 26657, 26667, …; peer-to-peer 26656, 26666, … */
-export function documentedPorts(count: number): NodePorts[] {
-  return Array.from({ length: count }, (_, i) => ({ rpc: 26_657 + 10 * i, p2p: 26_656 + 10 * i }));
+export function documentedPorts(count: number, base = DOCUMENTED_BASE_PORT): NodePorts[] {
+  return Array.from({ length: count }, (_, i) => ({ rpc: base + 1 + 10 * i, p2p: base + 10 * i }));
 }
 
 /** What the faucet has, in uauton: a hundred million AUTON. */

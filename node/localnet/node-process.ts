@@ -46,8 +46,9 @@ export function spawnScript(
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
   const child: ChildProcess = spawn(process.execPath, [script, ...args], {
-    stdio: ['ignore', log, log],
-    env: { ...process.env, ...env },
+    // The child's standard input ends with this process, however that ends: see autond.ts.
+    stdio: ['pipe', log, log],
+    env: { ...process.env, AUTOND_FOLLOW_STDIN: '1', ...env },
     // Ctrl-C in a terminal goes to the whole foreground group: the launcher passes it on, in its own order.
     detached: true,
   });

@@ -1,15 +1,21 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { assertIsDeliverTxSuccess, type SignerData } from '@cosmjs/stargate';
 import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
 import { expect, test } from 'vitest';
 import { toBase64, utf8 } from '#core/bytes.ts';
 import { keyFromMnemonic } from '#core/crypto/keys.ts';
 import { signTx } from '#node/client/tx-builder.ts';
+import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
+import type { NetworkNode } from '#node/localnet/network.ts';
+import { freePorts } from '#node/localnet/ports.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
-import { blockFacts, chainOf, createTestNetwork, type TestNode } from './support/network.ts';
+import { blockFacts, chainOf, createTestNetwork, type TestNode, until } from './support/network.ts';
 import { connectFaucet, connectWallet } from './support/wallet.ts';
 
 const autond = (...args: string[]) =>
@@ -169,4 +175,33 @@ test('a node stops with 0 on SIGTERM and SIGINT, also while it waits for its pee
     await node.waitForHeight(0n);
     expect(await node.stop(signal)).toEqual({ code: 0, signal: undefined });
   }
+});
+
+test('autond localnet: Ctrl-C stops it cleanly, and nodes do not outlive a launcher that is killed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'autonomy-localnet-'));
+  const [ports] = await freePorts(1);
+  const base = ports?.p2p ?? 0;
+  const node = { name: 'validator0', rpcUrl: `http://127.0.0.1:${base + 1}` } as NetworkNode;
+  const launch = (home: string) =>
+    spawn(
+      process.execPath,
+      ['node/cli/autond.ts', 'localnet', '--validators', '1', '--base-port', `${base}`, '--folder', home],
+      {
+        stdio: 'ignore',
+      },
+    );
+
+  const first = launch(join(folder, 'first'));
+  await waitForHeight([node], 2n, 60_000);
+  first.kill('SIGINT');
+  expect(await once(first, 'exit')).toEqual([0, null]);
+  expect(await heightOf(node)).toBe(-1n);
+
+  const second = launch(join(folder, 'second'));
+  await waitForHeight([node], 2n, 60_000);
+  second.kill('SIGKILL');
+  await until('the node is gone', async () => (await heightOf(node)) === -1n);
+  const log = join(folder, 'second', 'validator0', 'node.log');
+  await until('the node has stopped cleanly', async () => / stopped\n$/.test(readFileSync(log, 'utf8')));
+  rmSync(folder, { recursive: true });
 });
