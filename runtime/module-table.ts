@@ -15,11 +15,13 @@ import { creditsModule } from './modules/credits/module.ts';
 import { inferenceModule } from './modules/inference/module.ts';
 import { modelsModule } from './modules/models/module.ts';
 import { poiModule } from './modules/poi/module.ts';
+import { vestingModule } from './modules/vesting/module.ts';
 
 export const MODULES: readonly RuntimeModule[] = [
   chainModule,
   authModule,
   bankModule,
+  vestingModule,
   creditsModule,
   modelsModule,
   inferenceModule,

@@ -112,7 +112,7 @@ test('an amino signature over another document is refused with what to check', a
   );
 });
 
-async function multisigned(signers: readonly number[], sequence: number, accountNumber: number) {
+async function multisigned(signers: readonly number[], sequence: number, accountNumber: bigint) {
   const message = {
     typeUrl: MsgSend.typeUrl,
     value: { fromAddress: multisigAddress, toAddress: address(1), amount: coins(1_234, 'uauton') },

@@ -9,7 +9,7 @@ import { ok, type Result } from '#core/result.ts';
 import type { SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import { formatAddress, moduleAddress } from '../address.ts';
 import { amountOf, type Coin, type DecCoin, feeFor, formatCoins, parseCoins } from '../coins.ts';
-import type { ChainParams, EventSink } from '../context.ts';
+import type { BlockInfo, ChainParams, EventSink } from '../context.ts';
 import { failSdk } from '../errors.ts';
 import { noEvents } from '../events.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
@@ -42,8 +42,8 @@ export interface AnteContext {
   scratch(): StateWriter;
   readonly gas: GasMeter;
   readonly events: EventSink;
-  /** Height of the block that the transaction is, or would be, in. */
-  readonly height: bigint;
+  /** That the transaction is, or would be, in. */
+  readonly block: BlockInfo;
   readonly chain: ChainParams;
   readonly mode: TxMode;
   readonly types: TxTypes;
@@ -105,8 +105,8 @@ function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
 
 function checkTimeoutAndMemo(context: AnteContext, tx: DecodedTx, params: AuthParams): Result<void> {
   const { timeoutHeight, memo } = tx.body;
-  if (timeoutHeight > 0n && context.height > timeoutHeight)
-    return failSdk('txTimeoutHeight', `block height: ${context.height}, timeout height: ${timeoutHeight}`);
+  if (timeoutHeight > 0n && context.block.height > timeoutHeight)
+    return failSdk('txTimeoutHeight', `block height: ${context.block.height}, timeout height: ${timeoutHeight}`);
   const length = BigInt(utf8(memo).length);
   if (length > params.maxMemoCharacters)
     return failSdk(
@@ -150,7 +150,7 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
     if (!paid.ok) return paid;
   } else if (mode === 'simulate') {
     // Wallets simulate without a fee and then pay one: its gas is counted. Who cannot pay is told when it matters.
-    const ledger = ledgerOf({ state: context.scratch(), events: noEvents, chain });
+    const ledger = ledgerOf({ ...context, state: context.scratch(), events: noEvents });
     sendCoins(ledger, payer, collector, [{ denom: chain.baseDenom, amount: 1n }]);
   }
   context.events.emit('tx', [

@@ -115,7 +115,7 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
         scratch: () => meteredState(branch.branch(), meter),
         gas: meter,
         events,
-        height: environment.block.height,
+        block: environment.block,
         chain: environment.chain,
         mode,
         types: environment.table,

@@ -21,6 +21,7 @@ import { RUNTIME_LIMITS } from '../../limits.ts';
 import type { Json } from '../../module.ts';
 import type { KvWriter } from '../../state/kv-view.ts';
 import { type AccountKey, MULTISIG_KEY, readAccountKey, SECP256K1_KEY } from '../../tx/account-key.ts';
+import { exportVesting, readVestingAccount, VESTING_FIELDS, VESTING_TYPES } from '../vesting/genesis.ts';
 import {
   type Account,
   AUTH_STORE,
@@ -82,9 +83,14 @@ function readParams(field: JsonField) {
 }
 
 function readAccount(context: GenesisContext, field: JsonField): Account {
-  const type = asString(asObject(field, ['@type', ...BASE_FIELDS, ...MODULE_FIELDS])['@type']);
+  const type = asString(asObject(field, ['@type', ...BASE_FIELDS, ...MODULE_FIELDS, ...VESTING_FIELDS])['@type']);
   if (type === BASE) return readBase(context, field, ['@type']);
-  if (type !== MODULE) throw new JsonError(`${field.path}.@type: expected ${BASE} or ${MODULE}, got ${type}`);
+  if (VESTING_TYPES.includes(type)) {
+    const { vesting, base } = readVestingAccount(field);
+    return { ...readBase(context, base, []), vesting };
+  }
+  if (type !== MODULE)
+    throw new JsonError(`${field.path}.@type: expected ${[BASE, MODULE, ...VESTING_TYPES].join(', ')}, got ${type}`);
   const fields = asObject(field, ['@type', ...MODULE_FIELDS]);
   const name = asString(fields.name);
   const address = moduleAddress(name);
@@ -105,6 +111,7 @@ function readBase(context: GenesisContext, field: JsonField, extra: readonly '@t
     accountNumber: isAbsent(fields.account_number) ? 0n : asInteger(fields.account_number, 0n, MAX_UINT64),
     sequence: isAbsent(fields.sequence) ? 0n : asInteger(fields.sequence, 0n, MAX_UINT64),
     module: undefined,
+    vesting: undefined,
   };
 }
 
@@ -152,6 +159,7 @@ function exportAccount(context: QueryContext, account: Account): Json {
     account_number: String(account.accountNumber),
     sequence: String(account.sequence),
   };
+  if (account.vesting !== undefined) return exportVesting(account.vesting, base);
   return account.module === undefined
     ? { '@type': BASE, ...base }
     : { '@type': MODULE, base_account: base, name: account.module.name, permissions: account.module.permissions };

@@ -8,6 +8,7 @@ import type { QueryContext } from '../../context.ts';
 import { failGrpc } from '../../errors.ts';
 import { type QueryHandler, queryHandler } from '../../module.ts';
 import { paginate } from '../../pagination.ts';
+import { packVesting } from '../vesting/record.ts';
 import {
   ACCOUNTS_PREFIX,
   type Account,
@@ -32,6 +33,7 @@ function baseAccount(context: QueryContext, account: Account) {
 
 function packAccount(context: QueryContext, account: Account) {
   const base = baseAccount(context, account);
+  if (account.vesting !== undefined) return packVesting(account.vesting, base);
   return account.module === undefined
     ? pack(BaseAccountSchema, base)
     : pack(ModuleAccountSchema, {

@@ -7,6 +7,8 @@ import { RUNTIME_LIMITS } from '../../limits.ts';
 import { bytesKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
 import { index, indexedMap, item, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
+import { decodeVesting, encodeVesting } from '../vesting/record.ts';
+import type { Vesting } from '../vesting/schedule.ts';
 
 export const AUTH_STORE = 'acc';
 
@@ -27,19 +29,22 @@ export interface Account {
   readonly pubKey: StoredKey | undefined;
   /** Set: no key controls it. */
   readonly module: { readonly name: string; readonly permissions: readonly string[] } | undefined;
+  /** Set: not all of its coins may be spent yet. */
+  readonly vesting: Vesting | undefined;
 }
 
 type Stored = Omit<Account, 'address'>;
 
 const KIND_BASE = 1;
 const KIND_MODULE = 2;
+const KIND_VESTING = 3;
 const MAX_STORED_TEXT = 256;
 const MAX_STORED_KEY = RUNTIME_LIMITS.maxPubKeyBytes;
 
 const accountValue: ValueCodec<Stored> = {
-  encode({ accountNumber, sequence: next, pubKey, module }) {
+  encode({ accountNumber, sequence: next, pubKey, module, vesting }) {
     const writer = new ProtoWriter()
-      .varint(1, module === undefined ? KIND_BASE : KIND_MODULE)
+      .varint(1, vesting !== undefined ? KIND_VESTING : module === undefined ? KIND_BASE : KIND_MODULE)
       .varint(2, accountNumber)
       .varint(3, next);
     if (pubKey !== undefined)
@@ -48,6 +53,7 @@ const accountValue: ValueCodec<Stored> = {
       writer.string(5, module.name);
       for (const permission of module.permissions) writer.string(6, permission);
     }
+    if (vesting !== undefined) writer.message(7, encodeVesting(vesting));
     return writer.finish();
   },
   decode(bytes) {
@@ -56,14 +62,17 @@ const accountValue: ValueCodec<Stored> = {
     let pubKey: StoredKey | undefined;
     let name: string | undefined;
     const permissions: string[] = [];
-    for (const field of readFields('account', bytes, { known: [1, 2, 3, 4, 5, 6], repeated: [6] })) {
+    let vesting: Vesting | undefined;
+    for (const field of readFields('account', bytes, { known: [1, 2, 3, 4, 5, 6, 7], repeated: [6] })) {
       if (field.number === 2) accountNumber = asUint64('account', field);
       else if (field.number === 3) next = asUint64('account', field);
       else if (field.number === 4) pubKey = readStoredKey(asMessage('account', field));
       else if (field.number === 5) name = asString('account', field, MAX_STORED_TEXT);
       else if (field.number === 6) permissions.push(asString('account', field, MAX_STORED_TEXT));
+      else if (field.number === 7) vesting = decodeVesting(asMessage('account', field));
     }
-    return { accountNumber, sequence: next, pubKey, module: name === undefined ? undefined : { name, permissions } };
+    const module = name === undefined ? undefined : { name, permissions };
+    return { accountNumber, sequence: next, pubKey, module, vesting };
   },
 };
 
@@ -159,7 +168,13 @@ export function setAccount(store: KvWriter, account: Account): void {
 /** A new account with the next number. @throws AssertionError when it exists. */
 export function createAccount(store: KvWriter, address: Uint8Array, module?: Account['module']): Account {
   assert(!accounts.has(store, address), 'an account is created once');
-  const stored: Stored = { accountNumber: nextNumber.next(store), sequence: 0n, pubKey: undefined, module };
+  const stored: Stored = {
+    accountNumber: nextNumber.next(store),
+    sequence: 0n,
+    pubKey: undefined,
+    module,
+    vesting: undefined,
+  };
   accounts.set(store, address, stored);
   return { address, ...stored };
 }

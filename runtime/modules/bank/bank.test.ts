@@ -5,7 +5,7 @@ import { accountAddress } from '#core/crypto/keys.ts';
 import { moduleAddress } from '../../address.ts';
 import { noEvents } from '../../events.ts';
 import { StateBranch } from '../../state/branch.ts';
-import { startTestChain, type TestChain, testKey } from '../../test-chain.ts';
+import { startTestChain, TEST_TIME, type TestChain, testKey } from '../../test-chain.ts';
 import { authModule } from '../auth/module.ts';
 import { chainModule } from '../chain/module.ts';
 import { burnCoins, ledgerOf, mintCoins, sendCoins } from './ledger.ts';
@@ -58,7 +58,7 @@ test('mint, send and burn between modules keep the supply', async () => {
   const context = chain.app.stateAt(0n);
   if (context === undefined) throw new Error('no state');
   const state = new StateBranch(context.state);
-  const ledger = ledgerOf({ state, events: noEvents, chain: context.chain });
+  const ledger = ledgerOf({ state, events: noEvents, chain: context.chain, block: { time: TEST_TIME } });
   const bank = state.store(BANK_STORE);
   const coin = (amount: bigint) => [{ denom: 'ucredit', amount }];
   expect(mintCoins(ledger, 'mint', coin(100n)).ok).toBe(true);

@@ -8,8 +8,7 @@ import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
 import { type MessageHandler, messageHandler } from '../../module.ts';
-import { getAccount } from '../auth/state.ts';
-import { type Ledger, ledgerOf, type Output, requireSendEnabled, sendCoins, sendToMany } from './ledger.ts';
+import { isBlocked, type Ledger, ledgerOf, type Output, requireSendEnabled, sendCoins, sendToMany } from './ledger.ts';
 
 type MsgSend = MessageShape<typeof tx.MsgSendSchema>;
 type MsgMultiSend = MessageShape<typeof tx.MsgMultiSendSchema>;
@@ -38,9 +37,7 @@ function readSend(message: MsgSend, chain: ChainParams): Result<Send> {
 }
 
 function requireReceiver(ledger: Ledger, to: Uint8Array, text: string): Result<void> {
-  return getAccount(ledger.auth, to)?.module === undefined
-    ? ok(undefined)
-    : failSdk('unauthorized', `${text} is not allowed to receive funds`);
+  return isBlocked(ledger, to) ? failSdk('unauthorized', `${text} is not allowed to receive funds`) : ok(undefined);
 }
 
 function handleSend(context: MessageContext, message: MsgSend): Result<Record<string, never>> {

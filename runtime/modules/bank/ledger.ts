@@ -5,14 +5,17 @@
 
 import { assert } from '#core/assert.ts';
 import { ERRORS } from '#core/errors.ts';
+import { maxBig } from '#core/int.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import type { Timestamp } from '#core/types/timestamp.ts';
 import { formatAddress, moduleAddress } from '../../address.ts';
-import { type Coin, formatCoins } from '../../coins.ts';
-import type { ChainParams, EventSink } from '../../context.ts';
+import { amountOf, type Coin, formatCoins } from '../../coins.ts';
+import type { BlockInfo, ChainParams, EventSink } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
-import type { KvWriter, StateWriter } from '../../state/kv-view.ts';
-import { AUTH_STORE, ensureAccount } from '../auth/state.ts';
+import type { KvReader, KvWriter, StateWriter } from '../../state/kv-view.ts';
+import { AUTH_STORE, ensureAccount, getAccount, setAccount } from '../auth/state.ts';
+import { lockedCoins, trackDelegation, trackUndelegation } from '../vesting/schedule.ts';
 import { BANK_STORE, balanceOf, balances, isSendEnabled, supply, supplyOf } from './state.ts';
 
 export interface Ledger {
@@ -20,6 +23,8 @@ export interface Ledger {
   readonly auth: KvWriter;
   readonly events: EventSink;
   readonly chain: ChainParams;
+  /** Of the block: what vests by then can be spent. */
+  readonly time: Timestamp;
 }
 
 /** The ledger of a message's, block's or any other context. */
@@ -27,12 +32,14 @@ export function ledgerOf(context: {
   readonly state: StateWriter;
   readonly events: EventSink;
   readonly chain: ChainParams;
+  readonly block: Pick<BlockInfo, 'time'>;
 }): Ledger {
   return {
     bank: context.state.store(BANK_STORE),
     auth: context.state.store(AUTH_STORE),
     events: context.events,
     chain: context.chain,
+    time: context.block.time,
   };
 }
 
@@ -126,12 +133,60 @@ export function requireSendEnabled(ledger: Pick<Ledger, 'bank'>, coins: readonly
   return ok(undefined);
 }
 
+/** Coins of an account that no message may move now (x/bank LockedCoins). */
+export function lockedOf(
+  ledger: { readonly auth: KvReader; readonly time: Timestamp },
+  address: Uint8Array,
+): readonly Coin[] {
+  const vesting = getAccount(ledger.auth, address)?.vesting;
+  return vesting === undefined ? [] : lockedCoins(vesting, ledger.time.seconds);
+}
+
+/** Whether messages may not send to the address: modules' accounts are filled by their modules alone. */
+export function isBlocked(ledger: Pick<Ledger, 'auth'>, address: Uint8Array): boolean {
+  return getAccount(ledger.auth, address)?.module !== undefined;
+}
+
+/** Moves coins into a module's account as a delegation: vesting coins may go too, and it is written down which went. */
+export function delegateCoins(ledger: Ledger, from: Uint8Array, module: string, coins: readonly Coin[]): Result<void> {
+  for (const { denom, amount } of coins) {
+    const have = balanceOf(ledger.bank, from, denom);
+    if (have < amount)
+      return failSdk('insufficientFunds', `failed to delegate; ${have}${denom} is smaller than ${amount}${denom}`);
+  }
+  const account = getAccount(ledger.auth, from);
+  if (account?.vesting !== undefined)
+    setAccount(ledger.auth, { ...account, vesting: trackDelegation(account.vesting, ledger.time.seconds, coins) });
+  return move(ledger, from, moduleAddress(module), coins);
+}
+
+/** Moves coins back out of a module's account, as the end of a delegation. */
+export function undelegateCoins(ledger: Ledger, module: string, to: Uint8Array, coins: readonly Coin[]): Result<void> {
+  const account = getAccount(ledger.auth, to);
+  if (account?.vesting !== undefined)
+    setAccount(ledger.auth, { ...account, vesting: trackUndelegation(account.vesting, coins) });
+  return move(ledger, moduleAddress(module), to, coins);
+}
+
+/** x/bank DelegateCoins and UndelegateCoins: coin_spent and coin_received, without a transfer. */
+function move(ledger: Ledger, from: Uint8Array, to: Uint8Array, coins: readonly Coin[]): Result<void> {
+  const taken = takeUnlocked(ledger, from, coins, []);
+  if (!taken.ok) return taken;
+  give(ledger, to, coins);
+  return ok(undefined);
+}
+
 function take(ledger: Ledger, from: Uint8Array, coins: readonly Coin[]): Result<void> {
+  return takeUnlocked(ledger, from, coins, lockedOf(ledger, from));
+}
+
+function takeUnlocked(ledger: Ledger, from: Uint8Array, coins: readonly Coin[], locked: readonly Coin[]): Result<void> {
   for (const { denom, amount } of coins) {
     assert(amount > 0n, 'coins to move must be positive');
     const have = balanceOf(ledger.bank, from, denom);
-    if (have < amount)
-      return failSdk('insufficientFunds', `spendable balance ${have}${denom} is smaller than ${amount}${denom}`);
+    const spendable = maxBig(have - amountOf(locked, denom), 0n);
+    if (spendable < amount)
+      return failSdk('insufficientFunds', `spendable balance ${spendable}${denom} is smaller than ${amount}${denom}`);
     if (have === amount) balances.delete(ledger.bank, [from, denom]);
     else balances.set(ledger.bank, [from, denom], have - amount);
   }

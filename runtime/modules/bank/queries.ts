@@ -1,14 +1,18 @@
 import { concat, fromUtf8 } from '#core/bytes.ts';
+import { maxBig } from '#core/int.ts';
 import { ok, type Result } from '#core/result.ts';
 import * as q from '#proto/gen/cosmos/bank/v1beta1/query_pb.ts';
 import { formatAddress, parseAddress } from '../../address.ts';
-import { isDenom } from '../../coins.ts';
+import { amountOf, type Coin, isDenom } from '../../coins.ts';
 import type { QueryContext } from '../../context.ts';
 import { failGrpc } from '../../errors.ts';
 import { type QueryHandler, queryHandler } from '../../module.ts';
 import { paginate } from '../../pagination.ts';
 import { intValue } from '../../state/codecs.ts';
 import type { KvReader } from '../../state/kv-view.ts';
+import { AUTH_STORE } from '../auth/state.ts';
+import { blockTimeOf } from '../chain/state.ts';
+import { lockedOf } from './ledger.ts';
 import {
   BANK_PREFIX,
   BANK_STORE,
@@ -65,6 +69,17 @@ function readBalances(
   return page.ok ? ok({ balances: [...page.value.items], pagination: page.value.pagination }) : page;
 }
 
+function readLocked(context: QueryContext, text: string): readonly Coin[] {
+  const address = readAddress(context, text);
+  const scope = { auth: context.state.store(AUTH_STORE), time: blockTimeOf(context.state) };
+  return address.ok ? lockedOf(scope, address.value) : [];
+}
+
+function unlocked(coin: { readonly denom: string; readonly amount: string }, locked: readonly Coin[]) {
+  const amount = maxBig(BigInt(coin.amount) - amountOf(locked, coin.denom), 0n);
+  return { denom: coin.denom, amount: amount.toString() };
+}
+
 function readOneMetadata(context: QueryContext, denom: string) {
   if (denom === '') return failGrpc('InvalidArgument', 'invalid denom');
   const found = metadata.get(bank(context), denom);
@@ -88,13 +103,22 @@ const balanceQueries: readonly QueryHandler[] = [
     path: `${SERVICE}/SpendableBalances`,
     request: q.QuerySpendableBalancesRequestSchema,
     response: q.QuerySpendableBalancesResponseSchema,
-    query: readBalances,
+    query(context, request) {
+      const page = readBalances(context, request);
+      if (!page.ok) return page;
+      const locked = readLocked(context, request.address);
+      return ok({ ...page.value, balances: page.value.balances.map((coin) => unlocked(coin, locked)) });
+    },
   }),
   queryHandler({
     path: `${SERVICE}/SpendableBalanceByDenom`,
     request: q.QuerySpendableBalanceByDenomRequestSchema,
     response: q.QuerySpendableBalanceByDenomResponseSchema,
-    query: readBalance,
+    query(context, request) {
+      const found = readBalance(context, request);
+      if (!found.ok) return found;
+      return ok({ balance: unlocked(found.value.balance, readLocked(context, request.address)) });
+    },
   }),
   queryHandler({
     path: `${SERVICE}/DenomOwners`,

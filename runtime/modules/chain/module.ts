@@ -4,7 +4,7 @@ import { isDenom } from '../../coins.ts';
 import type { ChainParams } from '../../context.ts';
 import { asObject, asString, isAbsent, JsonError, type JsonField, readJson, root } from '../../json.ts';
 import type { Json, RuntimeModule } from '../../module.ts';
-import { CHAIN_STORE, chainParams } from './state.ts';
+import { blockTime, CHAIN_STORE, chainParams } from './state.ts';
 
 export const DEFAULT_PREFIX = 'auton';
 export const DEFAULT_DENOM = 'uauton';
@@ -35,8 +35,13 @@ export const chainModule: RuntimeModule = {
   name: 'chain',
   stores: [CHAIN_STORE],
   initGenesis(context) {
-    chainParams.set(context.state.store(CHAIN_STORE), context.chain);
+    const store = context.state.store(CHAIN_STORE);
+    chainParams.set(store, context.chain);
+    blockTime.set(store, context.time);
     return ok(undefined);
+  },
+  beginBlock({ state, block }) {
+    blockTime.set(state.store(CHAIN_STORE), block.time);
   },
   exportGenesis: ({ chain }) => ({ bech32_prefix: chain.bech32Prefix, base_denom: chain.baseDenom }),
 };

@@ -1,13 +1,15 @@
 import { utf8 } from '#core/bytes.ts';
 import { asInt64, asString, readFields } from '#core/codec/proto-reader.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
+import { encodeTimestamp, readTimestamp, type Timestamp, ZERO_TIME } from '#core/types/timestamp.ts';
 import type { ChainParams } from '../../context.ts';
 import type { ValueCodec } from '../../state/codecs.ts';
 import { item, storeLayout } from '../../state/collections.ts';
+import type { StateView } from '../../state/kv-view.ts';
 
 export const CHAIN_STORE = 'chain';
 
-const layout = storeLayout(CHAIN_STORE, { params: 0x01, blockLimits: 0x02 });
+const layout = storeLayout(CHAIN_STORE, { params: 0x01, blockLimits: 0x02, blockTime: 0x03 });
 
 const MAX_TEXT = 255;
 
@@ -44,3 +46,13 @@ const blockLimitsValue: ValueCodec<BlockLimits> = {
 
 export const chainParams = item(layout.params, chainParamsValue);
 export const blockLimits = item(layout.blockLimits, blockLimitsValue);
+
+/** Of the block whose state this is: what queries mean by now. */
+export const blockTime = item<Timestamp>(layout.blockTime, {
+  encode: encodeTimestamp,
+  decode: (bytes) => readTimestamp('block time', bytes),
+});
+
+export function blockTimeOf(state: StateView): Timestamp {
+  return blockTime.get(state.store(CHAIN_STORE)) ?? ZERO_TIME;
+}
