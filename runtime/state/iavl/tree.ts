@@ -3,6 +3,7 @@
  * This is a window on one saved tree: inner nodes become resident when they are first passed, leaves are never resident.
  * A {@link TreeEditor} changes such a window in place; every version stays in the database as it was saved.
  */
+import { assert } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { idOf } from '../key-id.ts';
@@ -140,6 +141,7 @@ export class Tree {
   trim(limit: number): void {
     const { arena } = this;
     while (arena.count > limit) {
+      assert(this.#isResident(ROOT), 'nodes are resident that no root reaches');
       let link = ROOT;
       while (arena.height(link) > EVICTED_HEIGHT || link === ROOT) {
         const left = 2 * arena.slot(link);
