@@ -7,6 +7,8 @@ import type { Job, Provider } from '#proto/gen/autonomy/inference/v1/inference_p
 import * as q from '#proto/gen/autonomy/inference/v1/query_pb.ts';
 import * as tx from '#proto/gen/autonomy/inference/v1/tx_pb.ts';
 import { MsgRegisterModelSchema } from '#proto/gen/autonomy/models/v1/tx_pb.ts';
+import type { Verdict } from '#proto/gen/autonomy/poi/v1/poi_pb.ts';
+import { QueryVerdictsRequestSchema, QueryVerdictsResponseSchema } from '#proto/gen/autonomy/poi/v1/query_pb.ts';
 import { decodeStrict, type MessageInitShape } from '#proto/message.ts';
 import type { Json } from '#runtime/module.ts';
 import { BANK_STORE, balanceOf } from '#runtime/modules/bank/state.ts';
@@ -101,6 +103,11 @@ export class JobDriver {
     );
     if (job === undefined) throw new Error(`no job ${id}`);
     return job;
+  }
+
+  verdicts(jobId: bigint): readonly Verdict[] {
+    const path = '/autonomy.poi.v1.Query/Verdicts';
+    return this.chain.query(path, QueryVerdictsRequestSchema, QueryVerdictsResponseSchema, { jobId }).verdicts;
   }
 
   provider(): Provider {

@@ -98,7 +98,9 @@ function runHistory(
   return { on, running };
 }
 
-test('every job ends, what is escrowed and bonded comes back or is paid, and only agreement settles', () => {
+test('every job ends, what is escrowed and bonded comes back or is paid, and only agreement settles', {
+  timeout: 60_000,
+}, () => {
   const powers = fc.constantFrom([10n, 10n, 10n, 10n], [40n, 30n, 20n, 10n], [1n, 1n, 1n, 97n]);
   let settled = 0;
   let refunded = 0;

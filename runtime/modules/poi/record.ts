@@ -40,11 +40,25 @@ function ignored(scope: Scope, what: string, validator: Uint8Array, job: bigint,
   ]);
 }
 
+/** A commitment that is recorded already, word for word: duties repeat themselves until they have seen the block. */
+function repeatsCommitment(scope: Scope, validator: Uint8Array, { job, hash }: Commitment): boolean {
+  const verdict = verdicts.get(scope.state.store(POI_STORE), [job, validator]);
+  return verdict !== undefined && equal(verdict.commitment, hash);
+}
+
+function repeatsOpening(scope: Scope, validator: Uint8Array, opening: VerdictOpening): boolean {
+  const verdict = verdicts.get(scope.state.store(POI_STORE), [opening.job, validator]);
+  if (verdict?.opening === undefined) return false;
+  const author = { chainId: scope.chain.chainId, job: opening.job, address: validator };
+  return equal(verdictHash(author, opening), verdict.commitment);
+}
+
 /** @param validator consensus address of a member whose signature over the extension was checked. */
 export function recordExtension(scope: Scope, validator: Uint8Array, extension: PoiExtension): void {
   const store = scope.state.store(POI_STORE);
   for (const commitment of extension.commitments) {
     const { job, hash } = commitment;
+    if (repeatsCommitment(scope, validator, commitment)) continue;
     const checked = checkCommitment(scope, validator, commitment);
     if (!checked.ok) {
       ignored(scope, 'commitment', validator, job, checked.error);
@@ -59,6 +73,7 @@ export function recordExtension(scope: Scope, validator: Uint8Array, extension: 
     ]);
   }
   for (const opening of extension.openings) {
+    if (repeatsOpening(scope, validator, opening)) continue;
     const checked = checkOpening(scope, validator, opening);
     const verdict = verdicts.get(store, [opening.job, validator]);
     if (!checked.ok || verdict === undefined) {
