@@ -127,8 +127,11 @@ export function sizeOfEvidence(evidence: readonly Evidence[]): number {
   return size;
 }
 
-/** Upper bounds of the encoded parts of a block: types/block.go MaxHeaderBytes, MaxOverheadForBlock; types/vote.go. */
-const SIZE = { header: 626, overhead: 11, commitOverhead: 94, commitSig: 109, evidenceItem: 8 } as const;
+/**
+ * Upper bounds of the encoded parts of a block: types/block.go MaxHeaderBytes, MaxOverheadForBlock, MaxCommitBytes (each
+ * signature's 109 bytes stand behind a tag and a length).
+ */
+const SIZE = { header: 626, overhead: 11, commitOverhead: 94, commitSig: 111, evidenceItem: 8 } as const;
 
 /** Bytes left for transactions (types/block.go MaxDataBytes). */
 export function maxTxBytes(params: ConsensusParams, evidence: readonly Evidence[], commitSize: number): number {

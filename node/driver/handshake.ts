@@ -72,7 +72,9 @@ async function loadState(deps: BlockExecutorDeps, genesis: Genesis, appHeight: b
   if (stored !== undefined && stored.chainId !== genesis.chainId)
     throw new Error(`the stored chain is ${stored.chainId}, the genesis is of ${genesis.chainId}`);
   if (appHeight > 0n && stored !== undefined) return stored;
-  const initial = makeGenesisState(genesis);
+  // The application says which version its headers bear (consensus/replay.go Handshake), whatever genesis says.
+  const { appVersion } = deps.app.info();
+  const initial = makeGenesisState({ ...genesis, params: { ...genesis.params, version: { app: appVersion } } });
   if (!initial.ok) throw new Error(`genesis: ${initial.error}`);
   const response = deps.app.initChain({
     time: genesis.time,

@@ -1,0 +1,193 @@
+/**
+ * A network of four CometBFT v0.38.25 nodes ran this application: transfers, a model, a job that every validator
+ * verified through vote extensions, a node that was killed and came back, a validator that signed twice. What it sent
+ * and what it stored are facts for this program's own consensus.
+ */
+import { expect, test } from 'vitest';
+import { finalizeRequest, maxTxBytes, validateBlock } from '#consensus/block-rules.ts';
+import { applyFinalizeResponse, applyInitChain, type ChainState, makeGenesisState } from '#consensus/chain-state.ts';
+import type { FinalizeBlockRequest, InitChainRequest } from '#core/abci.ts';
+import { createGrammarChecker } from '#core/abci-grammar.ts';
+import { defined } from '#core/assert.ts';
+import { EMPTY, toHex } from '#core/bytes.ts';
+import { decode } from '#core/codec/proto-reader.ts';
+import type { Duties } from '#core/ports/duties.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
+import { encodeBlock, readBlock } from '#core/types/block.ts';
+import { headerHash } from '#core/types/header.ts';
+import { createPartSet } from '#core/types/part-set.ts';
+import { dispatch } from '#node/abci/dispatch.ts';
+import { encodeResponse } from '#node/abci/responses.ts';
+import { createNativeVerifier } from '#node/crypto/native-verifier.ts';
+import { openApplication } from '#runtime/app.ts';
+import {
+  type Exchange,
+  extensionIn,
+  grammarCall,
+  initChainResponse,
+  lasting,
+  readBlocks,
+  readExchanges,
+  toldVersion,
+} from './recordings.ts';
+
+const RUNS = ['validator0', 'validator0-restarted'] as const;
+const runs = RUNS.map((name) => ({ name, exchanges: readExchanges(name) }));
+const exchanges = runs.flatMap((run) => run.exchanges);
+/** Another validator of the same network, which ran all the time. */
+const other = readExchanges('validator1');
+const blocks = readBlocks();
+const verifier = createNativeVerifier({ keyCacheEntries: 16 });
+
+/** Requests of one kind, by height. */
+function byHeight<K extends Exchange['request']['kind']>(kind: K) {
+  type Found = Extract<Exchange['request'], { readonly kind: K }>;
+  return exchanges.filter((exchange) => exchange.request.kind === kind).map((exchange) => exchange.request as Found);
+}
+
+function genesis(): { readonly request: InitChainRequest; readonly response: Uint8Array } {
+  const found = defined(
+    exchanges.find(({ request }) => request.kind === 'init-chain'),
+    'a recorded genesis',
+  );
+  if (found.request.kind !== 'init-chain') throw new Error('unreachable');
+  return { request: found.request.request, response: found.response };
+}
+
+test('the recording has what the other tests are about', () => {
+  const calls = new Set(exchanges.map(({ call }) => call));
+  for (const call of ['init-chain', 'prepare-proposal', 'verify-vote-extension', 'check-tx', 'query'])
+    expect(calls).toContain(call);
+  const finalized = byHeight('finalize-block').map(({ request }) => request);
+  expect(finalized.map(({ height }) => height)).toEqual(blocks.map(({ height }) => height));
+  expect(finalized.flatMap(({ misbehavior }) => misbehavior.map(({ type }) => type))).toContain('duplicate-vote');
+  const flags = new Set(finalized.flatMap(({ decidedLastCommit }) => decidedLastCommit.votes.map(({ flag }) => flag)));
+  expect(flags).toEqual(new Set([1, 2, 3]));
+  const extensions = byHeight('prepare-proposal').flatMap(({ request }) => request.localLastCommit.votes);
+  expect(extensions.some(({ extension }) => extension.length > 0)).toBe(true);
+});
+
+test.each([...runs, { name: 'validator1', exchanges: other }])(
+  '$name: CometBFT keeps to the grammar',
+  ({ exchanges: run }) => {
+    const checker = createGrammarChecker();
+    for (const exchange of run) {
+      const call = grammarCall(exchange);
+      if (call !== undefined) checker.call(call);
+    }
+    expect(checker.violation).toBeUndefined();
+    expect(checker.committed).toBeGreaterThan(20);
+  },
+);
+
+test("the chain that CometBFT made is valid by this program's rules, and gives the requests that CometBFT sent", () => {
+  const { request, response } = genesis();
+  let state = stateAt(request, response);
+  const sent = new Map(byHeight('finalize-block').map((each) => [each.request.height as bigint, each.request]));
+  for (const recorded of blocks) {
+    const read = decode(() => readBlock('block', recorded.block));
+    if (!read.ok) throw new Error(read.error);
+    const block = read.value;
+    expect(toHex(encodeBlock(block))).toBe(toHex(recorded.block));
+    const valid = validateBlock(state, block, verifier);
+    if (!valid.ok) throw new Error(`height ${recorded.height}: ${valid.error}`);
+    const hash = headerHash(block.header);
+    const ours = finalizeRequest(block, hash, state.lastValidators);
+    expect(plain(ours)).toEqual(plain(defined(sent.get(recorded.height), 'a request of this height')));
+    const blockId = { hash, partSetHeader: createPartSet(recorded.block).header };
+    const next = applyFinalizeResponse(state, blockId, block.header, recorded.response);
+    if (!next.ok) throw new Error(next.error);
+    state = next.value;
+  }
+  expect(state.lastBlockHeight).toBe(blocks.at(-1)?.height);
+});
+
+/** Without the brands and prototypes that do not matter. */
+function plain({ misbehavior, decidedLastCommit, ...rest }: FinalizeBlockRequest) {
+  const hex = (bytes: Uint8Array) => toHex(bytes);
+  return {
+    ...rest,
+    hash: hex(rest.hash),
+    nextValidatorsHash: hex(rest.nextValidatorsHash),
+    proposerAddress: hex(rest.proposerAddress),
+    txs: rest.txs.map(hex),
+    misbehavior: misbehavior.map((item) => ({
+      ...item,
+      validator: hex(item.validator.address),
+      power: item.validator.power,
+    })),
+    round: decidedLastCommit.round,
+    votes: decidedLastCommit.votes.map(({ validator, flag }) => `${hex(validator.address)} ${validator.power} ${flag}`),
+  };
+}
+
+/** The state before the first block, as the handshake makes it. */
+function stateAt(request: InitChainRequest, response: Uint8Array): ChainState {
+  const info = defined(
+    exchanges.find(({ call }) => call === 'info'),
+    'the info of the handshake',
+  );
+  const version = toldVersion(info.response);
+  const made = makeGenesisState({
+    chainId: request.chainId,
+    initialHeight: request.initialHeight,
+    time: request.time,
+    params: { ...request.consensusParams, version: { app: version } },
+    validators: request.validators,
+    appHash: EMPTY,
+  });
+  if (!made.ok) throw new Error(made.error);
+  const begun = applyInitChain(made.value, initChainResponse(response));
+  if (!begun.ok) throw new Error(begun.error);
+  return begun.value;
+}
+
+test('as many bytes are left for transactions as CometBFT leaves', () => {
+  const { consensusParams, validators } = genesis().request;
+  for (const { request } of byHeight('prepare-proposal'))
+    if (request.height > 1n) expect(request.maxTxBytes).toBe(maxTxBytes(consensusParams, [], validators.length));
+});
+
+/** Says what the recorded validator said: its verdicts are its own. */
+function recordedDuties(recorded: readonly Exchange[]): Duties {
+  const said = new Map<bigint, Uint8Array>();
+  for (const { request, response } of recorded)
+    if (request.kind === 'extend-vote') said.set(request.request.height, extensionIn(response));
+  return { extension: (height) => said.get(height) ?? EMPTY };
+}
+
+/** Puts recorded requests to a new application; between two runs its process ends without notice. */
+async function replay(recorded: readonly (readonly Exchange[])[]): Promise<readonly (readonly Uint8Array[])[]> {
+  const kv = new MemoryKv();
+  const duties = recordedDuties(recorded.flat());
+  const answers: Uint8Array[][] = [];
+  for (const run of recorded) {
+    const app = await openApplication({}, { kv, verifier, duties, logger: silentLogger });
+    const given: Uint8Array[] = [];
+    for (const { request } of run)
+      given.push(withoutLength(encodeResponse(await dispatch(app, silentLogger, request))));
+    answers.push(given);
+  }
+  return answers;
+}
+
+test('the application answers every recorded request as it did then, and all validators alike', async () => {
+  const mine = await replay(runs.map((run) => run.exchanges));
+  for (const [i, { name, exchanges: run }] of runs.entries())
+    for (const [j, { call, response }] of run.entries())
+      expect([name, j, call, lasting(mine[i]?.[j] ?? EMPTY)]).toEqual([name, j, call, lasting(response)]);
+
+  const others = await replay([other]);
+  const decisions = (recorded: readonly Exchange[], answers: readonly Uint8Array[]) =>
+    recorded.flatMap(({ call }, i) => (call === 'finalize-block' ? [toHex(answers[i] ?? EMPTY)] : []));
+  const first = decisions(exchanges, mine.flat());
+  expect(first).toHaveLength(blocks.length);
+  // State roots, results, gas and events: byte for byte.
+  expect(decisions(other, others.flat())).toEqual(first);
+});
+
+function withoutLength(delimited: Uint8Array): Uint8Array {
+  const end = delimited.findIndex((byte) => byte < 128);
+  return delimited.subarray(end + 1);
+}

@@ -1,0 +1,153 @@
+/** What was recorded of CometBFT; recordings/README.md says how. */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import type { FinalizeBlockResponse, InitChainResponse } from '#core/abci.ts';
+import type { GrammarCall } from '#core/abci-grammar.ts';
+import { fromBase64, toHex } from '#core/bytes.ts';
+import { type AbciRequest, decodeRequest } from '#node/abci/requests.ts';
+import { ResponseSchema } from '#proto/gen/tendermint/abci/types_pb.ts';
+import { decodeStrict } from '#proto/message.ts';
+
+const place = (name: string) => new URL(`recordings/${name}.jsonl.gz`, import.meta.url);
+
+function readLines(name: string): readonly Record<string, unknown>[] {
+  const text = gunzipSync(readFileSync(place(name))).toString('utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+export interface Exchange {
+  readonly connection: number;
+  readonly call: string;
+  readonly request: AbciRequest;
+  readonly response: Uint8Array;
+}
+
+/** The exchanges of one run of a node, in the order of their answers. */
+export function readExchanges(name: string): readonly Exchange[] {
+  return readLines(name).map((line, i) => {
+    const request = decodeRequest(fromBase64(line.request as string));
+    if (!request.ok) throw new Error(`${name} line ${i + 1}: ${request.error}`);
+    const { connection, call } = line as { connection: number; call: string };
+    return { connection, call, request: request.value, response: fromBase64(line.response as string) };
+  });
+}
+
+export interface RecordedBlock {
+  readonly height: bigint;
+  /** tendermint.types.Block as CometBFT stores it. */
+  readonly block: Uint8Array;
+  readonly response: FinalizeBlockResponse;
+}
+
+/** The chain's blocks with what the application answered to FinalizeBlock when it was made. */
+export function readBlocks(): readonly RecordedBlock[] {
+  return readLines('blocks').map((line) => {
+    const { height, block, response } = line as { height: number; block: string; response: string };
+    return { height: BigInt(height), block: fromBase64(block), response: finalizeResponse(fromBase64(response)) };
+  });
+}
+
+function responseOf(bytes: Uint8Array) {
+  const decoded = decodeStrict(ResponseSchema, bytes);
+  if (!decoded.ok) throw new Error(decoded.error);
+  return decoded.value.value;
+}
+
+function finalizeResponse(bytes: Uint8Array): FinalizeBlockResponse {
+  const answer = responseOf(bytes);
+  if (answer.case !== 'finalizeBlock') throw new Error(`expected finalizeBlock, got ${answer.case}`);
+  const { events, txResults, validatorUpdates, consensusParamUpdates, appHash } = answer.value;
+  if (validatorUpdates.length > 0 || consensusParamUpdates !== undefined)
+    throw new Error('the recording has no updates');
+  return { events, txResults, validatorUpdates: [], consensusParamUpdates: undefined, appHash };
+}
+
+export function initChainResponse(bytes: Uint8Array): InitChainResponse {
+  const answer = responseOf(bytes);
+  if (answer.case !== 'initChain') throw new Error(`expected initChain, got ${answer.case}`);
+  return { consensusParams: undefined, validators: [], appHash: answer.value.appHash };
+}
+
+/** The height that an encoded Info response tells. */
+export function toldHeight(bytes: Uint8Array): bigint {
+  const answer = responseOf(bytes);
+  if (answer.case !== 'info') throw new Error(`expected info, got ${answer.case}`);
+  return answer.value.lastBlockHeight;
+}
+
+/**
+ * What of an encoded response stays the same when costs of gas, events or the layout of the state change: verdicts,
+ * codes, chosen transactions, extensions, heights.
+ */
+export function lasting(bytes: Uint8Array): unknown {
+  const { case: kind, value } = responseOf(bytes);
+  switch (kind) {
+    case 'info':
+      return { kind, height: value.lastBlockHeight };
+    case 'query':
+      return { kind, code: value.code, codespace: value.codespace };
+    case 'checkTx':
+      return { kind, code: value.code, codespace: value.codespace, gasWanted: value.gasWanted };
+    case 'finalizeBlock':
+      return {
+        kind,
+        results: value.txResults.map(({ code, codespace, data, gasWanted }) => [
+          code,
+          codespace,
+          toHex(data),
+          gasWanted,
+        ]),
+        updates: value.validatorUpdates.length,
+      };
+    case 'initChain':
+      return { kind, validators: value.validators.length };
+    case 'prepareProposal':
+      return { kind, txs: value.txs.map(toHex) };
+    case 'processProposal':
+    case 'verifyVoteExtension':
+      return { kind, status: value.status };
+    case 'extendVote':
+      return { kind, extension: toHex(value.voteExtension) };
+    default:
+      return { kind };
+  }
+}
+
+/** The app version that an encoded Info response tells. */
+export function toldVersion(bytes: Uint8Array): bigint {
+  const answer = responseOf(bytes);
+  if (answer.case !== 'info') throw new Error(`expected info, got ${answer.case}`);
+  return answer.value.appVersion;
+}
+
+/** The extension in an encoded ExtendVote response. */
+export function extensionIn(bytes: Uint8Array): Uint8Array {
+  const answer = responseOf(bytes);
+  if (answer.case !== 'extendVote') throw new Error(`expected extendVote, got ${answer.case}`);
+  return answer.value.voteExtension;
+}
+
+/** As the grammar sees it; undefined for calls that may come at any time. */
+export function grammarCall({ request, response }: Exchange): GrammarCall | undefined {
+  switch (request.kind) {
+    case 'info':
+      return { kind: 'info', lastBlockHeight: toldHeight(response) };
+    case 'init-chain':
+      return { kind: 'init-chain', initialHeight: request.request.initialHeight };
+    case 'commit':
+    case 'offer-snapshot':
+    case 'apply-snapshot-chunk':
+      return { kind: request.kind };
+    case 'prepare-proposal':
+    case 'process-proposal':
+    case 'extend-vote':
+    case 'verify-vote-extension':
+    case 'finalize-block':
+      return { kind: request.kind, height: request.request.height };
+    default:
+      return undefined;
+  }
+}
