@@ -62,6 +62,8 @@ export interface Executor {
   readonly state: EngineState;
   /** Last claims of connected peers, for RPC and metrics. */
   peerStatus(peer: PeerId): RoundStatus | undefined;
+  /** Messages kept for the height to come, and how many of them are parts; for metrics. */
+  readonly earlyMessages: { readonly all: number; readonly parts: number };
   /** Resolves when everything received so far has been worked off, or the executor has stopped. */
   idle(): Promise<void>;
   /** Ends after the input in work; the log is synced and closed. */
@@ -118,6 +120,7 @@ class Runner implements Executor {
   readonly #timers = new Map<TimeoutStep, TimerHandle>();
   readonly #catchUp: CatchUp;
   #early: { readonly peer: PeerId; readonly bytes: Uint8Array }[] = [];
+  #earlyParts = 0;
   #statusTimer: TimerHandle | undefined;
   #turn = 0;
   #work: Promise<void> | undefined;
@@ -172,14 +175,23 @@ class Runner implements Executor {
       case 'vote': {
         if (this.#queue.length >= CONSENSUS_LIMITS.maxQueuedInputs) return IGNORE;
         const taken = takeIn(this.state, this.#deps.verifier, message);
-        if (taken.input !== undefined) this.#enqueue(taken.input);
-        else if (taken.early && this.#early.length < CONSENSUS_LIMITS.maxEarlyMessages)
-          this.#early.push({ peer, bytes });
+        // Parts whose proposal is not here yet are nobody's word: few are kept, whoever sends them.
+        const unproven = message.kind === 'block-part' && taken.verdict.kind !== 'accept';
+        if (taken.input !== undefined && !(unproven && this.#queue.length >= CONSENSUS_LIMITS.maxEarlyParts))
+          this.#enqueue(taken.input);
+        else if (taken.early) this.#keepEarly(peer, bytes, unproven);
         return taken.verdict;
       }
       default:
         return assertNever(message, 'peer message');
     }
+  }
+
+  #keepEarly(peer: PeerId, bytes: Uint8Array, isPart: boolean): void {
+    if (this.#early.length >= CONSENSUS_LIMITS.maxEarlyMessages) return;
+    if (isPart && this.#earlyParts >= CONSENSUS_LIMITS.maxEarlyParts) return;
+    if (isPart) this.#earlyParts++;
+    this.#early.push({ peer, bytes });
   }
 
   addPeer(peer: PeerId): void {
@@ -199,6 +211,10 @@ class Runner implements Executor {
 
   txsAvailable(): void {
     this.#enqueue({ kind: 'txs-available', height: this.state.height });
+  }
+
+  get earlyMessages(): { readonly all: number; readonly parts: number } {
+    return { all: this.#early.length, parts: this.#earlyParts };
   }
 
   async idle(): Promise<void> {
@@ -390,6 +406,7 @@ class Runner implements Executor {
     this.#told = height;
     const early = this.#early;
     this.#early = [];
+    this.#earlyParts = 0;
     for (const { peer, bytes } of early) this.receive(peer, bytes);
     this.#catchUp.onHeight();
     const ahead = [...this.#peers].filter(([, status]) => status !== undefined && status.height > height);

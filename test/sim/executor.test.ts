@@ -11,6 +11,7 @@ import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
 import { NO_ROUND, toHeight, toRound } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
+import { createPartSet } from '#core/types/part-set.ts';
 import { type Proposal, proposalSignBytes } from '#core/types/proposal.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { indexOfValidator, proposerOf } from '#core/types/validator-set.ts';
@@ -278,4 +279,26 @@ test('more parts than the maximum block size allows: the proposal is not taken',
   );
   await s.executor.idle();
   expect(s.executor.state.proposal).toBeUndefined();
+});
+
+test('a flood of parts for the height to come leaves room for its votes', async () => {
+  const s = await setting({ validators: 4 });
+  await runFor(s, 100);
+  const part = (i: number) => createPartSet(new Uint8Array(100).fill(i)).parts[0];
+  const next = toHeight(s.executor.state.height + 1n);
+  for (let i = 0; i < 3 * CONSENSUS_LIMITS.maxEarlyMessages; i++) {
+    const flood = part(i % 250);
+    if (flood === undefined) throw new Error('a part set has a part');
+    s.executor.receive(
+      'flood',
+      encodePeerMessage({ kind: 'block-part', height: next, round: toRound(0), part: flood }),
+    );
+  }
+  const own = indexOfValidator(s.executor.state.chain.validators, s.keys[0]?.address ?? EMPTY);
+  const other = own === 0 ? 1 : 0;
+  expect(s.executor.receive('peer', signedVote(s, other, { height: next })).kind).toBe('accept');
+  expect(s.executor.earlyMessages).toEqual({
+    all: CONSENSUS_LIMITS.maxEarlyParts + 1,
+    parts: CONSENSUS_LIMITS.maxEarlyParts,
+  });
 });
