@@ -313,6 +313,25 @@ describe('sources that fail or lie', () => {
     expect(client.latest()?.header.height).toBe(30n);
   });
 
+  test('forged proposer priorities are seen, also such whose sums agree (ASA-2024-009)', async () => {
+    const forge = ({ header, commit, validators }: LightBlock, change: readonly bigint[]): LightBlock => ({
+      header,
+      commit,
+      validators: {
+        ...validators,
+        validators: validators.validators.map((one, i) => ({ ...one, priority: one.priority + (change[i] ?? 0n) })),
+      },
+    });
+    for (const change of [[1n], [1n, -1n], [0n, 0n, 0n, 5n]]) {
+      const primary = provider('a', steady);
+      primary.lies.set(30n, ok(forge(steady.at(30), change)));
+      const { client } = await trusting({ primary, witnesses: [provider('b', steady)] }, steady.at(1));
+      await expectFault(client.verifyAt(30n), 'invalid', /a and b show different proposer priorities/);
+      await expectFault(client.trust(rootOf(steady.at(30))), 'invalid', /different proposer priorities/);
+      await expectBlock(client, steady, 31);
+    }
+  });
+
   test('a witness that lags is given time, one that stays behind does not confirm', async () => {
     const witness = provider('slow', steady);
     witness.height = 30;

@@ -165,6 +165,7 @@ class Client implements LightClient {
     for (const [witness, comparison] of comparisons)
       if (comparison.kind === 'conflict')
         return fault('no-root', `witness ${witness.name} has another block at height ${height}: remove one of the two`);
+      else if (comparison.kind === 'priorities') return this.#otherPriorities(witness, height);
     await store.save(block, this.#options.keep);
     return ok(block);
   }
@@ -281,6 +282,7 @@ class Client implements LightClient {
     let confirmed = false;
     for (const [witness, comparison] of comparisons) {
       if (comparison.kind === 'same') confirmed = true;
+      if (comparison.kind === 'priorities') return this.#otherPriorities(witness, block.header.height);
       if (comparison.kind !== 'conflict') continue;
       const attack = await examineConflict(this.#context, trace, comparison.block, this.#primary, witness, now);
       if (attack.ok)
@@ -309,6 +311,14 @@ class Client implements LightClient {
         this.#deps.logger.warn('a witness does not answer', { witness: witness.name, reason: answer.message });
     }
     return answers;
+  }
+
+  /** Nobody can tell who is right, and a node that starts from this set would propose out of turn. */
+  #otherPriorities(witness: Provider, height: bigint) {
+    return fault(
+      'invalid',
+      `${this.#primary.name} and ${witness.name} show different proposer priorities at height ${height}: remove one of the two`,
+    );
   }
 
   #dismiss(witness: Provider, reason: string): void {

@@ -24,6 +24,8 @@ export interface DetectorContext extends VerifyContext {
 export type Comparison =
   | { readonly kind: 'same' }
   | { readonly kind: 'conflict'; readonly block: LightBlock }
+  /** The same block, but its validators stand elsewhere in the rotation of proposers, which no hash covers. */
+  | { readonly kind: 'priorities' }
   | { readonly kind: 'silent'; readonly message: string }
   | { readonly kind: 'bad'; readonly message: string };
 
@@ -37,6 +39,15 @@ export interface Attack {
 
 const sameBlock = (a: LightBlock, b: LightBlock) => equal(headerHash(a.header), headerHash(b.header));
 
+function compared(block: LightBlock, shown: LightBlock): Comparison {
+  if (!sameBlock(block, shown)) return { kind: 'conflict', block: shown };
+  // The validators are the same, for the header names them. Each priority is compared: hashes of priorities have collided.
+  const same = block.validators.validators.every(
+    ({ priority }, i) => priority === shown.validators.validators[i]?.priority,
+  );
+  return { kind: same ? 'same' : 'priorities' };
+}
+
 /** Asks a witness for its block at the height of `block`; one that lags is given time. */
 export async function compareWithWitness(
   context: DetectorContext,
@@ -47,7 +58,7 @@ export async function compareWithWitness(
   const { height } = block.header;
   for (let waited = 0; ; waited += LIGHT_LIMITS.witnessPollMs) {
     const answer = await fetchLightBlock(witness, height, chainId);
-    if (answer.ok) return sameBlock(block, answer.value) ? { kind: 'same' } : { kind: 'conflict', block: answer.value };
+    if (answer.ok) return compared(block, answer.value);
     const { kind, message } = answer.error;
     if (kind === 'bad') return { kind: 'bad', message };
     if (kind !== 'too-high') return { kind: 'silent', message };
@@ -60,8 +71,7 @@ export async function compareWithWitness(
     const at = newest.value.header;
     if (at.height < height && compareTime(at.time, block.header.time) >= 0)
       return { kind: 'conflict', block: newest.value };
-    if (at.height === height)
-      return sameBlock(block, newest.value) ? { kind: 'same' } : { kind: 'conflict', block: newest.value };
+    if (at.height === height) return compared(block, newest.value);
     if (waited >= context.witnessLagMs)
       return { kind: 'silent', message: `${witness.name} has not reached height ${height}` };
     await context.wait(LIGHT_LIMITS.witnessPollMs);
