@@ -17,7 +17,7 @@ import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
 import type { KvReader, StateView } from './kv-view.ts';
 import { checkPolicy, keptFrom, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
 import type { SnapshotSource } from './snapshot/export.ts';
-import type { CommitId, StateProof, StateStore } from './state-store.ts';
+import type { CommitId, StateLease, StateProof, StateStore } from './state-store.ts';
 import { PrunedVersionError, StoreAtVersion, type ViewGround } from './view.ts';
 
 export interface MultiStoreOptions {
@@ -27,13 +27,6 @@ export interface MultiStoreOptions {
   readonly nodeCacheBytes?: number;
   /** What {@link MultiStore.pruneStep} may free. Default `nothing`. */
   readonly pruning?: PruningPolicy;
-}
-
-/** A version that pruning leaves alone until `release`. */
-export interface StateLease {
-  readonly version: bigint;
-  readonly view: StateView;
-  release(): void;
 }
 
 /** All stores at the version that the working branch would commit. */

@@ -7,9 +7,10 @@ import { verifyMembership, verifyNonMembership } from '#core/ics23/verify.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { KEY_KIND } from './db-keys.ts';
-import { MultiStore, type StateLease } from './multistore.ts';
+import { MultiStore } from './multistore.ts';
 import { checkPolicy, leastKept, type PruningPolicy } from './pruning.ts';
 import { keysOf, leftovers } from './records.test-util.ts';
+import type { StateLease } from './state-store.ts';
 import { PrunedVersionError } from './view.ts';
 
 const NAMES = ['bank', 'poi'];
@@ -284,6 +285,22 @@ test('a reader of a version that goes gets an error that says so; a lease keeps 
   while (!(await store.pruneStep(20)).done);
   expect(store.firstVersion).toBe(29n);
   expect(() => leased.value.view.store('bank').get(utf8('a'))).toThrow(PrunedVersionError);
+});
+
+test('after a write of pruning that failed nothing is pruned until the database is opened again', async () => {
+  for (const applied of [false, true]) {
+    const trial = await grown(30, { kind: 'everything' });
+    trial.kv.crash = { after: 2, applied };
+    await expect(async () => {
+      while (!(await trial.store.pruneStep(10)).done);
+    }).rejects.toThrow('power lost');
+    const before = trial.kv.inner.dump();
+    expect(await trial.store.pruneStep(10)).toEqual({ freed: 0, done: false });
+    expect(trial.kv.inner.dump()).toEqual(before);
+    const store = trial.open();
+    while (!(await store.pruneStep(10)).done);
+    expect(leftovers(trial.kv.inner, 29n, 30n)).toEqual({ missing: [], extra: [] });
+  }
 });
 
 test('a version is refused from the moment that it begins to go, and commits go on meanwhile', async () => {

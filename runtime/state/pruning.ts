@@ -123,7 +123,7 @@ export class Pruner {
 
   /**
    * Frees versions below `target`, about `budget` database operations long. From the moment of the call a version that
-   * begins to go is not kept any more. A call while another is under way does nothing.
+   * begins to go is not kept any more. A call while another is under way, or after one failed, does nothing.
    */
   async step(target: bigint, budget: number): Promise<PruneOutcome> {
     assert(
@@ -141,13 +141,12 @@ export class Pruner {
     for (const { key, left } of batch.waning.values())
       batch.ops.push(left === 0 ? { type: 'del', key } : { type: 'put', key, value: Uint8Array.of(left) });
     batch.ops.push({ type: 'put', key: PRUNING_KEY, value: encodeProgress(progress) });
+    // Stays so when the write fails: whether it happened is known only after opening again, and doing it twice would count
+    // a page down twice.
     this.#running = true;
     this.#progress = progress;
-    try {
-      await this.#kv.write(batch.ops);
-    } finally {
-      this.#running = false;
-    }
+    await this.#kv.write(batch.ops);
+    this.#running = false;
     return { freed: batch.freed, done };
   }
 

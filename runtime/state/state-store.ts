@@ -1,6 +1,8 @@
 import type { Result } from '#core/result.ts';
 import type { StateBranch } from './branch.ts';
 import type { StateView } from './kv-view.ts';
+import type { PruneOutcome } from './pruning.ts';
+import type { SnapshotSource } from './snapshot/export.ts';
 
 export interface CommitId {
   /** The block height whose commit made it. */
@@ -14,6 +16,13 @@ export interface StateProof {
   readonly value: Uint8Array | undefined;
   /** Encoded ics23.CommitmentProof: of the key in its store (`iavlSpec`), then of the store's root in the app hash (`tendermintSpec`). */
   readonly commitmentProofs: readonly [Uint8Array, Uint8Array];
+}
+
+/** A version that pruning leaves alone until `release`. */
+export interface StateLease {
+  readonly version: bigint;
+  readonly view: StateView;
+  release(): void;
 }
 
 /** What the application needs of its store; {@link MultiStore} (multistore.ts) is the implementation. */
@@ -37,4 +46,12 @@ export interface StateStore {
   latest(): StateView;
   /** Fails with a sentence when the version is not kept, the store unknown, or the store empty (ICS-23 cannot show absence in an empty tree). */
   proveAt(version: bigint, store: string, key: Uint8Array): Result<StateProof, string>;
+  /** The least version that is kept; the next one before the first commit. */
+  readonly firstVersion: bigint;
+  /** Holds pruning at `version` until released: for reads that take longer than one turn of the event loop. */
+  lease(version: bigint): Result<StateLease, string>;
+  /** Frees a bounded part of what the pruning policy no longer keeps; to be called between blocks until `done`. */
+  pruneStep(budget?: number): Promise<PruneOutcome>;
+  /** A version to export as a snapshot (snapshot/export.ts), leased until released. */
+  snapshotSource(version: bigint): Result<SnapshotSource, string>;
 }
