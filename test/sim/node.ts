@@ -2,6 +2,7 @@
 
 import type { EngineConfig } from '#consensus/config.ts';
 import type { Application } from '#core/abci.ts';
+import { createGrammarChecker, withGrammar } from '#core/abci-grammar.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import type { CommittedBlock } from '#node/driver/block-executor.ts';
@@ -12,6 +13,7 @@ import type { Genesis } from '#node/driver/handshake.ts';
 import type { LastSignStore, Transport, TxSource } from '#node/driver/ports.ts';
 import { type BlockStore, openBlockStore, openStateStore } from '#node/driver/stores.ts';
 import { openSimApp } from './app.ts';
+import { Violation } from './checkers/violation.ts';
 import { SimDisk } from './disk.ts';
 import type { SimKey, SimKeys } from './keys.ts';
 import type { Rng } from './rng.ts';
@@ -111,7 +113,13 @@ export class SimNode {
     const blocks = openBlockStore(disk.blocks);
     const states = openStateStore(disk.states);
     this.#blocks = blocks;
-    const app = openSimApp(disk.app, { validators: options.genesis.validators });
+    const app = withGrammar(
+      openSimApp(disk.app, { validators: options.genesis.validators }),
+      createGrammarChecker(),
+      (sentence) => {
+        throw new Violation('grammar', `${options.id}: ${sentence}`);
+      },
+    );
     const lastSign = options.unguarded === true ? forgetful : disk.lastSign();
     const alive = () => epoch === this.#epoch;
     try {
