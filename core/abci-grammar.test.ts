@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createGrammarChecker, type GrammarCall } from './abci-grammar.ts';
+import type { Application } from './abci.ts';
+import { createGrammarChecker, type GrammarCall, withGrammar } from './abci-grammar.ts';
+import { EMPTY } from './bytes.ts';
+import { toHeight, toRound } from './types/brand.ts';
+import { ZERO_TIME } from './types/timestamp.ts';
 
 const info = (lastBlockHeight: bigint): GrammarCall => ({ kind: 'info', lastBlockHeight });
 const init: GrammarCall = { kind: 'init-chain', initialHeight: 1n };
@@ -125,3 +129,40 @@ test('every word of the grammar passes, and no block may be lost from it', () =>
     }),
   );
 });
+
+test('an application in a checker is called as before, and each call out of order is told before it is made', async () => {
+  const made: string[] = [];
+  const told: string[] = [];
+  const app = withGrammar(recorder(made), createGrammarChecker(), (sentence) =>
+    told.push(`${made.length}: ${sentence}`),
+  );
+  const block = { height: toHeight(1), time: ZERO_TIME, nextValidatorsHash: EMPTY, proposerAddress: EMPTY };
+  const proposal = {
+    ...block,
+    misbehavior: [],
+    txs: [],
+    hash: EMPTY,
+    proposedLastCommit: { round: toRound(0), votes: [] },
+  };
+  app.info();
+  app.initChain({ initialHeight: toHeight(1) } as Parameters<Application['initChain']>[0]);
+  app.processProposal(proposal);
+  app.extendVote({ ...proposal, round: toRound(0) });
+  app.finalizeBlock({ ...proposal, decidedLastCommit: proposal.proposedLastCommit });
+  await app.commit();
+  expect(told).toEqual([]);
+  expect(made).toEqual(['info', 'initChain', 'processProposal', 'extendVote', 'finalizeBlock', 'commit']);
+  await app.commit();
+  expect(told).toEqual(['6: ABCI grammar: commit in height 2, which is not decided']);
+  expect(made).toHaveLength(7);
+});
+
+/** Notes the calls; answers only what the checker reads. */
+function recorder(made: string[]): Application {
+  return new Proxy({} as Application, {
+    get: (_target, name) => () => {
+      made.push(String(name));
+      return { lastBlockHeight: 0n };
+    },
+  });
+}
