@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { EMPTY } from '#core/bytes.ts';
 import {
   CHAIN_ID,
   decide,
@@ -10,6 +9,7 @@ import {
   signer,
   signers,
 } from '#test/support/light-chain.ts';
+import { EMPTY } from '../bytes.ts';
 import { NIL_BLOCK_ID } from './block-id.ts';
 import { ABSENT_SIG, type Commit, type CommitSig, FLAG_COMMIT, FLAG_NIL } from './commit.ts';
 import type { LightBlock } from './light-block.ts';
