@@ -7,9 +7,9 @@ import { type Address, type Height, NO_ROUND, type Round, toAddress, toRound } f
 import { type ExtendedCommit, FLAG_ABSENT, sigBlockId } from '#core/types/commit.ts';
 import type { Part, PartSet } from '#core/types/part-set.ts';
 import {
-  incrementPriority,
   indexOfValidator,
   proposerOf,
+  rotateRounds,
   type Validator,
   type ValidatorSet,
 } from '#core/types/validator-set.ts';
@@ -191,8 +191,7 @@ export function proposerAt(state: EngineState, round: Round): Validator {
 }
 
 export function rotateTo(state: EngineState, round: Round): ValidatorSet {
-  const ahead = round - state.round;
-  return ahead === 0 ? state.roundValidators : incrementPriority(state.roundValidators, ahead);
+  return rotateRounds(state.roundValidators, round - state.round);
 }
 
 export function isProposer(state: EngineState): boolean {

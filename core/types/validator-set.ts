@@ -147,9 +147,20 @@ export function incrementPriority(set: ValidatorSet, times: number): ValidatorSe
   return { validators, totalPower: set.totalPower, proposer: validators[chosen] };
 }
 
+/**
+ * The set as it stands `rounds` ≥ 0 rounds later. Round by round: one {@link incrementPriority} over several steps
+ * rescales priorities once, several over one step each time, and after a loss of power the two may name different
+ * proposers. All nodes must name the same one, whether they went through the rounds or skipped them.
+ */
+export function rotateRounds(set: ValidatorSet, rounds: number): ValidatorSet {
+  let rotated = set;
+  for (let i = 0; i < rounds; i++) rotated = incrementPriority(rotated, 1);
+  return rotated;
+}
+
 /** The proposer of `round` at the height for which `set` is the set of round 0. */
 export function proposerOf(set: ValidatorSet, round: number): Validator {
-  return defined((round === 0 ? set : incrementPriority(set, round)).proposer, 'proposer');
+  return defined(rotateRounds(set, round).proposer, 'proposer');
 }
 
 function rescale(validators: readonly Validator[], window: bigint): Validator[] {
