@@ -51,6 +51,26 @@ export const ERRORS = {
     denomMetadataNotFound: 6,
     multipleSenders: 9,
   },
+  /** x/feegrant/errors.go of v0.50. */
+  feegrant: {
+    feeLimitExceeded: 2,
+    feeLimitExpired: 3,
+    invalidDuration: 4,
+    noAllowance: 5,
+    noMessages: 6,
+    messageNotAllowed: 7,
+  },
+  /** x/authz/errors.go of v0.50. */
+  authz: {
+    noAuthorizationFound: 2,
+    invalidExpirationTime: 3,
+    unknownAuthorizationType: 4,
+    noGrantKeyFound: 5,
+    authorizationExpired: 6,
+    granteeIsGranter: 7,
+    authorizationNumOfSigners: 9,
+    negativeMaxTokens: 12,
+  },
   /** Buying compute credits. */
   credits: {
     /** The amount buys no whole credit. */
@@ -124,6 +144,17 @@ export type VmError = keyof typeof ERRORS.vm;
 /** A failure of the `vm` codespace. `message` says what was wrong and what was expected. */
 export function vmError(kind: VmError, message: string): Failure {
   return { codespace: 'vm', code: ERRORS.vm[kind], message };
+}
+
+export type FeegrantError = keyof typeof ERRORS.feegrant;
+export type AuthzError = keyof typeof ERRORS.authz;
+
+export function feegrantError(kind: FeegrantError, message: string): Failure {
+  return { codespace: 'feegrant', code: ERRORS.feegrant[kind], message };
+}
+
+export function authzError(kind: AuthzError, message: string): Failure {
+  return { codespace: 'authz', code: ERRORS.authz[kind], message };
 }
 
 export type CreditsError = keyof typeof ERRORS.credits;

@@ -77,6 +77,14 @@ export function addCoins(a: readonly Coin[], b: readonly Coin[]): readonly Coin[
     .sort((x, y) => (x.denom < y.denom ? -1 : x.denom > y.denom ? 1 : 0));
 }
 
+/** a − b; undefined when `b` has more of a denomination than `a`. */
+export function subtractCoins(a: readonly Coin[], b: readonly Coin[]): readonly Coin[] | undefined {
+  if (b.some(({ denom, amount }) => amountOf(a, denom) < amount)) return undefined;
+  return a
+    .map(({ denom, amount }) => ({ denom, amount: amount - amountOf(b, denom) }))
+    .filter(({ amount }) => amount > 0n);
+}
+
 const DEC_COIN = /^([0-9]{1,59})(?:\.([0-9]{1,18}))?([a-zA-Z][a-zA-Z0-9/:._-]{2,127})$/;
 
 /** `0.025uauton,1ucosm`: what the node's minimum gas prices look like in its configuration. */

@@ -26,6 +26,8 @@ export const RUNTIME_LIMITS = {
   /** Different denominations in one coin list. */
   maxCoins: 64,
   maxDenomCharacters: 128,
+  /** Message types that one fee allowance names. */
+  maxAllowedMessages: 100,
   /** Periods of one vesting account. */
   maxVestingPeriods: 1_000,
   /** Outputs of one MsgMultiSend. */

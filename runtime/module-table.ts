@@ -12,6 +12,7 @@ import { authModule } from './modules/auth/module.ts';
 import { bankModule } from './modules/bank/module.ts';
 import { chainModule } from './modules/chain/module.ts';
 import { creditsModule } from './modules/credits/module.ts';
+import { feegrantModule } from './modules/feegrant/module.ts';
 import { inferenceModule } from './modules/inference/module.ts';
 import { modelsModule } from './modules/models/module.ts';
 import { poiModule } from './modules/poi/module.ts';
@@ -22,6 +23,7 @@ export const MODULES: readonly RuntimeModule[] = [
   authModule,
   bankModule,
   vestingModule,
+  feegrantModule,
   creditsModule,
   modelsModule,
   inferenceModule,

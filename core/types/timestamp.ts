@@ -47,6 +47,10 @@ export function fromMillis(millis: bigint): Timestamp {
   return fromNanos(millis * 1_000_000n);
 }
 
+export function addNanos(time: Timestamp, nanos: bigint): Timestamp {
+  return fromNanos(toNanos(time) + nanos);
+}
+
 export function addMillis(time: Timestamp, millis: bigint): Timestamp {
   return fromNanos(toNanos(time) + millis * 1_000_000n);
 }

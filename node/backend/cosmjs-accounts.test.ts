@@ -8,9 +8,20 @@ import {
 import { fromBase64 } from '@cosmjs/encoding';
 import type { OfflineSigner } from '@cosmjs/proto-signing';
 import { DirectSecp256k1HdWallet, encodePubkey } from '@cosmjs/proto-signing';
-import { coins, isDeliverTxSuccess, type SignerData, SigningStargateClient, type StdFee } from '@cosmjs/stargate';
+import {
+  coins,
+  isDeliverTxSuccess,
+  QueryClient,
+  type SignerData,
+  SigningStargateClient,
+  type StdFee,
+  setupFeegrantExtension,
+} from '@cosmjs/stargate';
+import { connectComet } from '@cosmjs/tendermint-rpc';
 import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
 import { MultiSignature } from 'cosmjs-types/cosmos/crypto/multisig/v1beta1/multisig';
+import { BasicAllowance } from 'cosmjs-types/cosmos/feegrant/v1beta1/feegrant';
+import { MsgGrantAllowance } from 'cosmjs-types/cosmos/feegrant/v1beta1/tx';
 import { SignMode } from 'cosmjs-types/cosmos/tx/signing/v1beta1/signing';
 import { AuthInfo, TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -214,4 +225,64 @@ test('the account of a key is what its wallet says', async () => {
   const account = await client.getAccount(address(0));
   expect(account?.pubkey).toEqual(keys[0]);
   expect(fromBase64(defined(keys[0], 'a key').value)).toHaveLength(33);
+});
+
+const NOBODY = 'zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong';
+
+test('a fee granter pays for an account without coins, signed direct and amino', async () => {
+  const poor = await DirectSecp256k1HdWallet.fromMnemonic(NOBODY, { prefix: 'auton' });
+  const grantee = defined((await poor.getAccounts())[0], 'an account').address;
+  const rich = await connect(await DirectSecp256k1HdWallet.fromMnemonic(WORDS[0], { prefix: 'auton' }));
+  const allowance = {
+    typeUrl: '/cosmos.feegrant.v1beta1.BasicAllowance',
+    value: BasicAllowance.encode(BasicAllowance.fromPartial({ spendLimit: coins(15_000, 'uauton') })).finish(),
+  };
+  const grant = {
+    typeUrl: '/cosmos.feegrant.v1beta1.MsgGrantAllowance',
+    value: MsgGrantAllowance.fromPartial({ granter: address(0), grantee, allowance }),
+  };
+  expect(await rich.signAndBroadcast(address(0), [grant], FEE)).toMatchObject({ code: 0 });
+  const before = await rich.getBalance(address(0), 'uauton');
+  const message = {
+    typeUrl: MsgSend.typeUrl,
+    value: { fromAddress: grantee, toAddress: address(1), amount: coins(1, 'uauton') },
+  };
+  const fee = { ...FEE, granter: address(0) };
+  const amino = await Secp256k1HdWallet.fromMnemonic(NOBODY, { prefix: 'auton' });
+  for (const signer of [poor, amino]) {
+    const client = await connect(signer);
+    const result = await client.signAndBroadcast(grantee, [message], fee);
+    // The fee is paid; the coins to send are not there.
+    expect(result).toMatchObject({ code: 5 });
+  }
+  const after = await rich.getBalance(address(0), 'uauton');
+  expect(BigInt(before.amount) - BigInt(after.amount)).toBe(10_000n);
+  const query = QueryClient.withExtensions(await connectComet(server.url), setupFeegrantExtension);
+  const left = await query.feegrant.allowance(address(0), grantee);
+  const value = defined(left.allowance?.allowance, 'an allowance').value;
+  expect(BasicAllowance.decode(value).spendLimit).toEqual(coins(5_000, 'uauton'));
+  expect((await query.feegrant.allowances(grantee)).allowances).toHaveLength(1);
+});
+
+test('a vesting account is created, shown and cannot spend', async () => {
+  const heir = await Secp256k1HdWallet.generate(12, { prefix: 'auton' });
+  const toAddress = defined((await heir.getAccounts())[0], 'an account').address;
+  const client = await connect(wallet(0));
+  const create = {
+    typeUrl: '/cosmos.vesting.v1beta1.MsgCreateVestingAccount',
+    value: {
+      fromAddress: address(0),
+      toAddress,
+      amount: coins(1_000_000, 'uauton'),
+      endTime: 1_838_718_434n,
+      delayed: true,
+    },
+  };
+  expect(await client.signAndBroadcast(address(0), [create], FEE)).toMatchObject({ code: 0 });
+  expect(await client.getAccount(toAddress)).toMatchObject({ address: toAddress, sequence: 0 });
+  expect(await client.getBalance(toAddress, 'uauton')).toMatchObject({ amount: '1000000' });
+  const poor = await connect(heir);
+  await expect(poor.sendTokens(toAddress, address(1), coins(1, 'uauton'), FEE)).rejects.toThrow(
+    'spendable balance 0uauton is smaller than 5000uauton',
+  );
 });

@@ -7,7 +7,7 @@ import { equal, toBase64, utf8 } from '#core/bytes.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { ok, type Result } from '#core/result.ts';
 import type { SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
-import { formatAddress, moduleAddress } from '../address.ts';
+import { formatAddress, moduleAddress, parseAddress } from '../address.ts';
 import { amountOf, type Coin, type DecCoin, feeFor, formatCoins, parseCoins } from '../coins.ts';
 import type { BlockInfo, ChainParams, EventSink } from '../context.ts';
 import { failSdk } from '../errors.ts';
@@ -23,6 +23,7 @@ import {
   setAccount,
 } from '../modules/auth/state.ts';
 import { ledgerOf, sendCoins } from '../modules/bank/ledger.ts';
+import { useGrantedFees } from '../modules/feegrant/fees.ts';
 import type { GasMeter } from '../state/gas.ts';
 import type { KvWriter, StateWriter } from '../state/kv-view.ts';
 import { type AccountKey, addressOfKey, countKeys, readAccountKey } from './account-key.ts';
@@ -86,7 +87,6 @@ function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
     return failSdk('invalidRequest', `invalid gas supplied; ${fee.gasLimit} > ${RUNTIME_LIMITS.maxGasWanted}`);
   if (fee.gasLimit === 0n && context.mode !== 'simulate')
     return failSdk('invalidGasLimit', 'must provide positive gas');
-  if (fee.granter !== '') return failSdk('invalidRequest', 'fee grants are not enabled');
   if (tx.messages.length === 0) return failSdk('invalidRequest', 'must contain at least one message');
   for (const [i, { handler, message }] of tx.messages.entries()) {
     const valid = handler.validate(message, context.chain);
@@ -140,7 +140,9 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
     const required = formatCoins(context.minGasPrices.map((price) => feeFor(gasLimit, price)));
     return failSdk('insufficientFee', `insufficient fees; got: ${formatCoins(coins.value)} required: ${required}`);
   }
-  const payer = signers.feePayer;
+  const source = feeSource(context, tx, signers, coins.value);
+  if (!source.ok) return source;
+  const payer = source.value;
   const text = payer === undefined ? '' : formatAddress(chain, payer);
   if (payer === undefined || getAccount(context.state.store(AUTH_STORE), payer) === undefined)
     return failSdk('unknownAddress', `fee payer address: ${text} does not exist`);
@@ -158,6 +160,23 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
     ['fee_payer', text],
   ]);
   return coins;
+}
+
+/** Whose coins pay: the granter's, as far as there is one and it allows so, else the payer's. */
+function feeSource(
+  context: AnteContext,
+  tx: DecodedTx,
+  { feePayer }: Signers,
+  fee: readonly Coin[],
+): Result<Uint8Array | undefined> {
+  const text = tx.authInfo.fee?.granter ?? '';
+  if (text === '' || feePayer === undefined) return ok(feePayer);
+  const granter = parseAddress(context.chain, text, 'fee.granter');
+  if (!granter.ok) return granter;
+  if (equal(granter.value, feePayer)) return ok(feePayer);
+  const messages = tx.messages.map(({ handler }) => handler.typeUrl);
+  const used = useGrantedFees(context, { granter: granter.value, grantee: feePayer }, fee, messages);
+  return used.ok ? granter : used;
 }
 
 /** Whether the fee reaches the price in at least one denomination. */

@@ -16,6 +16,8 @@ export interface TxPlan {
   readonly memo?: string;
   /** Bech32 address of who pays, when it is not the first signer. It signs too. */
   readonly feePayer?: string;
+  /** Bech32 address of whose coins pay the fee, when the payer has an allowance of it. */
+  readonly feeGranter?: string;
   /** Last height at which it may stand in a block; 0 or absent: any. */
   readonly timeoutHeight?: bigint;
 }
@@ -41,7 +43,12 @@ function authInfoOf(plan: TxPlan, signers: readonly Omit<TxSigner, 'accountNumbe
       modeInfo: { sum: { case: 'single' as const, value: { mode } } },
       sequence,
     })),
-    fee: { amount: plan.fee.map(toProtoCoin), gasLimit: plan.gasLimit, payer: plan.feePayer ?? '' },
+    fee: {
+      amount: plan.fee.map(toProtoCoin),
+      gasLimit: plan.gasLimit,
+      payer: plan.feePayer ?? '',
+      granter: plan.feeGranter ?? '',
+    },
   });
 }
 
