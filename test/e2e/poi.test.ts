@@ -51,7 +51,8 @@ test('from an ONNX-born model to a paid picture, by the command line alone; a la
   writeFileSync(file, made.value);
 
   expect(run('model', 'inspect', file)).toContain('creature of 32 x 32 pixels');
-  const registration = ['--component', file, '--name', 'sprites', '--price', '25000', '--from', 'faucet'];
+  const names = ['--component', file, '--name', 'sprites', '--from', 'faucet'];
+  const registration = [...names, '--price', '25000', '--gas-limit', '20000000000'];
   expect(json('model', 'register', ...registration, ...shared)).toMatchObject({ id: '1' });
   run('provider', 'bond', '5000000uauton', '--from', 'provider', ...shared);
   const serving = startProvider(net);

@@ -66,6 +66,9 @@ export async function prepareMarket(net: TestNetwork, faucet: Sender, component:
   return responseOf(registered, MsgRegisterModelResponseSchema).id;
 }
 
+/** Far more than the job needs: windows grow with it, so that all four have their say on a busy machine; they end early. */
+const GAS_LIMIT = 10_000_000_000n;
+
 export async function requestJob(
   net: TestNetwork,
   faucet: Sender,
@@ -77,7 +80,7 @@ export async function requestJob(
     modelId,
     input: change.input ?? Uint8Array.of(1, 2, 3),
     seed: 7n,
-    gasLimit: change.gasLimit ?? 10_000_000n,
+    gasLimit: change.gasLimit ?? GAS_LIMIT,
     maxFee: PRICE,
     provider: net.network.provider.address,
     deadline: (await net.node(0).height()) + 500n,
