@@ -64,3 +64,14 @@ test('votes for nil and absent ones do not pull it', () => {
     ]),
   ).toBe(100n);
 });
+
+test('an odd total is not halved downwards: one liar among three does not set the time', () => {
+  expect(
+    median([
+      [1n, 1n, FLAG_COMMIT],
+      [1n, 100n, FLAG_COMMIT],
+      [1n, 110n, FLAG_COMMIT],
+      [1n, 0n, FLAG_ABSENT],
+    ]),
+  ).toBe(100n);
+});
