@@ -4,6 +4,7 @@ import type { ChainState } from '#consensus/chain-state.ts';
 import { isExpired, makeDuplicateVoteEvidence, verifyEvidence } from '#consensus/evidence.ts';
 import { EMPTY, equal, prefixEnd, toHex, u64be } from '#core/bytes.ts';
 import { decode } from '#core/codec/proto-reader.ts';
+import { LIMITS } from '#core/limits.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
@@ -112,9 +113,11 @@ export function openEvidencePool(
       const out: Evidence[] = [];
       let left = maxBytes;
       for (const [, item] of stored()) {
+        if (out.length >= LIMITS.maxEvidencePerBlock) break;
+        if (!checkOne(state, item).ok) continue;
         left -= BigInt(encodeEvidence(item).length);
         if (left < 0n) break;
-        if (checkOne(state, item).ok) out.push(item);
+        out.push(item);
       }
       return out;
     },
