@@ -40,7 +40,9 @@ export function createFrameReader(maxBytes: number = ABCI_LIMITS.maxRequestBytes
     return at;
   }
 
-  function* push(chunk: Uint8Array): Generator<Uint8Array> {
+  function* push(bytes: Uint8Array): Generator<Uint8Array> {
+    // No Buffer goes on from here: its slice() is a view where Uint8Array's is a copy.
+    const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
     for (;;) {
       if (missing === undefined) at = readLength(chunk, at);
