@@ -1,4 +1,4 @@
-/** Evidence of attacks on light clients: what convicts, and that nothing in it can be forged (CometBFT ISA around evidence: nil and forged fields). */
+/** Evidence of attacks on light clients: what convicts, forward lunatics included, and that no forged or missing field does. */
 import { describe, expect, test } from 'vitest';
 import { EMPTY } from '#core/bytes.ts';
 import { decode } from '#core/codec/proto-reader.ts';

@@ -12,6 +12,8 @@ export interface ProvenAnswer {
   readonly key: Uint8Array;
   /** Empty when the key is absent. */
   readonly value: Uint8Array;
+  /** An ICS-23 existence proof of any other key that is in the store. */
+  readonly proofOf: (key: string) => Uint8Array;
   /** The header that commits to the state. */
   readonly next: Header;
 }
@@ -47,5 +49,10 @@ export async function openTestStore(which: 'present' | 'absent'): Promise<Proven
   };
   const members = signers(0, 1);
   const next = { ...nextHeader(undefined, members, members, ''), height: toHeight(version + 1n), appHash };
-  return { answer: { response: queryResponseJson(response) }, key, value, next };
+  const proofOf = (other: string): Uint8Array => {
+    const proof = store.proveAt(version, 'bank', utf8(other));
+    if (!proof.ok) throw new Error(proof.error);
+    return proof.value.commitmentProofs[0];
+  };
+  return { proofOf, answer: { response: queryResponseJson(response) }, key, value, next };
 }
