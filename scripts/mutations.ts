@@ -6,6 +6,7 @@
 import type { Mutation } from './mutation.ts';
 import { consensusMutations } from './mutations-consensus.ts';
 import { poiMutations } from './mutations-poi.ts';
+import { stateMutations } from './mutations-state.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -21,4 +22,5 @@ export const mutations: readonly Mutation[] = [
   },
   ...consensusMutations,
   ...poiMutations,
+  ...stateMutations,
 ];
