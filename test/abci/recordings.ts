@@ -22,16 +22,18 @@ export interface Exchange {
   readonly connection: number;
   readonly call: string;
   readonly request: AbciRequest;
+  readonly requestBytes: Uint8Array;
   readonly response: Uint8Array;
 }
 
 /** The exchanges of one run of a node, in the order of their answers. */
 export function readExchanges(name: string): readonly Exchange[] {
   return readLines(name).map((line, i) => {
-    const request = decodeRequest(fromBase64(line.request as string));
+    const requestBytes = fromBase64(line.request as string);
+    const request = decodeRequest(requestBytes);
     if (!request.ok) throw new Error(`${name} line ${i + 1}: ${request.error}`);
     const { connection, call } = line as { connection: number; call: string };
-    return { connection, call, request: request.value, response: fromBase64(line.response as string) };
+    return { connection, call, request: request.value, requestBytes, response: fromBase64(line.response as string) };
   });
 }
 
