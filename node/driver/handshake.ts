@@ -71,7 +71,12 @@ async function loadState(deps: BlockExecutorDeps, genesis: Genesis, appHeight: b
   const stored = deps.states.load();
   if (stored !== undefined && stored.chainId !== genesis.chainId)
     throw new Error(`the stored chain is ${stored.chainId}, the genesis is of ${genesis.chainId}`);
-  if (appHeight > 0n && stored !== undefined) return stored;
+  if (appHeight > 0n) {
+    if (stored !== undefined) return stored;
+    throw new Error(
+      `the application is at height ${appHeight}, but the consensus state is lost: expected both or neither`,
+    );
+  }
   // The application says which version its headers bear (consensus/replay.go Handshake), whatever genesis says.
   const { appVersion } = deps.app.info();
   const initial = makeGenesisState({ ...genesis, params: { ...genesis.params, version: { app: appVersion } } });
