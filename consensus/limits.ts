@@ -2,6 +2,8 @@
 export const CONSENSUS_LIMITS = {
   /** Bytes of one wire message: a full block part with its proof, or an extended vote, and framing. */
   maxMessageBytes: 262_144,
+  /** Bytes of one piece of evidence between peers: an attack's light block with hundreds of validators. */
+  maxEvidenceMessageBytes: 1_048_576,
   /** Inputs waiting for the engine; beyond it messages of peers are dropped, the node's own are not. */
   maxQueuedInputs: 8_192,
   /** Parts kept before the proposal that names their part set has arrived, for one height. */

@@ -22,6 +22,7 @@ import type { Result } from '#core/result.ts';
 import { encodePartSetHeader, NIL_BLOCK_ID, type PartSetHeader, readPartSetHeader } from '#core/types/block-id.ts';
 import { type Height, type Round, toHeight, toRound } from '#core/types/brand.ts';
 import { type ExtendedCommit, encodeExtendedCommit, readExtendedCommit } from '#core/types/commit.ts';
+import { type Evidence, encodeEvidence, readEvidence } from '#core/types/evidence.ts';
 import { encodePart, type Part, readPart } from '#core/types/part-set.ts';
 import { encodeProposal, type Proposal, readProposal } from '#core/types/proposal.ts';
 import { encodeVote, readVote, type Vote } from '#core/types/vote.ts';
@@ -65,9 +66,22 @@ export type PeerMessage =
       readonly height: Height;
       readonly block: Uint8Array;
       readonly commit: ExtendedCommit | undefined;
-    };
+    }
+  /** That validators broke the rules: for the next block. */
+  | { readonly kind: 'evidence'; readonly evidence: Evidence };
 
-const FIELD = { proposal: 1, part: 2, vote: 3, status: 4, request: 5, response: 6 } as const;
+const FIELD = { proposal: 1, part: 2, vote: 3, status: 4, request: 5, response: 6, evidence: 7 } as const;
+
+/** Most bytes of a message by its first one, which is the tag of its kind. */
+export function maxMessageBytes(firstByte: number | undefined): number {
+  if (firstByte === tagOf(FIELD.response)) return CONSENSUS_LIMITS.maxBlockResponseBytes;
+  if (firstByte === tagOf(FIELD.evidence)) return CONSENSUS_LIMITS.maxEvidenceMessageBytes;
+  return CONSENSUS_LIMITS.maxMessageBytes;
+}
+
+function tagOf(field: number): number {
+  return (field << 3) | 2;
+}
 
 export function encodePeerMessage(message: PeerMessage): Uint8Array {
   const writer = new ProtoWriter();
@@ -102,6 +116,8 @@ export function encodePeerMessage(message: PeerMessage): Uint8Array {
             .finish(),
         )
         .finish();
+    case 'evidence':
+      return writer.message(FIELD.evidence, encodeEvidence(message.evidence)).finish();
     default:
       return assertNever(message, 'peer message');
   }
@@ -117,9 +133,7 @@ function readPeerMessage(title: string, bytes: Uint8Array): PeerMessage {
   const field = fields[0];
   if (field === undefined || fields.length !== 1)
     throw new DecodeError(`${title}: expected exactly one kind, got ${fields.length}`);
-  const limit =
-    field.number === FIELD.response ? CONSENSUS_LIMITS.maxBlockResponseBytes : CONSENSUS_LIMITS.maxMessageBytes;
-  const inner = asBytes(title, field, limit);
+  const inner = asBytes(title, field, maxMessageBytes(tagOf(field.number)));
   switch (field.number) {
     case FIELD.proposal:
       return { kind: 'proposal', proposal: readProposal('proposal', inner) };
@@ -131,6 +145,8 @@ function readPeerMessage(title: string, bytes: Uint8Array): PeerMessage {
       return { kind: 'status', status: readStatus('status', inner) };
     case FIELD.request:
       return readRequest(inner);
+    case FIELD.evidence:
+      return { kind: 'evidence', evidence: readEvidence('evidence', inner) };
     default:
       return readResponse(inner);
   }

@@ -41,6 +41,12 @@ export const NODE_LIMITS = {
   maxTxHandover: 5_000,
   /** Transactions whose check is running or waiting. */
   maxPendingChecks: 10_000,
+  /** Pieces of evidence that wait for a block, and pairs of votes whose height is not committed yet. */
+  maxPendingEvidence: 10_000,
+  maxEvidenceReports: 10_000,
+  /** Pieces of evidence that a peer is sent at once, and after how many heights again, should they still wait. */
+  evidencePerStatus: 8,
+  evidenceResendHeights: 10,
   /** Child processes that run models for a validator's duties. */
   vmWorkers: 1,
 

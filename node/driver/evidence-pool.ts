@@ -19,13 +19,32 @@ import {
 } from '#core/types/evidence.ts';
 import type { SignedHeader } from '#core/types/light-block.ts';
 import type { Vote } from '#core/types/vote.ts';
+import { NODE_LIMITS } from '../limits.ts';
 import { type BlockStore, type StateStore, storeKey } from './stores.ts';
+
+/** Where evidence from outside stands after it was looked at. */
+export type EvidenceVerdict =
+  | { readonly kind: 'new' }
+  /** Known, done, too old, or of a height that this node cannot judge yet: nobody is to blame. */
+  | { readonly kind: 'ignored'; readonly reason: string }
+  /** It convicts nobody: whoever sent it has not checked it. */
+  | { readonly kind: 'invalid'; readonly reason: string };
+
+export interface PendingEvidence {
+  /** Hexadecimal. */
+  readonly id: string;
+  readonly evidence: Evidence;
+}
 
 export interface EvidencePool {
   /** Two verified votes of one validator. Kept until their height is committed and its time known. */
   report(first: Vote, second: Vote): void;
-  /** Evidence from outside: verified, then kept for a block. The error says why not. */
+  /** Evidence of a peer: what is new is verified and waits for a block. On disk with the next commit. */
+  receive(state: ChainState, evidence: Evidence): EvidenceVerdict;
+  /** The same for a client, who learns why not; on disk when done. */
   add(state: ChainState, evidence: Evidence): Promise<Result<true, string>>;
+  /** All that waits for a block, oldest first. */
+  list(): readonly PendingEvidence[];
   /** Evidence for the next block, oldest first, together at most `maxBytes`. */
   pending(state: ChainState, maxBytes: bigint): readonly Evidence[];
   /** Whether a block may contain this list after `state`. The error names the item. */
@@ -34,17 +53,18 @@ export interface EvidencePool {
   committed(state: ChainState, evidence: readonly Evidence[]): Promise<void>;
 }
 
-/** Reports of one unfinished height that are kept: one for each validator of the largest set would fit. */
-const MAX_REPORTS = 10_000;
-
+/** What waits is read from `kv` once; afterwards every question is answered from memory. */
 export function openEvidencePool(
   kv: Kv,
   stores: { readonly blocks: BlockStore; readonly states: StateStore },
   verifier: Verifier,
 ): EvidencePool {
   const reports = new Map<string, readonly [Vote, Vote]>();
-
-  const keyOf = (item: Evidence) => [u64be(evidenceHeight(item)), evidenceId(item)] as const;
+  const waiting = loadPending(kv);
+  /** Of `waiting`, in order; made when asked for. */
+  let ordered: readonly PendingEvidence[] | undefined;
+  /** Changes of what waits that are not on disk yet. */
+  let unsaved: KvOp[] = [];
 
   function context(state: ChainState, height: bigint) {
     const validators = stores.states.validators(height);
@@ -63,14 +83,75 @@ export function openEvidencePool(
     };
   }
 
-  function checkOne(state: ChainState, item: Evidence): Result<true, string> {
+  function judge(state: ChainState, item: Evidence): EvidenceVerdict {
+    const ignored = (reason: string) => ({ kind: 'ignored', reason }) as const;
     const height = evidenceHeight(item);
     if (kv.get(storeKey('committedEvidence', ...keyOf(item))) !== undefined)
-      return err('evidence: already in an earlier block');
+      return ignored('evidence: already in an earlier block');
     const where = context(state, height);
-    return where === undefined
-      ? err(`evidence.height: nothing is known of height ${height}`)
-      : verifyEvidence(item, { ...where, trusted: trustedFor(state, item) });
+    if (where === undefined) return ignored(`evidence.height: nothing is known of height ${height}`);
+    const { params, lastBlockHeight, lastBlockTime } = state;
+    const verdict = verifyEvidence(item, { ...where, trusted: trustedFor(state, item) });
+    if (verdict.ok) return { kind: 'new' };
+    // A block that is not judged yet, or against one that the chain has not made yet, may look otherwise elsewhere.
+    const early =
+      height > lastBlockHeight ||
+      (item.kind === 'light-client-attack' && item.conflictingBlock.header.height >= lastBlockHeight);
+    const late = isExpired(params, lastBlockHeight, lastBlockTime, { height, time: where.blockTime });
+    return early || late ? ignored(verdict.error) : { kind: 'invalid', reason: verdict.error };
+  }
+
+  function checkOne(state: ChainState, item: Evidence): Result<true, string> {
+    const verdict = judge(state, item);
+    return verdict.kind === 'new' ? ok(true) : err(verdict.reason);
+  }
+
+  function keep(item: Evidence): void {
+    const bytes = encodeEvidence(item);
+    waiting.set(idOf(item), { evidence: item, bytes: bytes.length });
+    ordered = undefined;
+    unsaved.push({ type: 'put', key: storeKey('pendingEvidence', ...keyOf(item)), value: bytes });
+  }
+
+  function drop(id: string, item: Evidence): void {
+    if (waiting.delete(id)) ordered = undefined;
+    unsaved.push({ type: 'del', key: storeKey('pendingEvidence', ...keyOf(item)) });
+  }
+
+  async function save(more: readonly KvOp[] = []): Promise<void> {
+    const ops = [...unsaved, ...more];
+    unsaved = [];
+    if (ops.length > 0) await kv.write(ops, { sync: true });
+  }
+
+  function receive(state: ChainState, evidence: Evidence): EvidenceVerdict {
+    if (waiting.has(idOf(evidence))) return { kind: 'ignored', reason: 'evidence: known' };
+    if (waiting.size >= NODE_LIMITS.maxPendingEvidence)
+      return { kind: 'ignored', reason: `evidence: ${waiting.size} pieces wait already` };
+    const verdict = judge(state, evidence);
+    if (verdict.kind === 'new') keep(evidence);
+    return verdict;
+  }
+
+  function sorted(): readonly PendingEvidence[] {
+    ordered ??= [...waiting]
+      .map(([id, { evidence }]) => ({ id, evidence }))
+      .sort((a, b) => {
+        const [x, y] = [evidenceHeight(a.evidence), evidenceHeight(b.evidence)];
+        return x === y ? (a.id < b.id ? -1 : 1) : x < y ? -1 : 1;
+      });
+    return ordered;
+  }
+
+  /** Both votes of a report, once the time of their block is known. */
+  function makeUp(state: ChainState): void {
+    for (const [name, [first, second]] of reports) {
+      if (first.height > state.lastBlockHeight) continue;
+      reports.delete(name);
+      const where = context(state, first.height);
+      if (where !== undefined)
+        receive(state, makeDuplicateVoteEvidence(first, second, where.validators, where.blockTime));
+    }
   }
 
   /**
@@ -87,37 +168,29 @@ export function openEvidencePool(
     return header && commit && { header, commit };
   }
 
-  function* stored(): Iterable<readonly [Uint8Array, Evidence]> {
-    const from = storeKey('pendingEvidence');
-    const end = prefixEnd(from);
-    for (const [key, value] of kv.entries(end === undefined ? { gte: from } : { gte: from, lt: end })) {
-      const item = decode(() => readEvidence('evidence', value));
-      if (item.ok) yield [key, item.value];
-    }
-  }
-
   return {
     report(first, second) {
-      if (reports.size >= MAX_REPORTS || !contradict(first, second)) return;
+      if (reports.size >= NODE_LIMITS.maxEvidenceReports || !contradict(first, second)) return;
       const key = `${first.height}:${first.round}:${first.type}:${toHex(first.validatorAddress)}`;
       if (!reports.has(key)) reports.set(key, [first, second]);
     },
+    receive,
     async add(state, evidence) {
-      const checked = checkOne(state, evidence);
-      if (!checked.ok) return checked;
-      const key = storeKey('pendingEvidence', ...keyOf(evidence));
-      await kv.write([{ type: 'put', key, value: encodeEvidence(evidence) }], { sync: true });
+      const verdict = receive(state, evidence);
+      if (verdict.kind !== 'new' && !waiting.has(idOf(evidence))) return err(verdict.reason);
+      await save();
       return ok(true);
     },
+    list: sorted,
     pending(state, maxBytes) {
       const out: Evidence[] = [];
       let left = maxBytes;
-      for (const [, item] of stored()) {
-        if (out.length >= LIMITS.maxEvidencePerBlock) break;
-        if (!checkOne(state, item).ok) continue;
-        left -= BigInt(encodeEvidence(item).length);
+      for (const { id, evidence } of sorted()) {
+        if (out.length === LIMITS.maxEvidencePerBlock) break;
+        if (!checkOne(state, evidence).ok) continue;
+        left -= BigInt(waiting.get(id)?.bytes ?? 0);
         if (left < 0n) break;
-        out.push(item);
+        out.push(evidence);
       }
       return out;
     },
@@ -133,25 +206,31 @@ export function openEvidencePool(
       return ok(true);
     },
     async committed(state, evidence) {
-      const ops: KvOp[] = [];
+      const done: KvOp[] = [];
       for (const item of evidence) {
-        ops.push({ type: 'put', key: storeKey('committedEvidence', ...keyOf(item)), value: EMPTY });
-        ops.push({ type: 'del', key: storeKey('pendingEvidence', ...keyOf(item)) });
+        done.push({ type: 'put', key: storeKey('committedEvidence', ...keyOf(item)), value: EMPTY });
+        drop(idOf(item), item);
       }
       const { params, lastBlockHeight, lastBlockTime } = state;
-      for (const [key, item] of stored())
+      for (const [id, { evidence: item }] of [...waiting])
         if (isExpired(params, lastBlockHeight, lastBlockTime, { height: evidenceHeight(item), time: item.timestamp }))
-          ops.push({ type: 'del', key });
-      for (const [name, [first, second]] of reports) {
-        if (first.height > state.lastBlockHeight) continue;
-        reports.delete(name);
-        const where = context(state, first.height);
-        if (where === undefined) continue;
-        const item = makeDuplicateVoteEvidence(first, second, where.validators, where.blockTime);
-        if (checkOne(state, item).ok)
-          ops.push({ type: 'put', key: storeKey('pendingEvidence', ...keyOf(item)), value: encodeEvidence(item) });
-      }
-      if (ops.length > 0) await kv.write(ops, { sync: true });
+          drop(id, item);
+      makeUp(state);
+      await save(done);
     },
   };
+}
+
+const keyOf = (item: Evidence) => [u64be(evidenceHeight(item)), evidenceId(item)] as const;
+const idOf = (item: Evidence) => toHex(evidenceId(item));
+
+function loadPending(kv: Kv): Map<string, { readonly evidence: Evidence; readonly bytes: number }> {
+  const from = storeKey('pendingEvidence');
+  const end = prefixEnd(from);
+  const found = new Map<string, { readonly evidence: Evidence; readonly bytes: number }>();
+  for (const [, value] of kv.entries(end === undefined ? { gte: from } : { gte: from, lt: end })) {
+    const item = decode(() => readEvidence('evidence', value));
+    if (item.ok) found.set(idOf(item.value), { evidence: item.value, bytes: value.length });
+  }
+  return found;
 }

@@ -10,22 +10,31 @@ import { toMisbehavior } from '#consensus/evidence.ts';
 import { planRepair } from '#consensus/gossip.ts';
 import type { Input, TimeoutStep } from '#consensus/input.ts';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
-import { decodePeerMessage, encodePeerMessage, type PeerMessage, type RoundStatus } from '#consensus/messages.ts';
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  maxMessageBytes,
+  type PeerMessage,
+  type RoundStatus,
+} from '#consensus/messages.ts';
 import { createEngine, type EngineState, proposerAt, resume, roundStatus } from '#consensus/state.ts';
 import { step } from '#consensus/step.ts';
 import { verifyProposal, verifyVote } from '#consensus/verify-message.ts';
 import { decodeWal, encodeWalRecord, tailOfWal } from '#consensus/wal-codec.ts';
 import type { Application } from '#core/abci.ts';
 import { assert, assertNever } from '#core/assert.ts';
+import { toHex } from '#core/bytes.ts';
 import { consensusAddress } from '#core/crypto/pubkey.ts';
 import type { Clock } from '#core/ports/clock.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { type Height, toHeight } from '#core/types/brand.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
+import { type Evidence, evidenceId } from '#core/types/evidence.ts';
 import { compareTime } from '#core/types/timestamp.ts';
 import { PREVOTE } from '#core/types/vote.ts';
 import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
 import { CatchUp } from './catch-up.ts';
+import { EvidenceGossip } from './evidence-gossip.ts';
 import { type Genesis, handshake } from './handshake.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
@@ -77,7 +86,10 @@ export async function startExecutor(options: ExecutorOptions, deps: ExecutorDeps
   const self = deps.signer && consensusAddress(deps.signer.publicKey);
   const lastCommit = chain.lastBlockHeight === 0n ? undefined : deps.blocks.seenCommit(chain.lastBlockHeight);
   const engine = createEngine({ config: options.config, verifier: deps.verifier, self }, chain, lastCommit);
-  for (const input of inputs) step(engine, input);
+  // What was done then is done; only what was seen of others lives in memory alone.
+  for (const input of inputs)
+    for (const effect of step(engine, input).effects)
+      if (effect.kind === 'report-evidence') deps.evidence.report(effect.first, effect.second);
   deps.logger.info('consensus starts', {
     height: engine.height,
     round: engine.round,
@@ -119,6 +131,7 @@ class Runner implements Executor {
   readonly #peers = new Map<PeerId, RoundStatus | undefined>();
   readonly #timers = new Map<TimeoutStep, TimerHandle>();
   readonly #catchUp: CatchUp;
+  readonly #evidence = new EvidenceGossip();
   #early: { readonly peer: PeerId; readonly bytes: Uint8Array }[] = [];
   #earlyParts = 0;
   #statusTimer: TimerHandle | undefined;
@@ -150,11 +163,8 @@ class Runner implements Executor {
 
   receive(peer: PeerId, bytes: Uint8Array): Verdict {
     if (this.#stopped) return IGNORE;
-    if (bytes.length > CONSENSUS_LIMITS.maxMessageBytes)
-      return {
-        kind: 'reject',
-        reason: `${bytes.length} bytes exceed the limit of ${CONSENSUS_LIMITS.maxMessageBytes}`,
-      };
+    const limit = maxMessageBytes(bytes[0]);
+    if (bytes.length > limit) return { kind: 'reject', reason: `${bytes.length} bytes exceed the limit of ${limit}` };
     const message = decodePeerMessage(bytes);
     if (!message.ok) return { kind: 'reject', reason: message.error };
     return this.#take(peer, message.value, bytes);
@@ -170,6 +180,8 @@ class Runner implements Executor {
         return IGNORE;
       case 'block-response':
         return this.#catchUp.onResponse(peer, message);
+      case 'evidence':
+        return this.#onEvidence(peer, message.evidence);
       case 'proposal':
       case 'block-part':
       case 'vote': {
@@ -185,6 +197,15 @@ class Runner implements Executor {
       default:
         return assertNever(message, 'peer message');
     }
+  }
+
+  #onEvidence(peer: PeerId, evidence: Evidence): Verdict {
+    const verdict = this.#deps.evidence.receive(this.state.chain, evidence);
+    if (verdict.kind === 'invalid') return { kind: 'reject', reason: verdict.reason };
+    if (this.#peers.has(peer)) this.#evidence.heard(peer, toHex(evidenceId(evidence)), this.state.height);
+    if (verdict.kind === 'new')
+      this.#deps.logger.info('evidence of a peer waits for a block', { kind: evidence.kind, peer });
+    return IGNORE;
   }
 
   #keepEarly(peer: PeerId, bytes: Uint8Array, isPart: boolean): void {
@@ -203,6 +224,7 @@ class Runner implements Executor {
   removePeer(peer: PeerId): void {
     this.#peers.delete(peer);
     this.#catchUp.removePeer(peer);
+    this.#evidence.removePeer(peer);
   }
 
   peerStatus(peer: PeerId): RoundStatus | undefined {
@@ -419,6 +441,9 @@ class Runner implements Executor {
     this.#peers.set(peer, status);
     for (const message of planRepair(this.state, this.#deps.blocks, status))
       this.#deps.transport.send(peer, encodePeerMessage(message));
+    const { height } = this.state;
+    for (const evidence of this.#evidence.due(peer, status.height, height, this.#deps.evidence.list()))
+      this.#deps.transport.send(peer, encodePeerMessage({ kind: 'evidence', evidence }));
   }
 
   #tick(): void {

@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
+import { maxMessageBytes } from '#consensus/messages.ts';
 import { concat } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { IGNORE, type Verdict } from '../driver/intake.ts';
@@ -16,14 +17,11 @@ export interface MessageJudges {
   tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict>;
 }
 
-/** The field tag of a block response, the one message that may be as large as a block. */
-const BLOCK_RESPONSE_TAG = (6 << 3) | 2;
 /** Before a transaction on a direct stream: no consensus message begins with it. */
 const TX_TAG = (15 << 3) | 2;
 
 function frameLimit(firstByte: number): number {
-  if (firstByte === BLOCK_RESPONSE_TAG) return CONSENSUS_LIMITS.maxBlockResponseBytes;
-  return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : CONSENSUS_LIMITS.maxMessageBytes;
+  return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : maxMessageBytes(firstByte);
 }
 
 /** A transaction as it goes over a direct stream. */

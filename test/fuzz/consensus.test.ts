@@ -9,6 +9,7 @@ import { decodeWal, encodeWalRecord } from '#consensus/wal-codec.ts';
 import type { Result } from '#core/result.ts';
 import { toHeight, toRound } from '#core/types/brand.ts';
 import { PRECOMMIT } from '#core/types/vote.ts';
+import { duplicateVote } from '../arbitrary/block.ts';
 import { fuzzRuns } from './runs.ts';
 
 const kit = new Kit({ extensionsFrom: 1n }).fire('new-height');
@@ -21,6 +22,7 @@ const messages = [
   encodePeerMessage({ kind: 'vote', vote: kit.vote(PRECOMMIT, 1, 0, block, 'extension') }),
   encodePeerMessage({ kind: 'status', status: roundStatus(kit.state, height) }),
   encodePeerMessage({ kind: 'block-request', height }),
+  ...fc.sample(duplicateVote, 3).map((evidence) => encodePeerMessage({ kind: 'evidence', evidence })),
   ...block.parts.parts.map((part) => encodePeerMessage({ kind: 'block-part', height, round: toRound(0), part })),
 ];
 const log = kit.logged

@@ -38,7 +38,12 @@ export function bentPublish(
 }
 
 /** Another vote for the same place: nil instead of a block, a made-up block instead of nil. */
-function contradiction(key: SimKey, chainId: string, bytes: Uint8Array, rng: Rng): Uint8Array | undefined {
+export function contradiction(
+  key: Pick<SimKey, 'sign'>,
+  chainId: string,
+  bytes: Uint8Array,
+  rng: Pick<Rng, 'below'>,
+): Uint8Array | undefined {
   const decoded = decodePeerMessage(bytes);
   if (!decoded.ok || decoded.value.kind !== 'vote') return undefined;
   const { vote } = decoded.value;
