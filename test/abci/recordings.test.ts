@@ -85,6 +85,7 @@ test("the chain that CometBFT made is valid by this program's rules, and gives t
   const { request, response } = genesis();
   let state = stateAt(request, response);
   const sent = new Map(byHeight('finalize-block').map((each) => [each.request.height as bigint, each.request]));
+  let compared = 0;
   for (const recorded of blocks) {
     const read = decode(() => readBlock('block', recorded.block));
     if (!read.ok) throw new Error(read.error);
@@ -95,30 +96,40 @@ test("the chain that CometBFT made is valid by this program's rules, and gives t
     const hash = headerHash(block.header);
     const ours = finalizeRequest(block, hash, state.lastValidators);
     expect(plain(ours)).toEqual(plain(defined(sent.get(recorded.height), 'a request of this height')));
+    // The engine asks about a proposal with the same content under another name.
+    for (const { request: asked } of [...byHeight('process-proposal'), ...byHeight('extend-vote')])
+      if (toHex(asked.hash) === toHex(hash)) {
+        expect(plain({ ...asked, decidedLastCommit: asked.proposedLastCommit })).toEqual(plain(ours));
+        compared++;
+      }
     const blockId = { hash, partSetHeader: createPartSet(recorded.block).header };
     const next = applyFinalizeResponse(state, blockId, block.header, recorded.response);
     if (!next.ok) throw new Error(next.error);
     state = next.value;
   }
   expect(state.lastBlockHeight).toBe(blocks.at(-1)?.height);
+  expect(compared).toBeGreaterThan(blocks.length);
 });
 
-/** Without the brands and prototypes that do not matter. */
-function plain({ misbehavior, decidedLastCommit, ...rest }: FinalizeBlockRequest) {
-  const hex = (bytes: Uint8Array) => toHex(bytes);
+/** What can be compared: bytes as hex, and only the fields of FinalizeBlock. */
+function plain(request: FinalizeBlockRequest) {
+  const { height, time, hash, nextValidatorsHash, proposerAddress, txs, misbehavior, decidedLastCommit } = request;
   return {
-    ...rest,
-    hash: hex(rest.hash),
-    nextValidatorsHash: hex(rest.nextValidatorsHash),
-    proposerAddress: hex(rest.proposerAddress),
-    txs: rest.txs.map(hex),
+    height,
+    time,
+    hash: toHex(hash),
+    nextValidatorsHash: toHex(nextValidatorsHash),
+    proposerAddress: toHex(proposerAddress),
+    txs: txs.map(toHex),
     misbehavior: misbehavior.map((item) => ({
       ...item,
-      validator: hex(item.validator.address),
+      validator: toHex(item.validator.address),
       power: item.validator.power,
     })),
     round: decidedLastCommit.round,
-    votes: decidedLastCommit.votes.map(({ validator, flag }) => `${hex(validator.address)} ${validator.power} ${flag}`),
+    votes: decidedLastCommit.votes.map(
+      ({ validator, flag }) => `${toHex(validator.address)} ${validator.power} ${flag}`,
+    ),
   };
 }
 
