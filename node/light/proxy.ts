@@ -58,6 +58,8 @@ export async function startLightProxy(
     const store = await openLightStore(kv, options.chainId);
     if (!store.ok) return store;
     const clients = [options.primary, ...options.witnesses].map(createSourceClient);
+    if (new Set(clients.map(({ url }) => url.replace(/\/+$/, ''))).size < clients.length)
+      return err('primary and witnesses must be different nodes: one cannot confirm itself');
     const [primary, ...witnesses] = clients.map(createHttpProvider);
     if (primary === undefined) return err('a primary is needed');
     const client = createLightClient(options, {

@@ -165,8 +165,9 @@ test('answers what full nodes answer, verified, and survives a restart', async (
   const status = await again.rpc.call<{ sync_info: { latest_block_height: string } }>('status');
   expect(Number(status.sync_info.latest_block_height)).toBeGreaterThanOrEqual(Number(before));
   expect(await again.rpc.call('net_info')).toMatchObject({ listening: true, unverified: ['*'] });
-  const nowhere = await refusedStart({ ...sources, witnesses: [sources.primary] });
-  expect(nowhere).toContain('nothing is trusted yet');
+  expect(await refusedStart(sources)).toContain('nothing is trusted yet');
+  const alone = await refusedStart({ ...sources, witnesses: [`${sources.primary}/`], root });
+  expect(alone).toContain('one cannot confirm itself');
 });
 
 /** Changes one character of a hex or base64 text. */
