@@ -5,8 +5,8 @@
  */
 import { expect, test } from 'vitest';
 import { finalizeRequest, maxTxBytes, validateBlock } from '#consensus/block-rules.ts';
-import { applyFinalizeResponse, applyInitChain, type ChainState, makeGenesisState } from '#consensus/chain-state.ts';
-import type { FinalizeBlockRequest, InitChainRequest } from '#core/abci.ts';
+import { applyFinalizeResponse, type ChainState } from '#consensus/chain-state.ts';
+import type { Application, FinalizeBlockRequest, InitChainRequest } from '#core/abci.ts';
 import { createGrammarChecker } from '#core/abci-grammar.ts';
 import { defined } from '#core/assert.ts';
 import { EMPTY, toHex } from '#core/bytes.ts';
@@ -20,16 +20,20 @@ import { createPartSet } from '#core/types/part-set.ts';
 import { dispatch } from '#node/abci/dispatch.ts';
 import { encodeResponse } from '#node/abci/responses.ts';
 import { createNativeVerifier } from '#node/crypto/native-verifier.ts';
+import { openEvidencePool } from '#node/driver/evidence-pool.ts';
+import { handshake } from '#node/driver/handshake.ts';
+import { noTxs } from '#node/driver/ports.ts';
+import { openBlockStore, openStateStore } from '#node/driver/stores.ts';
 import { openApplication } from '#runtime/app.ts';
 import {
   type Exchange,
   extensionIn,
   grammarCall,
+  infoResponse,
   initChainResponse,
   lasting,
   readBlocks,
   readExchanges,
-  toldVersion,
 } from './recordings.ts';
 
 const RUNS = ['validator0', 'validator0-restarted'] as const;
@@ -81,9 +85,8 @@ test.each([...runs, { name: 'validator1', exchanges: other }])(
   },
 );
 
-test("the chain that CometBFT made is valid by this program's rules, and gives the requests that CometBFT sent", () => {
-  const { request, response } = genesis();
-  let state = stateAt(request, response);
+test("the chain that CometBFT made is valid by this program's rules, and gives the requests that CometBFT sent", async () => {
+  let state = await handshaken();
   const sent = new Map(byHeight('finalize-block').map((each) => [each.request.height as bigint, each.request]));
   let compared = 0;
   for (const recorded of blocks) {
@@ -133,25 +136,36 @@ function plain(request: FinalizeBlockRequest) {
   };
 }
 
-/** The state before the first block, as the handshake makes it. */
-function stateAt(request: InitChainRequest, response: Uint8Array): ChainState {
-  const info = defined(
+/** The state before the first block, from this program's handshake with an application that answers as recorded. */
+async function handshaken(): Promise<ChainState> {
+  const { request, response } = genesis();
+  const { info, initChain } = recordedHandshake(response);
+  const app: Application = new Proxy({ info, initChain } as Application, {
+    get(target, name) {
+      if (name === 'info') return target.info;
+      if (name === 'initChain') return target.initChain;
+      throw new Error(`the handshake of an empty chain calls ${String(name)}`);
+    },
+  });
+  const kv = new MemoryKv();
+  const blockStore = openBlockStore(kv);
+  const states = openStateStore(kv);
+  const evidence = openEvidencePool(kv, { blocks: blockStore, states }, verifier);
+  const deps = { app, blocks: blockStore, states, evidence, txs: noTxs, logger: silentLogger, onCommitted: () => {} };
+  const { chainId, initialHeight, time, consensusParams, validators, appStateBytes } = request;
+  return handshake(
+    deps,
+    { chainId, initialHeight, time, params: consensusParams, validators, appHash: EMPTY, appStateBytes },
+    verifier,
+  );
+}
+
+function recordedHandshake(genesisResponse: Uint8Array): Pick<Application, 'info' | 'initChain'> {
+  const told = defined(
     exchanges.find(({ call }) => call === 'info'),
     'the info of the handshake',
   );
-  const version = toldVersion(info.response);
-  const made = makeGenesisState({
-    chainId: request.chainId,
-    initialHeight: request.initialHeight,
-    time: request.time,
-    params: { ...request.consensusParams, version: { app: version } },
-    validators: request.validators,
-    appHash: EMPTY,
-  });
-  if (!made.ok) throw new Error(made.error);
-  const begun = applyInitChain(made.value, initChainResponse(response));
-  if (!begun.ok) throw new Error(begun.error);
-  return begun.value;
+  return { info: () => infoResponse(told.response), initChain: () => initChainResponse(genesisResponse) };
 }
 
 test('as many bytes are left for transactions as CometBFT leaves', () => {

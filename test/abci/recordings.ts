@@ -1,9 +1,10 @@
 /** What was recorded of CometBFT; recordings/README.md says how. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import type { FinalizeBlockResponse, InitChainResponse } from '#core/abci.ts';
+import type { FinalizeBlockResponse, InfoResponse, InitChainResponse } from '#core/abci.ts';
 import type { GrammarCall } from '#core/abci-grammar.ts';
 import { fromBase64, toHex } from '#core/bytes.ts';
+import { toHeight } from '#core/types/brand.ts';
 import { type AbciRequest, decodeRequest } from '#node/abci/requests.ts';
 import { ResponseSchema } from '#proto/gen/tendermint/abci/types_pb.ts';
 import { decodeStrict } from '#proto/message.ts';
@@ -73,13 +74,6 @@ export function initChainResponse(bytes: Uint8Array): InitChainResponse {
   return { consensusParams: undefined, validators: [], appHash: answer.value.appHash };
 }
 
-/** The height that an encoded Info response tells. */
-export function toldHeight(bytes: Uint8Array): bigint {
-  const answer = responseOf(bytes);
-  if (answer.case !== 'info') throw new Error(`expected info, got ${answer.case}`);
-  return answer.value.lastBlockHeight;
-}
-
 /**
  * What of an encoded response stays the same when costs of gas, events or the layout of the state change: verdicts,
  * codes, chosen transactions, extensions, heights.
@@ -118,11 +112,11 @@ export function lasting(bytes: Uint8Array): unknown {
   }
 }
 
-/** The app version that an encoded Info response tells. */
-export function toldVersion(bytes: Uint8Array): bigint {
+export function infoResponse(bytes: Uint8Array): InfoResponse {
   const answer = responseOf(bytes);
   if (answer.case !== 'info') throw new Error(`expected info, got ${answer.case}`);
-  return answer.value.appVersion;
+  const { data, version, appVersion, lastBlockHeight, lastBlockAppHash } = answer.value;
+  return { data, version, appVersion, lastBlockHeight: toHeight(lastBlockHeight), lastBlockAppHash };
 }
 
 /** The extension in an encoded ExtendVote response. */
@@ -136,7 +130,7 @@ export function extensionIn(bytes: Uint8Array): Uint8Array {
 export function grammarCall({ request, response }: Exchange): GrammarCall | undefined {
   switch (request.kind) {
     case 'info':
-      return { kind: 'info', lastBlockHeight: toldHeight(response) };
+      return { kind: 'info', lastBlockHeight: infoResponse(response).lastBlockHeight };
     case 'init-chain':
       return { kind: 'init-chain', initialHeight: request.request.initialHeight };
     case 'commit':
