@@ -64,9 +64,10 @@ export function verify(
   options: VerifyOptions,
   verifier: Verifier,
 ): Verdict {
-  return untrusted.header.height === trusted.header.height + 1n
-    ? verifyAdjacent(trusted.header, untrusted, now, options, verifier)
-    : verifyNonAdjacent(trusted, untrusted, now, options, verifier);
+  if (untrusted.header.height !== trusted.header.height + 1n)
+    return verifyNonAdjacent(trusted, untrusted, now, options, verifier);
+  const whole = checkTrusted(trusted);
+  return whole.ok ? verifyAdjacent(trusted.header, untrusted, now, options, verifier) : whole;
 }
 
 /** The next height: its validators are those that the trusted header has announced, and two thirds of them signed. */
@@ -104,9 +105,8 @@ export function verifyNonAdjacent(
   if (!level.ok) return fault('invalid', level.error);
   const follows = checkFollows(trusted.header, untrusted, now, options);
   if (!follows.ok) return follows;
-  const setHash = validatorSetHash(trusted.validators);
-  if (!equal(setHash, trusted.header.validatorsHash) && !equal(setHash, trusted.header.nextValidatorsHash))
-    return fault('invalid', 'trusted.validators: are not those that the trusted header names');
+  const whole = checkTrusted(trusted);
+  if (!whole.ok) return whole;
   const context = { verifier, chainId: options.chainId };
   const overlap = verifyCommitLightTrusting(context, trusted.validators, untrusted.commit, options.trustLevel);
   if (!overlap.ok)
@@ -150,6 +150,14 @@ export function ownCommit(block: LightBlock, { chainId }: { readonly chainId: st
     block.commit,
   );
   return signed.ok ? signed : fault('invalid', signed.error.message);
+}
+
+/** What is believed must be of one piece, or nothing follows from it. */
+function checkTrusted({ header, validators }: TrustedState): Verdict {
+  const setHash = validatorSetHash(validators);
+  return equal(setHash, header.validatorsHash) || equal(setHash, header.nextValidatorsHash)
+    ? ok(true)
+    : fault('invalid', 'trusted.validators: are not those that the trusted header names');
 }
 
 function checkFollows(trusted: Header, untrusted: LightBlock, now: Timestamp, options: VerifyOptions): Verdict {

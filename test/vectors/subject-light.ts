@@ -1,5 +1,7 @@
 /** The light client behind the conformance door. */
+import { equal } from '#core/bytes.ts';
 import { pureVerifier } from '#core/crypto/verify.ts';
+import { headerHash } from '#core/types/header.ts';
 import { checkNextValidators, verify } from '#light/verifier.ts';
 import { readCommitJson } from '#rpc/comet/json/commit.ts';
 import { readHeaderJson } from '#rpc/comet/json/header.ts';
@@ -12,7 +14,8 @@ export type LightVerdict = 'SUCCESS' | 'NOT_ENOUGH_TRUST' | 'INVALID';
 export function verifyLight(request: unknown): LightVerdict {
   const read = readJson(() => readRequest(asObject('request', request)));
   if (!read.ok) return 'INVALID';
-  const { trusted, untrusted, nextValidators, now, options } = read.value;
+  const { trusted, trustedCommit, untrusted, nextValidators, now, options } = read.value;
+  if (!equal(headerHash(trusted.header), trustedCommit.blockId.hash)) return 'INVALID';
   if (nextValidators !== undefined && !checkNextValidators(untrusted.header, nextValidators).ok) return 'INVALID';
   const verdict = verify(trusted, untrusted, now, options, pureVerifier);
   if (verdict.ok) return 'SUCCESS';
@@ -29,6 +32,7 @@ function readRequest(request: JsonObject) {
   const [numerator, denominator] = asArray('trustLevel', request.trustLevel ?? [1, 3]);
   const trustedHeader = header('trusted', trusted);
   return {
+    trustedCommit: readCommitJson('commit', asObject('signed_header', trusted.signed_header).commit),
     trusted: { header: trustedHeader, validators: set(trusted, 'next_validator') },
     untrusted: {
       header: header('untrusted', untrusted),
