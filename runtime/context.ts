@@ -1,6 +1,7 @@
 /** What handlers are given. Each context has the narrowest reach that its moment needs. */
 import type { CommitInfo, Event, ExtendedCommitInfo, Misbehavior } from '#core/abci.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
+import type { Result } from '#core/result.ts';
 import type { ConsensusParams } from '#core/types/consensus-params.ts';
 import type { Timestamp } from '#core/types/timestamp.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
@@ -29,6 +30,29 @@ export interface EventSink {
   emit(type: string, attributes: readonly (readonly [key: string, value: string])[]): void;
 }
 
+/** A message in its google.protobuf.Any. */
+export interface AnyMessage {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+/** A message with the handler of its type. */
+export interface OpenMessage {
+  readonly typeUrl: string;
+  /** Decoded. */
+  readonly message: unknown;
+  signers(chain: ChainParams): Result<readonly Uint8Array[]>;
+  validate(chain: ChainParams): Result<void>;
+  /** The encoded response. Whoever calls has made sure that the signers agree. */
+  handle(context: MessageContext): Result<Uint8Array>;
+}
+
+/** Finds handlers for messages that stand inside others. */
+export interface MessageRouter {
+  has(typeUrl: string): boolean;
+  open(any: AnyMessage): Result<OpenMessage>;
+}
+
 /** A message inside a transaction. All that it writes is dropped when it fails, or when a later message does. */
 export interface MessageContext {
   /** Charges `gas` for each access. */
@@ -37,6 +61,7 @@ export interface MessageContext {
   readonly events: EventSink;
   readonly block: BlockInfo;
   readonly chain: ChainParams;
+  readonly router: MessageRouter;
 }
 
 /** Begin and end of a block. */

@@ -2,6 +2,8 @@
 export const RUNTIME_LIMITS = {
   /** Messages in one transaction. */
   maxMessages: 100,
+  /** Messages inside messages (MsgExec), the outermost counted. */
+  maxMessageDepth: 4,
   /** Largest gas limit of a transaction: types/tx.go MaxGasWanted = 2^63 − 1. */
   maxGasWanted: 0x7fffffffffffffffn,
   /** Gas of one simulation or query: the most that a client may make this node compute for nothing. */
@@ -28,6 +30,8 @@ export const RUNTIME_LIMITS = {
   maxDenomCharacters: 128,
   /** Message types that one fee allowance names. */
   maxAllowedMessages: 100,
+  /** Recipients that one send authorization names. */
+  maxAllowedAddresses: 100,
   /** Periods of one vesting account. */
   maxVestingPeriods: 1_000,
   /** Outputs of one MsgMultiSend. */

@@ -9,6 +9,7 @@ import type { DescMessage } from '#proto/message.ts';
 import { typeUrlOf } from '#proto/message.ts';
 import type { MessageHandler, ModulePermission, QueryHandler, RuntimeModule } from './module.ts';
 import { authModule } from './modules/auth/module.ts';
+import { authzModule } from './modules/authz/module.ts';
 import { bankModule } from './modules/bank/module.ts';
 import { chainModule } from './modules/chain/module.ts';
 import { creditsModule } from './modules/credits/module.ts';
@@ -24,6 +25,7 @@ export const MODULES: readonly RuntimeModule[] = [
   bankModule,
   vestingModule,
   feegrantModule,
+  authzModule,
   creditsModule,
   modelsModule,
   inferenceModule,

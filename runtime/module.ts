@@ -27,6 +27,7 @@ import {
   typeUrlOf,
 } from '#proto/message.ts';
 import type {
+  AnyMessage,
   BlockContext,
   ChainParams,
   CommitInfo,
@@ -111,6 +112,8 @@ export interface MessageHandler {
   signers(message: unknown, chain: ChainParams): Result<readonly Uint8Array[]>;
   /** Checks that need no state; also in CheckTx. */
   validate(message: unknown, chain: ChainParams): Result<void>;
+  /** Messages that stand inside it and may be executed by it. */
+  nested(message: unknown): readonly AnyMessage[];
   /** The encoded response. */
   handle(context: MessageContext, message: unknown): Result<Uint8Array>;
 }
@@ -120,6 +123,7 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
   readonly response: Res;
   signers(message: MessageShape<Req>, chain: ChainParams): Result<readonly Uint8Array[]>;
   validate?(message: MessageShape<Req>, chain: ChainParams): Result<void>;
+  nested?(message: MessageShape<Req>): readonly AnyMessage[];
   handle(context: MessageContext, message: MessageShape<Req>): Result<MessageInitShape<Res>>;
 }): MessageHandler {
   const { schema, response } = definition;
@@ -132,6 +136,7 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
       definition.validate === undefined
         ? { ok: true, value: undefined }
         : definition.validate(message as MessageShape<Req>, chain),
+    nested: (message) => definition.nested?.(message as MessageShape<Req>) ?? [],
     handle(context, message) {
       const result = definition.handle(context, message as MessageShape<Req>);
       return result.ok ? { ok: true, value: encode(response, result.value) } : result;

@@ -28,6 +28,7 @@ import type { GasMeter } from '../state/gas.ts';
 import type { KvWriter, StateWriter } from '../state/kv-view.ts';
 import { type AccountKey, addressOfKey, countKeys, readAccountKey } from './account-key.ts';
 import type { DecodedTx, TxTypes } from './decode.ts';
+import { checkMessages } from './router.ts';
 import { type Signers, signersOf } from './signers.ts';
 import { signatureParts, verifySignature } from './verify.ts';
 
@@ -88,10 +89,8 @@ function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
   if (fee.gasLimit === 0n && context.mode !== 'simulate')
     return failSdk('invalidGasLimit', 'must provide positive gas');
   if (tx.messages.length === 0) return failSdk('invalidRequest', 'must contain at least one message');
-  for (const [i, { handler, message }] of tx.messages.entries()) {
-    const valid = handler.validate(message, context.chain);
-    if (!valid.ok) return { ok: false, error: { ...valid.error, message: `message ${i}: ${valid.error.message}` } };
-  }
+  const valid = checkMessages(context.types, tx.messages, context.chain);
+  if (!valid.ok) return valid;
   const signers = signersOf(tx, context.chain);
   if (!signers.ok) return signers;
   if (raw.signatures.length === 0) return failSdk('noSignatures', 'expected at least one signature');

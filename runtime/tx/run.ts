@@ -18,6 +18,7 @@ import type { StateBranch } from '../state/branch.ts';
 import { type GasMeter, gasMeter, infiniteGasMeter, meteredState } from '../state/gas.ts';
 import { type AntePassed, runAnte, type TxMode } from './ante.ts';
 import { type DecodedTx, decodeTx } from './decode.ts';
+import { messageRouter } from './router.ts';
 
 export interface TxEnvironment {
   readonly table: ModuleTable;
@@ -137,6 +138,7 @@ interface Ran {
 function runMessages(environment: TxEnvironment, branch: StateBranch, tx: DecodedTx, gas: GasMeter): Result<Ran> {
   const { chain, block } = environment;
   const state = meteredState(branch, gas);
+  const router = messageRouter(environment.table);
   const responses: Ran['responses'] = [];
   const all: Event[] = [];
   for (const [i, { handler, message }] of tx.messages.entries()) {
@@ -149,7 +151,7 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
       ...(sender === undefined ? [] : [['sender', formatAddress(chain, sender)] as const]),
       ['module', moduleOf(handler.typeUrl)],
     ]);
-    const handled = handler.handle({ state, gas, events, block, chain }, message);
+    const handled = handler.handle({ state, gas, events, block, chain, router }, message);
     if (!handled.ok)
       return err({
         ...handled.error,

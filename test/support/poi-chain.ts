@@ -36,6 +36,7 @@ import { encodeInjection, injection } from '#runtime/modules/poi/injection.ts';
 import { StateBranch } from '#runtime/state/branch.ts';
 import { infiniteGasMeter } from '#runtime/state/gas.ts';
 import type { KvReader } from '#runtime/state/kv-view.ts';
+import { messageRouter } from '#runtime/tx/router.ts';
 
 export const CHAIN: ChainParams = { chainId: 'autonomy-test', bech32Prefix: 'auton', baseDenom: 'uauton' };
 
@@ -213,6 +214,7 @@ export class PoiChain {
       events: log,
       block: this.blockInfo(),
       chain: CHAIN,
+      router: messageRouter(this.#table),
     };
     const result = handler.handle(context, message);
     if (result.ok) branch.write();

@@ -11,7 +11,9 @@ import { accountOf, action, CHAIN, PoiChain, text } from '#test/support/poi-chai
 import { component, guest, wat } from '#test/vm/wat.ts';
 
 import { EventLog } from '../../events.ts';
+import { moduleTable } from '../../module-table.ts';
 import { gasMeter, OutOfGas } from '../../state/gas.ts';
+import { messageRouter } from '../../tx/router.ts';
 import { registerModel } from './handlers.ts';
 import { MODELS_STORE, models } from './state.ts';
 
@@ -134,6 +136,7 @@ test('admission is paid for by the byte before it is done', () => {
     events: new EventLog(),
     block: on.blockInfo(),
     chain: CHAIN,
+    router: messageRouter(moduleTable()),
   };
   const message = create(MsgRegisterModelSchema, register().message);
   expect(() => registerModel.handle(context, message)).toThrow(OutOfGas);
