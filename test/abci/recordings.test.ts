@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest';
 import { finalizeRequest, maxTxBytes, validateBlock } from '#consensus/block-rules.ts';
 import { applyFinalizeResponse, type ChainState } from '#consensus/chain-state.ts';
+import { verifyVote } from '#consensus/verify-message.ts';
 import type { Application, FinalizeBlockRequest, InitChainRequest } from '#core/abci.ts';
 import { createGrammarChecker } from '#core/abci-grammar.ts';
 import { defined } from '#core/assert.ts';
@@ -14,9 +15,18 @@ import { decode } from '#core/codec/proto-reader.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
-import { encodeBlock, readBlock } from '#core/types/block.ts';
+import { type Block, encodeBlock, readBlock } from '#core/types/block.ts';
+import { toAddress } from '#core/types/brand.ts';
+import {
+  type ExtendedCommit,
+  encodeExtendedCommit,
+  FLAG_ABSENT,
+  readExtendedCommit,
+  sigBlockId,
+} from '#core/types/commit.ts';
 import { headerHash } from '#core/types/header.ts';
 import { createPartSet } from '#core/types/part-set.ts';
+import { PRECOMMIT } from '#core/types/vote.ts';
 import { dispatch } from '#node/abci/dispatch.ts';
 import { encodeResponse } from '#node/abci/responses.ts';
 import { createNativeVerifier } from '#node/crypto/native-verifier.ts';
@@ -32,6 +42,7 @@ import {
   infoResponse,
   initChainResponse,
   lasting,
+  type RecordedBlock,
   readBlocks,
   readExchanges,
 } from './recordings.ts';
@@ -86,16 +97,17 @@ test.each([...runs, { name: 'validator1', exchanges: other }])(
 );
 
 test("the chain that CometBFT made is valid by this program's rules, and gives the requests that CometBFT sent", async () => {
-  let state = await handshaken();
+  const node = await handshaken();
+  let { state } = node;
   const sent = new Map(byHeight('finalize-block').map((each) => [each.request.height as bigint, each.request]));
   let compared = 0;
+  let guilty = 0;
   for (const recorded of blocks) {
-    const read = decode(() => readBlock('block', recorded.block));
-    if (!read.ok) throw new Error(read.error);
-    const block = read.value;
-    expect(toHex(encodeBlock(block))).toBe(toHex(recorded.block));
+    const block = readBack(recorded);
     const valid = validateBlock(state, block, verifier);
     if (!valid.ok) throw new Error(`height ${recorded.height}: ${valid.error}`);
+    expect(node.evidence.check(state, block.evidence)).toEqual({ ok: true, value: true });
+    guilty += block.evidence.length;
     const hash = headerHash(block.header);
     const ours = finalizeRequest(block, hash, state.lastValidators);
     expect(plain(ours)).toEqual(plain(defined(sent.get(recorded.height), 'a request of this height')));
@@ -105,14 +117,50 @@ test("the chain that CometBFT made is valid by this program's rules, and gives t
         expect(plain({ ...asked, decidedLastCommit: asked.proposedLastCommit })).toEqual(plain(ours));
         compared++;
       }
-    const blockId = { hash, partSetHeader: createPartSet(recorded.block).header };
+    const seen = checkPrecommits(state, recorded);
+    const parts = createPartSet(recorded.block);
+    const blockId = { hash, partSetHeader: parts.header };
+    expect(seen.blockId).toEqual(blockId);
+    await node.blocks.save(block, blockId, parts, seen);
     const next = applyFinalizeResponse(state, blockId, block.header, recorded.response);
     if (!next.ok) throw new Error(next.error);
     state = next.value;
+    await node.evidence.committed(state, block.evidence);
+    await node.states.save(state);
   }
   expect(state.lastBlockHeight).toBe(blocks.at(-1)?.height);
   expect(compared).toBeGreaterThan(blocks.length);
+  expect(guilty).toBeGreaterThan(0);
 });
+
+/** Decoded as a peer's block is, and encoded to the same bytes. */
+function readBack({ height, block }: RecordedBlock): Block {
+  const read = decode(() => readBlock('block', block));
+  if (!read.ok) throw new Error(`height ${height}: ${read.error}`);
+  expect(toHex(encodeBlock(read.value))).toBe(toHex(block));
+  return read.value;
+}
+
+/** Every precommit of the block verifies, with its extension. */
+function checkPrecommits(state: ChainState, { height, extendedCommit }: RecordedBlock): ExtendedCommit {
+  const read = decode(() => readExtendedCommit('extended_commit', extendedCommit));
+  if (!read.ok) throw new Error(`height ${height}: ${read.error}`);
+  const commit = read.value;
+  expect(toHex(encodeExtendedCommit(commit))).toBe(toHex(extendedCommit));
+  const { chainId, validators } = state;
+  for (const [validatorIndex, sig] of commit.signatures.entries()) {
+    if (sig.flag === FLAG_ABSENT) continue;
+    const { validatorAddress, timestamp, signature, extension, extensionSignature } = sig;
+    const vote = {
+      ...({ type: PRECOMMIT, height: commit.height, round: commit.round, blockId: sigBlockId(commit, sig) } as const),
+      ...{ validatorAddress: toAddress(validatorAddress), validatorIndex, timestamp, signature },
+      ...{ extension, extensionSignature },
+    };
+    const verified = verifyVote(vote, { chainId, validators, extensions: true, verifier });
+    if (!verified.ok) throw new Error(`height ${height}: ${verified.error}`);
+  }
+  return commit;
+}
 
 /** What can be compared: bytes as hex, and only the fields of FinalizeBlock. */
 function plain(request: FinalizeBlockRequest) {
@@ -137,7 +185,7 @@ function plain(request: FinalizeBlockRequest) {
 }
 
 /** The state before the first block, from this program's handshake with an application that answers as recorded. */
-async function handshaken(): Promise<ChainState> {
+async function handshaken() {
   const { request, response } = genesis();
   const { info, initChain } = recordedHandshake(response);
   const app: Application = new Proxy({ info, initChain } as Application, {
@@ -153,11 +201,12 @@ async function handshaken(): Promise<ChainState> {
   const evidence = openEvidencePool(kv, { blocks: blockStore, states }, verifier);
   const deps = { app, blocks: blockStore, states, evidence, txs: noTxs, logger: silentLogger, onCommitted: () => {} };
   const { chainId, initialHeight, time, consensusParams, validators, appStateBytes } = request;
-  return handshake(
+  const state = await handshake(
     deps,
     { chainId, initialHeight, time, params: consensusParams, validators, appHash: EMPTY, appStateBytes },
     verifier,
   );
+  return { state, blocks: blockStore, states, evidence };
 }
 
 function recordedHandshake(genesisResponse: Uint8Array): Pick<Application, 'info' | 'initChain'> {

@@ -43,13 +43,20 @@ export interface RecordedBlock {
   /** tendermint.types.Block as CometBFT stores it. */
   readonly block: Uint8Array;
   readonly response: FinalizeBlockResponse;
+  /** tendermint.types.ExtendedCommit for the block, as validator0 saw it. */
+  readonly extendedCommit: Uint8Array;
 }
 
 /** The chain's blocks with what the application answered to FinalizeBlock when it was made. */
 export function readBlocks(): readonly RecordedBlock[] {
   return readLines('blocks').map((line) => {
-    const { height, block, response } = line as { height: number; block: string; response: string };
-    return { height: BigInt(height), block: fromBase64(block), response: finalizeResponse(fromBase64(response)) };
+    const { height, ...encoded } = line as Record<'block' | 'response' | 'extendedCommit', string> & { height: number };
+    return {
+      height: BigInt(height),
+      block: fromBase64(encoded.block),
+      response: finalizeResponse(fromBase64(encoded.response)),
+      extendedCommit: fromBase64(encoded.extendedCommit),
+    };
   });
 }
 
