@@ -6,6 +6,9 @@ export function frame(message: Uint8Array): Uint8Array {
   return concat(u32be(message.length), message);
 }
 
+/** Chunks below this are joined as they come: a peer chooses how many the bytes of one message arrive in. */
+const SMALL_CHUNK = 16_384;
+
 /**
  * Cuts a stream of bytes into messages. `limitOf` names the most bytes that a message may have by its first byte, and
  * is asked before anything of the message is kept. After an error the stream is of no further use.
@@ -21,8 +24,7 @@ export class FrameReader {
 
   /** The messages that `chunk` completes. */
   push(chunk: Uint8Array): Result<readonly Uint8Array[], string> {
-    this.#chunks.push(chunk);
-    this.#held += chunk.length;
+    this.#append(chunk);
     const messages: Uint8Array[] = [];
     while (this.#held >= 5) {
       const head = this.#peek(5);
@@ -34,6 +36,19 @@ export class FrameReader {
       messages.push(this.#take(4 + length).subarray(4));
     }
     return ok(messages);
+  }
+
+  /** Joins small chunks two of a size at a time: few are ever held, and each byte moves a logarithmic number of times. */
+  #append(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#held += chunk.length;
+    let last = chunk;
+    for (let before = this.#chunks.at(-1); before !== undefined; before = this.#chunks.at(-1)) {
+      if (last.length >= SMALL_CHUNK || before.length > last.length) break;
+      this.#chunks.pop();
+      last = concat(before, last);
+    }
+    this.#chunks.push(last);
   }
 
   #peek(length: number): Uint8Array {

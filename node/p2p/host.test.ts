@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
-import { concat, toHex, utf8 } from '#core/bytes.ts';
+import { concat, equal, toHex, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { ACCEPT, type Verdict } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
@@ -189,6 +189,21 @@ test('frames are cut right however the stream is split, and too long ones are re
   expect(reader.push(Uint8Array.of(0, 0, 0, 11, 7))).toEqual({ ok: true, value: [] });
   expect(new FrameReader(() => 10).push(Uint8Array.of(0, 0, 0, 11, 7)).ok).toBe(false);
   expect(new FrameReader(() => 10).push(Uint8Array.of(0, 0, 0, 0, 0)).ok).toBe(false);
+});
+
+test('a message that trickles in byte by byte is neither a crash nor worth a second of work', () => {
+  const message = new Uint8Array(1_000_000).fill(7);
+  const stream = frame(message);
+  const reader = new FrameReader(() => message.length);
+  const start = performance.now();
+  let seen: readonly Uint8Array[] = [];
+  for (let at = 0; at < stream.length; at++) {
+    const result = reader.push(stream.subarray(at, at + 1));
+    if (!result.ok) throw new Error(result.error);
+    if (result.value.length > 0) seen = result.value;
+  }
+  expect(seen.map((one) => equal(one, message))).toEqual([true]);
+  expect(performance.now() - start).toBeLessThan(5_000);
 });
 
 test('rates refill, faults are forgotten after a minute, bans end', () => {
