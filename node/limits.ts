@@ -18,8 +18,9 @@ export const NODE_LIMITS = {
   /** What one peer may send: messages a second and bytes a second, with bursts of twice as much. */
   peerMessagesPerSecond: 5_000,
   peerBytesPerSecond: 67_108_864,
-  /** Transactions a second from one peer; more are ignored. */
+  /** Transactions a second from one peer, and their bytes a second; more are ignored. */
   peerTxsPerSecond: 5_000,
+  peerTxBytesPerSecond: 8_388_608,
   /** Invalid messages within a minute after which a peer is banned. */
   peerFaultsPerMinute: 20,
   banMs: 60_000,

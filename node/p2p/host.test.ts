@@ -212,7 +212,13 @@ test('rates refill, faults are forgotten after a minute, bans end', () => {
   let admitted = 0;
   while (guard.admitMessage('p', 10)) admitted++;
   expect(admitted).toBe(2 * NODE_LIMITS.peerMessagesPerSecond);
+  const megabyte = 1_048_576;
+  let txs = 0;
+  while (guard.admitTx('p', megabyte)) txs++;
+  expect(txs).toBe(Math.floor((2 * NODE_LIMITS.peerTxBytesPerSecond) / megabyte));
+  expect(guard.admitTx('p', 10)).toBe(false);
   now += 100;
+  expect(guard.admitTx('p', 10)).toBe(true);
   expect(guard.admitMessage('p', 10)).toBe(true);
   expect(guard.admitMessage('q', 10)).toBe(true);
   for (let i = 1; i < NODE_LIMITS.peerFaultsPerMinute; i++) expect(guard.fault('p')).toBe(false);

@@ -59,7 +59,7 @@ export class MessageGate {
   }
 
   async tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
-    if (!this.#guard.admitTx(peer)) return IGNORE;
+    if (!this.#guard.admitTx(peer, bytes.length)) return IGNORE;
     if (bytes.length === 0 || bytes.length > NODE_LIMITS.maxGossipTxBytes)
       return this.#refuse(peer, `a transaction of ${bytes.length} bytes`);
     return this.#charge(peer, await this.#judges.tx(peer, bytes));

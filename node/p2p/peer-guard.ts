@@ -26,6 +26,7 @@ interface PeerRecord {
   readonly messages: Bucket;
   readonly bytes: Bucket;
   readonly txs: Bucket;
+  readonly txBytes: Bucket;
   faults: number;
   faultsSinceMs: number;
 }
@@ -51,9 +52,11 @@ export class PeerGuard {
     return record.messages.take(1, now) && record.bytes.take(bytes, now);
   }
 
-  admitTx(peer: string): boolean {
+  /** Whether a transaction of `bytes` may be checked. */
+  admitTx(peer: string, bytes: number): boolean {
     const now = this.#now();
-    return this.#record(peer, now).txs.take(1, now);
+    const record = this.#record(peer, now);
+    return record.txs.take(1, now) && record.txBytes.take(bytes, now);
   }
 
   /** Counts an invalid message. True: the peer is banned from now on. */
@@ -94,6 +97,7 @@ export class PeerGuard {
         messages: new Bucket(NODE_LIMITS.peerMessagesPerSecond, now),
         bytes: new Bucket(NODE_LIMITS.peerBytesPerSecond, now),
         txs: new Bucket(NODE_LIMITS.peerTxsPerSecond, now),
+        txBytes: new Bucket(NODE_LIMITS.peerTxBytesPerSecond, now),
         faults: 0,
         faultsSinceMs: now,
       };
