@@ -5,8 +5,8 @@ import type { Input } from '#consensus/input.ts';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { encodePeerMessage, type PeerMessage, type RoundStatus } from '#consensus/messages.ts';
 import { type EngineState, votesOfCommit } from '#consensus/state.ts';
+import { concat, EMPTY } from '#core/bytes.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
-import { encodeBlock } from '#core/types/block.ts';
 import { equalPartSetHeader } from '#core/types/block-id.ts';
 import type { Height } from '#core/types/brand.ts';
 import { FLAG_COMMIT } from '#core/types/commit.ts';
@@ -25,6 +25,15 @@ export interface CatchUpDeps {
 }
 
 type Response = Extract<PeerMessage, { kind: 'block-response' }>;
+
+/** The block as its proposer wrote it: encoding it anew may give other bytes, and so the parts of no decided block. */
+function storedBytes(blocks: BlockStore, height: Height): Uint8Array | undefined {
+  const total = blocks.meta(height)?.blockId.partSetHeader.total ?? 0;
+  const parts = Array.from({ length: total }, (_, i) => blocks.part(height, i)?.bytes).filter(
+    (part) => part !== undefined,
+  );
+  return total === 0 || parts.length < total ? undefined : concat(...parts);
+}
 
 export class CatchUp {
   readonly #deps: CatchUpDeps;
@@ -53,13 +62,13 @@ export class CatchUp {
   /** Blocks too large for one message are not served here: repair sends their parts one by one. */
   onRequest(peer: PeerId, height: Height): void {
     const { blocks, send } = this.#deps;
-    const block = blocks.block(height);
+    const block = storedBytes(blocks, height);
     const commit = blocks.seenCommit(height);
-    const none = encodePeerMessage({ kind: 'block-response', height, block: new Uint8Array(0), commit: undefined });
+    const none = encodePeerMessage({ kind: 'block-response', height, block: EMPTY, commit: undefined });
     const full =
       block === undefined || commit === undefined
         ? none
-        : encodePeerMessage({ kind: 'block-response', height, block: encodeBlock(block), commit });
+        : encodePeerMessage({ kind: 'block-response', height, block, commit });
     send(peer, full.length <= CONSENSUS_LIMITS.maxMessageBytes ? full : none);
   }
 
