@@ -48,6 +48,8 @@ export const NODE_LIMITS = {
   /** Pieces of evidence that a peer is sent at once, and after how many heights again, should they still wait. */
   evidencePerStatus: 8,
   evidenceResendHeights: 10,
+  /** Blocks that are forgotten at once, before other work gets its turn. */
+  prunedBlocksPerStep: 20,
   /** Child processes that run models for a validator's duties. */
   vmWorkers: 1,
 

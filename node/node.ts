@@ -3,6 +3,7 @@
  * adapter. Read it from top to bottom: storage, application, mempool, consensus, network, interfaces.
  */
 import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { sha256 } from '#core/crypto/hash.ts';
 import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
 import type { Clock } from '#core/ports/clock.ts';
@@ -33,6 +34,7 @@ import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
 import type { Signer, Timers } from './driver/ports.ts';
+import { createPruner } from './driver/pruner.ts';
 import { openBlockStore, openStateStore } from './driver/stores.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
 import { openDuties, queryCommitted } from './duties/open.ts';
@@ -124,7 +126,13 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       query: (path, request) => queryCommitted(application, path, request),
     }));
   const app = await (parts.openApplication ?? openApplication)(
-    { minGasPrices: config.minGasPrices, initialHeight: document.initialHeight, version: options.version },
+    {
+      minGasPrices: config.minGasPrices,
+      initialHeight: document.initialHeight,
+      version: options.version,
+      pruning: config.storage.pruning,
+      minRetainBlocks: config.storage.minRetainBlocks,
+    },
     { kv: stores.application, verifier, duties: duties ?? noDuties, logger: logger.child('app') },
   );
   application = app;
@@ -194,6 +202,16 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   );
   closers.push(() => backend.settled());
 
+  const pruner = createPruner({
+    blocks,
+    states,
+    app,
+    index: indexer,
+    pause: () => setImmediate(),
+    logger: logger.child('pruning'),
+  });
+  closers.push(() => pruner.close());
+
   const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>();
   const consensusLogger = logger.child('consensus');
   const running = await startExecutor(
@@ -216,7 +234,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       clock,
       verifier,
       logger: consensusLogger,
-      onCommitted({ block, blockId, response }) {
+      onCommitted({ block, blockId, response, state, retainHeight }) {
         consensusLogger.info('committed block', {
           height: block.header.height,
           hash: blockId.hash,
@@ -225,6 +243,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         });
         backend.committed({ block, blockId, results: response });
         duties?.committed();
+        pruner.committed(state, retainHeight);
       },
       fatal(error) {
         consensusLogger.error('the node cannot go on', { error });

@@ -29,6 +29,7 @@ import { runQuery } from './query.ts';
 import { StateBranch } from './state/branch.ts';
 import type { StateView } from './state/kv-view.ts';
 import { MultiStore } from './state/multistore.ts';
+import type { PruneOutcome, PruningPolicy } from './state/pruning.ts';
 import type { StateStore } from './state/state-store.ts';
 import { pendingChecks } from './tx/ahead.ts';
 import { type DecodedTx, decodeTx } from './tx/decode.ts';
@@ -43,6 +44,10 @@ export interface ApplicationOptions {
   readonly initialHeight?: bigint;
   /** Default: the modules of `module-table.ts`. */
   readonly modules?: readonly RuntimeModule[];
+  /** Which versions of the state are kept. Default: all. */
+  readonly pruning?: PruningPolicy;
+  /** Blocks that this node is asked to keep, the newest included; 0, the default: all. */
+  readonly minRetainBlocks?: bigint;
   /** Of this program, for `info`. */
   readonly version?: string;
 }
@@ -72,6 +77,8 @@ export interface RuntimeApplication extends abci.Application {
   isInjection(tx: Uint8Array): boolean;
   /** {@link abci.Application.checkTx} that leaves no trace: what a client merely asks must not count as admitted. */
   tryTx(tx: Uint8Array): abci.CheckTxResponse;
+  /** Frees a bounded part of the state that is not kept any more; to be called between blocks until `done`. */
+  pruneStep(): Promise<PruneOutcome>;
   /** An encoded cosmos.tx.v1beta1.GetTxResponse for a transaction that an index has found. */
   encodeGetTx(found: FoundTx): Result<Uint8Array>;
 }
@@ -84,7 +91,10 @@ export async function openApplication(options: ApplicationOptions, deps: Applica
   const prices = parseDecCoins(options.minGasPrices ?? '');
   if (!prices.ok) throw new RangeError(`minimum gas prices: ${prices.error}`);
   const table = moduleTable(options.modules);
-  const store = MultiStore.open(deps.kv, table.storeNames, { initialVersion: options.initialHeight ?? 1n });
+  const store = MultiStore.open(deps.kv, table.storeNames, {
+    initialVersion: options.initialHeight ?? 1n,
+    ...(options.pruning === undefined ? {} : { pruning: options.pruning }),
+  });
   return new App(options, deps, table, store, prices.value);
 }
 
@@ -253,7 +263,12 @@ class App implements RuntimeApplication {
     this.#finalized = undefined;
     this.#genesis = undefined;
     this.#show(this.#store.latest());
-    return { retainHeight: 0n };
+    const keep = this.#options.minRetainBlocks ?? 0n;
+    return { retainHeight: keep === 0n || height <= keep ? 0n : height - keep + 1n };
+  }
+
+  pruneStep(): Promise<PruneOutcome> {
+    return this.#store.pruneStep();
   }
 
   stateAt(height: bigint): QueryContext | undefined {

@@ -8,6 +8,7 @@ import { failSdk } from './errors.ts';
 import { guarded } from './guard.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
 import type { ModuleTable } from './module-table.ts';
+import { gasMeter, meteredView } from './state/gas.ts';
 import type { StateStore } from './state/state-store.ts';
 import { SIMULATE_PATH } from './tx/service.ts';
 
@@ -59,9 +60,12 @@ function route(environment: QueryEnvironment, request: QueryRequest, height: big
   if (state === undefined)
     return failSdk(
       'invalidRequest',
-      `failed to load state at height ${height}; it is not kept (latest height: ${latest})`,
+      `failed to load state at height ${height}; it is not kept (lowest height: ${environment.store.firstVersion}, latest height: ${latest})`,
     );
-  if (handler !== undefined) return valueOnly(handler.run({ state, height, chain }, data));
+  if (handler !== undefined) {
+    const bounded = meteredView(state, gasMeter(RUNTIME_LIMITS.maxQueryGas));
+    return valueOnly(handler.run({ state: bounded, height, chain }, data));
+  }
   return readKey(environment, request, store ?? '', height);
 }
 

@@ -68,3 +68,20 @@ test('durations', () => {
   expect(parseDuration('1.5s').ok).toBe(false);
   expect(parseDuration('-1s').ok).toBe(false);
 });
+
+test('what is kept: the Cosmos SDK’s strategies, custom with its numbers', () => {
+  const storage = (text: string) => {
+    const config = parseConfig(`[storage]\n${text}`);
+    return config.ok ? config.value.storage : config.error;
+  };
+  expect(storage('')).toMatchObject({ pruning: { kind: 'default' }, minRetainBlocks: 0n });
+  expect(storage('pruning = "everything"\nmin_retain_blocks = 100')).toMatchObject({
+    pruning: { kind: 'everything' },
+    minRetainBlocks: 100n,
+  });
+  expect(storage('pruning = "custom"\npruning_keep_recent = 50\npruning_interval = 20')).toMatchObject({
+    pruning: { kind: 'custom', keepRecent: 50n, interval: 20n },
+  });
+  expect(storage('pruning = "some"')).toContain('storage.pruning: expected one of default, nothing');
+  expect(storage('pruning_interval = 9')).toContain('expected a whole number from 10');
+});

@@ -2,6 +2,7 @@ import { parse, TomlError } from 'smol-toml';
 import type { EngineConfig } from '#consensus/config.ts';
 import { assertNever, defined } from '#core/assert.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import type { PruningPolicy } from '#runtime/state/pruning.ts';
 import { type ListenAddress, type PeerAddress, parseListenAddress, parsePeers } from './address.ts';
 import { parseDuration } from './duration.ts';
 import { nearest } from './nearest.ts';
@@ -30,7 +31,12 @@ export interface NodeConfig {
     readonly ttlBlocks: bigint;
   };
   readonly consensus: EngineConfig;
-  readonly storage: { readonly cacheBytes: number };
+  readonly storage: {
+    readonly cacheBytes: number;
+    readonly pruning: PruningPolicy;
+    /** 0: all. */
+    readonly minRetainBlocks: bigint;
+  };
   readonly txIndex: boolean;
 }
 
@@ -127,6 +133,10 @@ function checkText(
   }
 }
 
+function pruningPolicy(kind: PruningPolicy['kind'], keepRecent: number, interval: number): PruningPolicy {
+  return kind === 'custom' ? { kind, keepRecent: BigInt(keepRecent), interval: BigInt(interval) } : { kind };
+}
+
 /** The names of the table become the names of the program, once and here. */
 function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
   const get = <T>(name: string): T => values.get(name) as T;
@@ -161,7 +171,15 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
       createEmptyBlocks: get('consensus.create_empty_blocks'),
       createEmptyBlocksIntervalMs: get('consensus.create_empty_blocks_interval'),
     },
-    storage: { cacheBytes: get('storage.cache_bytes') },
+    storage: {
+      cacheBytes: get('storage.cache_bytes'),
+      pruning: pruningPolicy(
+        get('storage.pruning'),
+        get('storage.pruning_keep_recent'),
+        get('storage.pruning_interval'),
+      ),
+      minRetainBlocks: BigInt(get<number>('storage.min_retain_blocks')),
+    },
     txIndex: get('tx_index.enabled'),
   };
 }

@@ -165,6 +165,43 @@ export const SETTINGS: readonly Setting[] = [
     comment: 'Bytes that each database caches.',
   },
   {
+    section: 'storage',
+    key: 'pruning',
+    kind: 'text',
+    fallback: 'default',
+    oneOf: ['default', 'nothing', 'everything', 'custom'],
+    comment:
+      'Which versions of the state are kept: the last 362880 (default), all (nothing), the last 2 (everything), or as below (custom).',
+  },
+  {
+    section: 'storage',
+    key: 'pruning_keep_recent',
+    kind: 'integer',
+    fallback: 100,
+    min: 2,
+    max: 2_147_483_647,
+    comment: 'With custom pruning: how many versions of the state are kept.',
+  },
+  {
+    section: 'storage',
+    key: 'pruning_interval',
+    kind: 'integer',
+    fallback: 10,
+    min: 10,
+    max: 1_000_000,
+    comment: 'With custom pruning: old versions go whenever the height is a multiple of this.',
+  },
+  {
+    section: 'storage',
+    key: 'min_retain_blocks',
+    kind: 'integer',
+    fallback: 0,
+    min: 0,
+    max: 2_147_483_647,
+    comment:
+      'Blocks that are kept, with their results and index entries; 0 keeps all. Blocks whose evidence may still be punished stay in any case.',
+  },
+  {
     section: 'tx_index',
     key: 'enabled',
     kind: 'flag',

@@ -17,6 +17,8 @@ export interface CommittedBlock {
   readonly blockId: BlockId;
   readonly response: FinalizeBlockResponse;
   readonly state: ChainState;
+  /** What the application answered to Commit: blocks below are no longer needed; 0: keep all. */
+  readonly retainHeight: bigint;
 }
 
 export interface BlockExecutorDeps {
@@ -54,8 +56,7 @@ export async function applyBlock(
   );
   await deps.evidence.committed(next, block.evidence);
   await deps.states.save(next);
-  if (retainHeight > 0n) await deps.blocks.prune(retainHeight);
-  await deps.onCommitted({ block, blockId, response, state: next });
+  await deps.onCommitted({ block, blockId, response, state: next, retainHeight });
   return next;
 }
 

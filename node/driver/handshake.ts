@@ -49,7 +49,7 @@ export async function handshake(deps: BlockExecutorDeps, genesis: Genesis, verif
       state = nextState(state, block, blockId, response);
       await deps.evidence.committed(state, block.evidence);
       await deps.states.save(state);
-      await deps.onCommitted({ block, blockId, response, state });
+      await deps.onCommitted({ block, blockId, response, state, retainHeight: 0n });
     } else state = await applyBlock(deps, state, block, blockId);
   }
   const appHash = deps.app.info().lastBlockAppHash;
@@ -64,7 +64,8 @@ async function tellAgain(deps: BlockExecutorDeps, state: ChainState): Promise<vo
   const { lastBlockHeight, lastBlockId: blockId } = state;
   const block = deps.blocks.block(lastBlockHeight);
   const response = deps.states.finalizeResponse(lastBlockHeight);
-  if (block !== undefined && response !== undefined) await deps.onCommitted({ block, blockId, response, state });
+  if (block !== undefined && response !== undefined)
+    await deps.onCommitted({ block, blockId, response, state, retainHeight: 0n });
 }
 
 async function loadState(deps: BlockExecutorDeps, genesis: Genesis, appHeight: bigint): Promise<ChainState> {

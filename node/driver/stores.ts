@@ -39,10 +39,13 @@ export const STORE_PREFIX = {
   commit: 0x04,
   seenCommit: 0x05,
   blockHash: 0x06,
+  /** The lowest height that is kept, once something was pruned: of blocks, and of what the state says of heights. */
+  blockBase: 0x07,
   chainState: 0x10,
   validators: 0x11,
   params: 0x12,
   finalizeResponse: 0x13,
+  stateBase: 0x14,
   pendingEvidence: 0x20,
   committedEvidence: 0x21,
 } as const;
@@ -74,8 +77,11 @@ export interface BlockStore {
   /** The commit with extensions that this node saw when it decided `height`. */
   seenCommit(height: bigint): ExtendedCommit | undefined;
   heightOfHash(hash: Uint8Array): Height | undefined;
-  /** Forgets blocks below `retain`; answers how many. */
-  prune(retain: bigint): Promise<number>;
+  /**
+   * Forgets at most `maxBlocks` of the blocks below `retain`, lowest first, in one batch that is not waited for on disk.
+   * Never the newest. Answers whether none is left to forget.
+   */
+  prune(retain: bigint, maxBlocks: number): Promise<boolean>;
 }
 
 function read<T>(what: string, result: Result<T, string>): T {
@@ -111,13 +117,17 @@ function readMeta(bytes: Uint8Array): BlockMeta {
 
 class KvBlockStore implements BlockStore {
   readonly #kv: Kv;
+  /** The first block that was ever stored. */
+  #first: Height;
   #base: Height;
   #height: Height;
 
   constructor(kv: Kv) {
     this.#kv = kv;
     const range = kv.get(storeKey('blockRange'));
-    this.#base = toHeight(range === undefined ? 0n : readU64be(range));
+    const pruned = kv.get(storeKey('blockBase'));
+    this.#first = toHeight(range === undefined ? 0n : readU64be(range));
+    this.#base = pruned === undefined ? this.#first : toHeight(readU64be(pruned));
     this.#height = toHeight(range === undefined ? 0n : readU64be(range, 8));
   }
 
@@ -133,7 +143,7 @@ class KvBlockStore implements BlockStore {
     const { height } = block.header;
     if (this.#height !== 0n && height !== this.#height + 1n)
       throw new Error(`block store: expected height ${this.#height + 1n}, got ${height}`);
-    const base = this.#base === 0n ? height : this.#base;
+    const first = this.#first === 0n ? height : this.#first;
     const size = parts.parts.reduce((sum, part) => sum + part.bytes.length, 0);
     const key = u64be(height);
     const ops: KvOp[] = [
@@ -141,12 +151,13 @@ class KvBlockStore implements BlockStore {
       ...parts.parts.map((part) => put(storeKey('blockPart', key, u32be(part.index)), encodePart(part))),
       put(storeKey('seenCommit', key), encodeExtendedCommit(seenCommit)),
       put(storeKey('blockHash', blockId.hash), key),
-      put(storeKey('blockRange'), concat(u64be(base), key)),
+      put(storeKey('blockRange'), concat(u64be(first), key)),
     ];
     if (block.lastCommit.height > 0n)
       ops.push(put(storeKey('commit', u64be(block.lastCommit.height)), encodeCommit(block.lastCommit)));
     await this.#kv.write(ops, { sync: true });
-    this.#base = base;
+    if (this.#base === 0n) this.#base = height;
+    this.#first = first;
     this.#height = height;
   }
 
@@ -211,16 +222,18 @@ class KvBlockStore implements BlockStore {
     return bytes && toHeight(readU64be(bytes));
   }
 
-  async prune(retain: bigint): Promise<number> {
-    if (this.#base === 0n || retain <= this.#base) return 0;
-    const end = retain > this.#height ? this.#height : retain;
+  async prune(retain: bigint, maxBlocks: number): Promise<boolean> {
+    const last = retain > this.#height ? this.#height : retain;
+    if (this.#base === 0n || last <= this.#base) return true;
+    const most = this.#base + BigInt(maxBlocks);
+    const end = last > most ? most : last;
     const ops: KvOp[] = [];
     for (let height: bigint = this.#base; height < end; height++) ops.push(...this.#deletions(height));
-    ops.push(put(storeKey('blockRange'), concat(u64be(end), u64be(this.#height))));
-    await this.#kv.write(ops);
-    const count = Number(end - this.#base);
+    ops.push(put(storeKey('blockBase'), u64be(end)));
+    // At once, so that nobody is promised a block that is gone already.
     this.#base = toHeight(end);
-    return count;
+    await this.#kv.write(ops);
+    return end === last;
   }
 
   #deletions(height: bigint): KvOp[] {
@@ -264,6 +277,10 @@ export interface StateStore {
   /** Synced: it must be there before the application commits. */
   saveFinalizeResponse(height: bigint, response: FinalizeBlockResponse): Promise<void>;
   finalizeResponse(height: bigint): FinalizeBlockResponse | undefined;
+  /** The lowest height of which validators, parameters and results are kept. */
+  readonly base: Height;
+  /** Forgets at most `maxHeights` of the heights below `retain`, as {@link BlockStore.prune} does. */
+  prune(retain: bigint, maxHeights: number): Promise<boolean>;
 }
 
 /** A validator set is stored where it changed, and again every so many heights so that rotation is replayed over few. */
@@ -271,9 +288,17 @@ const VALIDATOR_CHECKPOINT = 1_000n;
 
 class KvStateStore implements StateStore {
   readonly #kv: Kv;
+  #base: Height | undefined;
 
   constructor(kv: Kv) {
     this.#kv = kv;
+    const base = kv.get(storeKey('stateBase'));
+    this.#base = base && toHeight(readU64be(base));
+  }
+
+  get base(): Height {
+    this.#base ??= this.load()?.initialHeight;
+    return this.#base ?? toHeight(0n);
   }
 
   load(): ChainState | undefined {
@@ -289,6 +314,33 @@ class KvStateStore implements StateStore {
     ops.push(put(storeKey('params', u64be(next)), this.#paramsValue(next, state)));
     ops.push(put(storeKey('chainState'), encodeChainState(state)));
     await this.#kv.write(ops, { sync: true });
+  }
+
+  async prune(retain: bigint, maxHeights: number): Promise<boolean> {
+    const { base } = this;
+    const newest = this.load()?.lastBlockHeight ?? 0n;
+    const last = retain > newest ? newest : retain;
+    if (base === 0n || last <= base) return true;
+    const end = last > base + BigInt(maxHeights) ? base + BigInt(maxHeights) : last;
+    const ops: KvOp[] = [put(storeKey('stateBase'), u64be(end))];
+    const forget = (prefix: 'validators' | 'params' | 'finalizeResponse', height: bigint) =>
+      ops.push({ type: 'del', key: storeKey(prefix, u64be(height)) });
+    for (let height: bigint = base; height < end; height++) forget('finalizeResponse', height);
+    for (const prefix of ['validators', 'params'] as const) {
+      // What the kept heights refer to stays, however old; what only the forgotten ones referred to goes.
+      const needed = this.#source(prefix, end);
+      const before = this.#source(prefix, base);
+      if (before < base && before !== needed) forget(prefix, before);
+      for (let height: bigint = base; height < end; height++) if (height !== needed) forget(prefix, height);
+    }
+    this.#base = toHeight(end);
+    await this.#kv.write(ops);
+    return end === last;
+  }
+
+  /** The height whose record is the whole one that the record of `height` refers to. */
+  #source(prefix: 'validators' | 'params', height: bigint): bigint {
+    return readU64be(defined(this.#entry(prefix, height), `${prefix} of height ${height}`));
   }
 
   #putValidators(height: bigint, changed: bigint, set: ValidatorSet): KvOp {

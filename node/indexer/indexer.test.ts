@@ -371,3 +371,18 @@ test("a proposer's injection is in no answer, and the transactions behind it kee
   expect(indexer.txByHash(sha256(injection))).toBeUndefined();
   expect(indexer.txByHash(sha256(tx))).toMatchObject({ height: 1n, index: 1 });
 });
+
+test('a pruned index is the index of the blocks that are kept, whatever was pruned twice', async () => {
+  const again = { tx: utf8('tx-a'), result: send('alice', 'dave') };
+  const chain = [...sampleChain(), committed(4, [again], [event('mint', { amount: '7' })])];
+  for (let keptFrom = 1; keptFrom <= 4; keptFrom++) {
+    const whole = open(sourceOf(chain));
+    await whole.indexer.catchUp();
+    // A crash after the index and before the blocks: the same heights come again.
+    await whole.indexer.prune(1n, BigInt(keptFrom));
+    await whole.indexer.prune(1n, BigInt(keptFrom));
+    const kept = open(sourceOf(chain, BigInt(keptFrom)));
+    await kept.indexer.catchUp();
+    expect(whole.kv.dump()).toEqual(kept.kv.dump());
+  }
+});

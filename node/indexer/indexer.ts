@@ -15,6 +15,8 @@ import { encodeTxRecord, readTxRecord } from './codec.ts';
 import {
   type EventPrefix,
   eventKey,
+  heightOfPosition,
+  INDEX_PREFIXES,
   indexedHeightKey,
   type Position,
   position,
@@ -44,6 +46,11 @@ export interface Indexer {
   committed(committed: CommittedResults): Promise<void>;
   /** Indexes every executed block that the source has beyond {@link Indexer.indexedHeight}. */
   catchUp(): Promise<void>;
+  /**
+   * Forgets the heights from `from` up to, not including, `to`; the source must have their blocks and results still.
+   * Doing it again, after a crash, changes nothing.
+   */
+  prune(from: bigint, to: bigint): Promise<void>;
   txByHash(hash: Uint8Array): TxRecord | undefined;
   txAt(at: Position): TxRecord | undefined;
   /** Finishes the block at hand, and stops. The store stays open: it is its owner's. */
@@ -87,6 +94,13 @@ export function createIndexer(dependencies: {
     return block === undefined || results === undefined ? undefined : { block, results };
   }
 
+  async function forget(from: bigint, to: bigint): Promise<void> {
+    for (let height = from; height < to && !closed; height++) {
+      const found = read(height);
+      if (found !== undefined) await kv.write(await forgetOps(kv, found, isInjection));
+    }
+  }
+
   /** One block after the other, whoever asks. */
   function enqueue(to: () => bigint): Promise<void> {
     const next = running.then(() => advance(to()));
@@ -110,6 +124,11 @@ export function createIndexer(dependencies: {
       return enqueue(() => height);
     },
     catchUp: () => enqueue(() => source.heights().latest),
+    prune(from, to) {
+      const done = running.then(() => forget(from, to));
+      running = done.catch(() => {});
+      return done;
+    },
     txByHash(hash) {
       const at = kv.get(txByHashKey(hash));
       return at === undefined ? undefined : txAt(readPosition(at));
@@ -155,6 +174,24 @@ async function blockOps(
       ops.push({ type: 'put', key: txByHashKey(txHash), value: positionValue(at) });
     if (result.code === 0) succeeded.add(name);
     pushEvents(ops, 'txEvent', result.events, at);
+  }
+  return ops;
+}
+
+/** Everything that {@link blockOps} has put for the block, except that a hash may name a later transaction meanwhile. */
+async function forgetOps(
+  kv: Kv,
+  committed: CommittedResults,
+  isInjection: (tx: Uint8Array) => boolean,
+): Promise<KvOp[]> {
+  const { height } = committed.block.header;
+  const ops: KvOp[] = [];
+  for (const { key } of await blockOps(kv, committed, isInjection)) {
+    if (key[0] === INDEX_PREFIXES.txByHash) {
+      const at = kv.get(key);
+      if (at === undefined || heightOfPosition(readPosition(at)) !== height) continue;
+    }
+    ops.push({ type: 'del', key });
   }
   return ops;
 }

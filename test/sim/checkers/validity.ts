@@ -45,7 +45,12 @@ export class ValidityChecker {
   }
 
   /** No commit without more than two thirds of the power, every signature and extension valid. */
-  #checkCommit(node: string, height: bigint, blocks: BlockStore, { blockId }: Omit<CommittedBlock, 'response'>): void {
+  #checkCommit(
+    node: string,
+    height: bigint,
+    blocks: BlockStore,
+    { blockId }: Pick<CommittedBlock, 'block' | 'blockId' | 'state'>,
+  ): void {
     const commit = defined(blocks.seenCommit(height), 'seen commit');
     const { validators, params, chainId } = this.#state;
     const extensions = extensionsEnabled(params, height);
