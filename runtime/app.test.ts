@@ -101,9 +101,9 @@ test('out of gas in a message keeps fee and sequence; before it, nothing', async
   const chain = await startTestChain();
   await chain.block();
   const messages = [chain.send(alice, chain.address(bob), 10n)];
-  const late = await chain.deliver(chain.sign(alice, { messages, gasLimit: 30_000n }));
-  expect(late).toMatchObject({ code: 11, codespace: 'sdk', gasWanted: 30_000n });
-  expect(late.log).toMatch(/^out of gas in location: \w+; gasWanted: 30000, gasUsed: \d+: out of gas$/);
+  const late = await chain.deliver(chain.sign(alice, { messages, gasLimit: 54_000n }));
+  expect(late).toMatchObject({ code: 11, codespace: 'sdk', gasWanted: 54_000n });
+  expect(late.log).toMatch(/^out of gas in location: \w+; gasWanted: 54000, gasUsed: \d+: out of gas$/);
   expect(balance(chain, accountAddress(alice.publicKey))).toBe(START - 1_000n);
   expect(sequenceOf(chain, accountAddress(alice.publicKey))).toBe(1n);
   const early = await chain.deliver(chain.sign(alice, { messages, gasLimit: 1_000n }));
@@ -332,7 +332,7 @@ test('a proposal drops what fails or does not fit, and is accepted by others', a
 });
 
 test('a block beyond the gas limit fails the transactions that exceed it', async () => {
-  const chain = await startTestChain({ maxGas: 100_000n });
+  const chain = await startTestChain({ maxGas: 130_000n });
   await chain.block();
   const messages = [chain.send(alice, chain.address(bob), 1n)];
   const txs = [0n, 1n, 2n, 3n].map((ahead) => chain.sign(alice, { messages, gasLimit: 90_000n }, ahead));

@@ -15,9 +15,12 @@ import {
   type SignerData,
   SigningStargateClient,
   type StdFee,
+  setupAuthzExtension,
   setupFeegrantExtension,
 } from '@cosmjs/stargate';
 import { connectComet } from '@cosmjs/tendermint-rpc';
+import { GenericAuthorization } from 'cosmjs-types/cosmos/authz/v1beta1/authz';
+import { MsgExec, MsgGrant } from 'cosmjs-types/cosmos/authz/v1beta1/tx';
 import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
 import { MultiSignature } from 'cosmjs-types/cosmos/crypto/multisig/v1beta1/multisig';
 import { BasicAllowance } from 'cosmjs-types/cosmos/feegrant/v1beta1/feegrant';
@@ -208,8 +211,8 @@ test('gas is estimated for a wallet that signs amino', async () => {
     value: { fromAddress: address(2), toAddress: address(0), amount: coins(1, 'uauton') },
   };
   const gas = await client.simulate(address(2), [message], 'estimate');
-  expect(gas).toBeGreaterThan(25_000);
-  expect(gas).toBeLessThan(90_000);
+  expect(gas).toBeGreaterThan(50_000);
+  expect(gas).toBeLessThan(75_000);
   const result = await client.signAndBroadcast(
     address(2),
     [message],
@@ -285,4 +288,34 @@ test('a vesting account is created, shown and cannot spend', async () => {
   await expect(poor.sendTokens(toAddress, address(1), coins(1, 'uauton'), FEE)).rejects.toThrow(
     'spendable balance 0uauton is smaller than 5000uauton',
   );
+});
+
+test('authz: a grantee sends for its granter, and the grants are listed', async () => {
+  const granter = await connect(await DirectSecp256k1HdWallet.fromMnemonic(WORDS[0], { prefix: 'auton' }));
+  const grantee = await connect(await DirectSecp256k1HdWallet.fromMnemonic(WORDS[1], { prefix: 'auton' }));
+  const authorization = {
+    typeUrl: '/cosmos.authz.v1beta1.GenericAuthorization',
+    value: GenericAuthorization.encode({ msg: MsgSend.typeUrl }).finish(),
+  };
+  const grant = {
+    typeUrl: MsgGrant.typeUrl,
+    value: MsgGrant.fromPartial({ granter: address(0), grantee: address(1), grant: { authorization } }),
+  };
+  expect(await granter.signAndBroadcast(address(0), [grant], FEE)).toMatchObject({ code: 0 });
+  const send = MsgSend.fromPartial({ fromAddress: address(0), toAddress: address(2), amount: coins(9, 'uauton') });
+  const exec = {
+    typeUrl: MsgExec.typeUrl,
+    value: MsgExec.fromPartial({
+      grantee: address(1),
+      msgs: [{ typeUrl: MsgSend.typeUrl, value: MsgSend.encode(send).finish() }],
+    }),
+  };
+  const before = await granter.getBalance(address(2), 'uauton');
+  expect(await grantee.signAndBroadcast(address(1), [exec], FEE)).toMatchObject({ code: 0 });
+  const after = await granter.getBalance(address(2), 'uauton');
+  expect(BigInt(after.amount) - BigInt(before.amount)).toBe(9n);
+  const query = QueryClient.withExtensions(await connectComet(server.url), setupAuthzExtension);
+  expect((await query.authz.grants(address(0), address(1), MsgSend.typeUrl)).grants).toHaveLength(1);
+  expect((await query.authz.granterGrants(address(0))).grants).toHaveLength(1);
+  expect((await query.authz.granteeGrants(address(1))).grants).toMatchObject([{ granter: address(0) }]);
 });

@@ -115,11 +115,19 @@ function checkTimeoutAndMemo(context: AnteContext, tx: DecodedTx, params: AuthPa
   return ok(undefined);
 }
 
+/**
+ * The Cosmos SDK's checks read parameters, accounts and the fee collector again in each decorator, and write an index with
+ * each balance of the fee; these do it once. Wallets are tuned to the sum, and gas is a price: the difference is charged.
+ * See docs/gas.md.
+ */
+const ANTE_GAS = 22_000n;
+
 /** A simulation carries empty signatures: what they will weigh is added (x/auth/ante ConsumeTxSizeGasDecorator). */
 const SIMULATED_SIGNATURE_BYTES = 64 + 6;
 
 function chargeSize(context: AnteContext, tx: DecodedTx, params: AuthParams, signers: number): void {
   context.gas.consume(params.txSizeCostPerByte * BigInt(tx.size), 'txSize');
+  context.gas.consume(ANTE_GAS, 'ante checks');
   if (context.mode !== 'simulate') return;
   const empty = tx.raw.signatures.filter((signature) => signature.length === 0).length;
   if (empty > 0)

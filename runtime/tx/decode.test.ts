@@ -51,6 +51,24 @@ test('unknown fields: non-critical ones in the body alone', () => {
   expect(refusal(rawTx(encode(TxBodySchema, { messages: [nested] }), authInfo))).toMatch(/amount: unknown field 1024/);
 });
 
+test('adversarial 19: a megabyte of empty messages is refused before it becomes objects', () => {
+  const empties = (field: number) => new Uint8Array(900_000).map((_, i) => (i % 2 === 0 ? (field << 3) | 2 : 0));
+  const multiSend = { typeUrl: '/cosmos.bank.v1beta1.MsgMultiSend', value: empties(2) };
+  const cases = [
+    rawTx(body, empties(1)),
+    rawTx(encode(TxBodySchema, { messages: [multiSend] }), authInfo),
+    rawTx(empties(1), authInfo),
+    concat(rawTx(body, authInfo), empties(3)),
+  ];
+  for (const bytes of cases) {
+    const start = performance.now();
+    expect(refusal(bytes)).toMatch(
+      /^2: Tx.*(too many fields|resolve type URL|more than 1000 signatures)|^2: AuthInfo.*too many/,
+    );
+    expect(performance.now() - start).toBeLessThan(500);
+  }
+});
+
 test('the body may be encoded in a longer way than needed', () => {
   const memoWithLongLength = Uint8Array.of(0x12, 0x81, 0x00, 0x6d);
   expect(refusal(rawTx(concat(encode(TxBodySchema, {}), memoWithLongLength), authInfo))).toBe('decoded');

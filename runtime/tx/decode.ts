@@ -46,13 +46,15 @@ export function decodeTx(bytes: Uint8Array, types: TxTypes): Result<DecodedTx> {
   const raw = readRawTx(bytes);
   if (!raw.ok) return raw;
   const resolveAny = (typeUrl: string) => types.resolveAny(typeUrl);
+  const { maxFields } = RUNTIME_LIMITS;
   const body = decodeStrict(TxBodySchema, raw.value.bodyBytes, {
     title: 'TxBody',
     unknown: 'non-critical',
+    maxFields,
     resolveAny,
   });
   if (!body.ok) return failSdk('txDecode', body.error);
-  const authInfo = decodeStrict(AuthInfoSchema, raw.value.authInfoBytes, { title: 'AuthInfo', resolveAny });
+  const authInfo = decodeStrict(AuthInfoSchema, raw.value.authInfoBytes, { title: 'AuthInfo', maxFields, resolveAny });
   if (!authInfo.ok) return failSdk('txDecode', authInfo.error);
   const messages = readMessages(body.value, types);
   if (!messages.ok) return messages;
@@ -80,6 +82,8 @@ function readRawTx(bytes: Uint8Array): Result<RawTx> {
       if (wire !== 2) throw new DecodeError(`TxRaw: field ${number} has wire type ${wire}, expected 2`);
       if (number < last) throw new DecodeError(`TxRaw: field ${number} after field ${last}, expected ascending order`);
       last = number;
+      if (signatures.length === RUNTIME_LIMITS.maxSignatures)
+        throw new DecodeError(`TxRaw: more than ${RUNTIME_LIMITS.maxSignatures} signatures`);
       if (number === SIGNATURES) signatures.push(content);
       else parts[number] = content;
     }

@@ -13,9 +13,10 @@ import type { BlockInfo, ChainParams } from '../context.ts';
 import { failSdk } from '../errors.ts';
 import { EventLog } from '../events.ts';
 import { guarded } from '../guard.ts';
+import { RUNTIME_LIMITS } from '../limits.ts';
 import type { ModuleTable } from '../module-table.ts';
 import type { StateBranch } from '../state/branch.ts';
-import { type GasMeter, gasMeter, infiniteGasMeter, meteredState } from '../state/gas.ts';
+import { type GasMeter, gasMeter, meteredState } from '../state/gas.ts';
 import { type AntePassed, runAnte, type TxMode } from './ante.ts';
 import { type DecodedTx, decodeTx } from './decode.ts';
 import { messageRouter } from './router.ts';
@@ -67,7 +68,7 @@ export function runDecodedTx(
   if (!decoded.ok) return refused(decoded.error, undefined, 0n, []);
   const tx = decoded.value;
   const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;
-  const meter = mode === 'simulate' ? infiniteGasMeter() : gasMeter(gasLimit);
+  const meter = gasMeter(mode === 'simulate' ? RUNTIME_LIMITS.maxQueryGas : gasLimit);
   const { maxBlockGas } = environment;
   if (mode !== 'simulate' && maxBlockGas > 0n && gasLimit > maxBlockGas)
     return refused(

@@ -46,7 +46,7 @@ function txBytesOf(request: Uint8Array): Result<Uint8Array> {
   );
 }
 
-/** Runs the transaction on `state`, which the caller drops: signatures are not checked, gas is counted without a limit. */
+/** Runs the transaction on `state`, which the caller drops: signatures are not checked, gas is counted up to what a query may use. */
 export function simulate(environment: TxEnvironment, state: StateBranch, request: Uint8Array): Result<Uint8Array> {
   const bytes = txBytesOf(request);
   if (!bytes.ok) return bytes;
