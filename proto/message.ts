@@ -37,6 +37,8 @@ export interface StrictOptions {
   readonly unknown?: 'refuse' | 'non-critical';
   /** Messages inside messages; {@link PROTO_LIMITS}.maxDepth by default. */
   readonly maxDepth?: number;
+  /** Fields altogether, those of messages inside included; unlimited by default. Two bytes are a field, and a microsecond of work. */
+  readonly maxFields?: number;
   /** Given, the value of every Any is checked as the type it names, and a type that is not resolved is refused. */
   readonly resolveAny?: (typeUrl: string) => DescMessage | undefined;
 }
@@ -79,6 +81,7 @@ export function decodeStrict<D extends DescMessage>(
       depth: 1,
       maxDepth: options.maxDepth ?? PROTO_LIMITS.maxDepth,
       anyDepth: 0,
+      budget: { fields: options.maxFields ?? Number.MAX_SAFE_INTEGER },
       allowNonCritical: options.unknown === 'non-critical',
       resolveAny: options.resolveAny,
     });
@@ -107,6 +110,7 @@ interface Place {
   readonly depth: number;
   readonly maxDepth: number;
   readonly anyDepth: number;
+  readonly budget: { fields: number };
   readonly allowNonCritical: boolean;
   readonly resolveAny: ((typeUrl: string) => DescMessage | undefined) | undefined;
 }
@@ -136,6 +140,7 @@ function checkMessage(schema: DescMessage, bytes: Uint8Array, place: Place): voi
   let anyValue: Uint8Array | undefined;
   let at = 0;
   while (at < bytes.length) {
+    if (place.budget.fields-- === 0) throw new Refusal(`${path}: too many fields, those before it included`);
     const tag = readVarint(bytes, at, path);
     const number = tag.value >>> 3;
     const wire = tag.value & 7;

@@ -2,6 +2,10 @@
 export const RUNTIME_LIMITS = {
   /** Messages in one transaction. */
   maxMessages: 100,
+  /** Fields of a transaction's body, of its auth_info, of a query's request, those of messages inside included. */
+  maxFields: 20_000,
+  /** Signatures of one transaction; one is a multisig's whole. */
+  maxSignatures: 1_000,
   /** Messages inside messages (MsgExec), the outermost counted. */
   maxMessageDepth: 4,
   /** Largest gas limit of a transaction: types/tx.go MaxGasWanted = 2^63 − 1. */

@@ -38,6 +38,7 @@ import type {
   QueryContext,
 } from './context.ts';
 import { sdkFailure } from './errors.ts';
+import { RUNTIME_LIMITS } from './limits.ts';
 
 /** Parsed JSON of one module in `app_state`. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -166,7 +167,7 @@ export function queryHandler<Req extends DescMessage, Res extends DescMessage>(d
     request,
     response,
     run(context, bytes) {
-      const decoded = decodeStrict(request, bytes);
+      const decoded = decodeStrict(request, bytes, { maxFields: RUNTIME_LIMITS.maxFields });
       if (!decoded.ok) return { ok: false, error: sdkFailure('invalidRequest', decoded.error) };
       const result = definition.query(context, decoded.value);
       return result.ok ? { ok: true, value: encode(response, result.value) } : result;

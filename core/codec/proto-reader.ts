@@ -26,14 +26,18 @@ export interface ReadOptions {
   readonly repeated?: readonly number[];
   /** Field numbers that the message knows. Any other is refused by number. */
   readonly known: readonly number[];
+  /** Fields altogether; unlimited by default. */
+  readonly maxFields?: number;
 }
 
 /** The fields of `bytes` in wire order. @throws DecodeError, see the top of this file. */
 export function readFields(title: string, bytes: Uint8Array, options: ReadOptions): ProtoField[] {
   const fields: ProtoField[] = [];
   const seen = new Set<number>();
+  const { maxFields = Number.POSITIVE_INFINITY } = options;
   let at = 0;
   while (at < bytes.length) {
+    if (fields.length === maxFields) throw new DecodeError(`${title}: more than ${maxFields} fields`);
     const tag = readVarint(title, bytes, at);
     at = tag.next;
     if (tag.value > 0xffffffffn) throw new DecodeError(`${title}: field tag ${tag.value} exceeds 32 bits`);

@@ -77,13 +77,15 @@ function readRawTx(bytes: Uint8Array): Result<RawTx> {
     const parts: Uint8Array[] = [];
     const signatures: Uint8Array[] = [];
     let last = 0;
-    const fields = readFields('TxRaw', bytes, { known: [BODY, AUTH_INFO, SIGNATURES], repeated: [SIGNATURES] });
+    const fields = readFields('TxRaw', bytes, {
+      known: [BODY, AUTH_INFO, SIGNATURES],
+      repeated: [SIGNATURES],
+      maxFields: 2 + RUNTIME_LIMITS.maxSignatures,
+    });
     for (const { number, wire, bytes: content } of fields) {
       if (wire !== 2) throw new DecodeError(`TxRaw: field ${number} has wire type ${wire}, expected 2`);
       if (number < last) throw new DecodeError(`TxRaw: field ${number} after field ${last}, expected ascending order`);
       last = number;
-      if (signatures.length === RUNTIME_LIMITS.maxSignatures)
-        throw new DecodeError(`TxRaw: more than ${RUNTIME_LIMITS.maxSignatures} signatures`);
       if (number === SIGNATURES) signatures.push(content);
       else parts[number] = content;
     }

@@ -17,6 +17,7 @@ import { AuthInfoSchema, TxBodySchema, TxRawSchema, TxSchema } from '#proto/gen/
 import { EventSchema } from '#proto/gen/tendermint/abci/types_pb.ts';
 import { create, decodeStrict, encode } from '#proto/message.ts';
 import { failGrpc } from '../errors.ts';
+import { RUNTIME_LIMITS } from '../limits.ts';
 import type { StateBranch } from '../state/branch.ts';
 import { decodeTx, type TxTypes } from './decode.ts';
 import { runTx, type TxEnvironment } from './run.ts';
@@ -32,7 +33,7 @@ function toProtoEvents(events: ExecTxResult['events']) {
 
 /** The transaction's bytes, whichever of the two forms the request has. */
 function txBytesOf(request: Uint8Array): Result<Uint8Array> {
-  const decoded = decodeStrict(SimulateRequestSchema, request);
+  const decoded = decodeStrict(SimulateRequestSchema, request, { maxFields: RUNTIME_LIMITS.maxFields });
   if (!decoded.ok) return failGrpc('InvalidArgument', decoded.error);
   const { tx, txBytes } = decoded.value;
   if (txBytes.length > 0) return ok(txBytes);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CommitInfo, ExtendedCommitInfo } from '#core/abci.ts';
 import { concat, EMPTY } from '#core/bytes.ts';
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { encodeExtension, type PoiExtension } from '#core/poi/formats.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import { toRound } from '#core/types/brand.ts';
@@ -40,6 +41,13 @@ describe('a proposal', () => {
     const payload = injection.prepare(chain.proposalContext(), honest);
     if (payload === undefined) throw new Error('nothing prepared');
     expect(judge(payload)).toBe('accepted');
+  });
+
+  test('with millions of empty votes is refused before they become objects', () => {
+    const empties = new Uint8Array(2_000_000).map((_, i) => (i % 2 === 0 ? 0x12 : 0));
+    const start = performance.now();
+    expect(judge(new ProtoWriter().message(1, empties).finish())).toContain('too many fields');
+    expect(performance.now() - start).toBeLessThan(1_000);
   });
 
   test('without the injection is refused, and the first block with one', () => {

@@ -3,6 +3,7 @@
  * without having heard it itself.
  */
 import { equal, toHex } from '#core/bytes.ts';
+import { LIMITS } from '#core/limits.ts';
 import { decodeExtension } from '#core/poi/formats.ts';
 import { verifySignature } from '#core/ports/crypto.ts';
 import { err, ok, type Result } from '#core/result.ts';
@@ -40,9 +41,16 @@ export function encodeInjection(commit: ExtendedCommitInfo): Uint8Array {
   });
 }
 
+/** Of one vote, itself included; and what stands around the votes. */
+const VOTE_FIELDS = 6;
+const OTHER_FIELDS = 2;
+
 /** One value has one encoding: anything else is refused. */
 export function decodeInjection(payload: Uint8Array): Result<ExtendedCommit, string> {
-  const decoded = decodeStrict(InjectionSchema, payload, { title: 'injection' });
+  const decoded = decodeStrict(InjectionSchema, payload, {
+    title: 'injection',
+    maxFields: OTHER_FIELDS + VOTE_FIELDS * LIMITS.maxValidators,
+  });
   if (!decoded.ok) return decoded;
   if (!equal(encode(InjectionSchema, decoded.value), payload)) return err('injection: not in its canonical encoding');
   const { extendedCommit } = decoded.value;
