@@ -71,6 +71,62 @@ export const ERRORS = {
     authorizationNumOfSigners: 9,
     negativeMaxTokens: 12,
   },
+  /** x/staking/types/errors.go of v0.50. */
+  staking: {
+    noValidatorFound: 3,
+    validatorOwnerExists: 4,
+    validatorPubKeyExists: 5,
+    validatorPubKeyTypeNotSupported: 6,
+    commissionNegative: 9,
+    commissionHuge: 10,
+    commissionGtMaxRate: 11,
+    commissionUpdateTime: 12,
+    commissionChangeRateNegative: 13,
+    commissionChangeRateGtMaxRate: 14,
+    commissionGtMaxChangeRate: 15,
+    selfDelegationBelowMinimum: 16,
+    minSelfDelegationDecreased: 17,
+    noDelegation: 19,
+    noDelegatorForAddress: 21,
+    insufficientShares: 22,
+    notEnoughDelegationShares: 24,
+    noUnbondingDelegation: 26,
+    maxUnbondingDelegationEntries: 27,
+    selfRedelegation: 29,
+    tinyRedelegationAmount: 30,
+    badRedelegationDst: 31,
+    transitiveRedelegation: 32,
+    maxRedelegationEntries: 33,
+    delegatorShareExRateInvalid: 34,
+    noHistoricalInfo: 38,
+    emptyValidatorPubKey: 39,
+    commissionLtMinRate: 40,
+  },
+  /** x/distribution/types/errors.go of v0.50. */
+  distribution: {
+    noDelegationDistInfo: 5,
+    noValidatorDistInfo: 6,
+    noValidatorCommission: 7,
+    setWithdrawAddrDisabled: 8,
+    badDistribution: 9,
+    noValidatorExists: 12,
+    noDelegationExists: 13,
+  },
+  /** x/slashing/types/errors.go of v0.50. */
+  slashing: {
+    noValidatorForAddress: 2,
+    badValidatorAddr: 3,
+    validatorJailed: 4,
+    validatorNotJailed: 5,
+    missingSelfDelegation: 6,
+    selfDelegationTooLowToUnjail: 7,
+    noSigningInfoFound: 8,
+    validatorTombstoned: 9,
+  },
+  /** x/evidence/types/errors.go of v0.50. */
+  evidence: { noEvidenceHandlerExists: 2, invalidEvidence: 3, evidenceExists: 4 },
+  /** x/gov/types/errors.go of v0.50: what other modules refuse with. */
+  gov: { invalidSigner: 8 },
   /** Buying compute credits. */
   credits: {
     /** The amount buys no whole credit. */
