@@ -5,12 +5,12 @@ import { toBase64 } from '#core/bytes.ts';
 import { bech32Address, keyFromMnemonic } from '#core/crypto/keys.ts';
 import { createChainClient } from '#node/client/chain-client.ts';
 import { createRpcClient } from '#node/client/rpc-client.ts';
-import { signTx } from '#node/client/tx-builder.ts';
 import { heightOf, type Localnet, startLocalnet } from '#node/localnet/localnet.ts';
 import type { NetworkNode } from '#node/localnet/network.ts';
 import { freePorts } from '#node/localnet/ports.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
+import { buildTx } from '#runtime/tx/build.ts';
 import { type Entry, percentile, type Sample } from './harness.ts';
 
 const VALIDATORS = 4;
@@ -42,10 +42,9 @@ async function commitLatencies({ network }: Localnet, node: NetworkNode): Promis
   });
   const latencies: number[] = [];
   for (let i = 0n; i < TXS; i++) {
-    const tx = signTx(
-      { messages: [send], memo: '', fee: [], gasLimit: 200_000n },
-      { key, chainId: network.chainId, accountNumber: account.accountNumber, sequence: account.sequence + i },
-    );
+    const tx = buildTx({ messages: [send], fee: [], gasLimit: 200_000n }, network.chainId, [
+      { key, accountNumber: account.accountNumber, sequence: account.sequence + i },
+    ]);
     const began = performance.now();
     const done = await rpc.call<{ tx_result: { code: number; log: string }; height: string }>('broadcast_tx_commit', {
       tx: toBase64(tx),

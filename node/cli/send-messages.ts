@@ -1,9 +1,11 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { toBase64 } from '#core/bytes.ts';
 import { type AccountKeyPair, bech32Address } from '#core/crypto/keys.ts';
+import type { Coin } from '#runtime/coins.ts';
+import type { AnyMessage } from '#runtime/context.ts';
+import { buildSimulation, buildTx } from '#runtime/tx/build.ts';
 import { feeFor, parseCoins, parseGasPrice } from '../client/amounts.ts';
 import type { TxOutcome } from '../client/chain-client.ts';
-import { type Coin, type PackedMessage, signTx, unsignedTx } from '../client/tx-builder.ts';
 import {
   CliError,
   chainClientOf,
@@ -58,7 +60,7 @@ export async function sendMessages(
   from: string,
   flags: TxFlags,
   output: Output,
-  messagesOf: (signer: { readonly key: AccountKeyPair; readonly prefix: string }) => readonly PackedMessage[],
+  messagesOf: (signer: { readonly key: AccountKeyPair; readonly prefix: string }) => readonly AnyMessage[],
 ): Promise<TxOutcome | undefined> {
   const chain = chainClientOf(flags);
   const network = (await chain.status()).node_info.network;
@@ -70,19 +72,17 @@ export async function sendMessages(
   const account = await chain.account(address);
   if (account === undefined)
     throw new CliError(`${address} is not on the chain yet: it needs coins before it can send`);
-  const signer = { key, chainId, ...account };
   const content = { messages: messagesOf({ key, prefix }), memo: flags.memo };
-  const gas =
-    flags.gas === 'auto'
-      ? adjust(await chain.simulate(unsignedTx({ ...content, fee: [], gasLimit: 0n }, signer)), flags.gasAdjustment)
-      : BigInt(flags.gas);
+  const asked = { publicKey: key.publicKey, sequence: account.sequence };
+  const simulation = buildSimulation({ ...content, fee: [], gasLimit: 0n }, [asked]);
+  const gas = flags.gas === 'auto' ? adjust(await chain.simulate(simulation), flags.gasAdjustment) : BigInt(flags.gas);
   const fee = feeOf(flags, gas);
   if (flags.dryRun) {
     output.result({ gas, fee }, [`gas ${gas}, fee ${showCoins(fee)}`]);
     return undefined;
   }
   await confirm(flags, output, `Send from ${address} with gas ${gas} and fee ${showCoins(fee)}`);
-  const tx = signTx({ ...content, fee, gasLimit: gas }, signer);
+  const tx = buildTx({ ...content, fee, gasLimit: gas }, chainId, [{ key, ...account }]);
   const hash = await chain.broadcast(tx);
   output.note(`sent ${hash}, waiting for a block …`);
   const outcome = await chain.waitForTx(hash, INCLUSION_TIMEOUT_MS);

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '#core/result.ts';
-import type { Coin } from './tx-builder.ts';
+import type { Coin } from '#runtime/coins.ts';
 
 const DENOM = '[a-zA-Z][a-zA-Z0-9/:._-]{2,127}';
 const COIN = new RegExp(`^(\\d{1,77})(${DENOM})$`);

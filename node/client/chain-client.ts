@@ -11,8 +11,8 @@ import {
 } from '#proto/gen/cosmos/bank/v1beta1/query_pb.ts';
 import { SimulateRequestSchema, SimulateResponseSchema } from '#proto/gen/cosmos/tx/v1beta1/service_pb.ts';
 import { type DescMessage, decodeStrict, encode, type MessageInitShape, type MessageShape } from '#proto/message.ts';
+import type { Coin } from '#runtime/coins.ts';
 import { type RpcClient, RpcClientError } from './rpc-client.ts';
-import type { Coin } from './tx-builder.ts';
 
 /** A refusal of the application: its code and codespace, and its sentence. */
 export class AppError extends Error {

@@ -6,10 +6,10 @@ import { pureVerifier } from '#core/crypto/verify.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { TxRawSchema } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import { decodeStrict, pack } from '#proto/message.ts';
+import { buildSimulation, buildTx } from '#runtime/tx/build.ts';
 import { directSignBytes } from '#runtime/tx/sign-bytes.ts';
 import { feeFor, parseCoin, parseCoins, parseGasPrice } from './amounts.ts';
 import { createRpcClient } from './rpc-client.ts';
-import { signTx, unsignedTx } from './tx-builder.ts';
 
 const value = <T>(result: { ok: true; value: T } | { ok: false; error: string }): T => {
   if (!result.ok) throw new Error(result.error);
@@ -49,11 +49,13 @@ test('the signature of a built transaction covers its sign bytes', () => {
     fee: [{ denom: 'uauton', amount: 2_000n }],
     gasLimit: 200_000n,
   };
-  const account = { key: faucet, chainId: 'test', accountNumber: 7n, sequence: 3n };
-  const raw = value(decodeStrict(TxRawSchema, signTx(content, account)));
+  const account = { key: faucet, accountNumber: 7n, sequence: 3n };
+  const raw = value(decodeStrict(TxRawSchema, buildTx(content, 'test', [account])));
   const signBytes = directSignBytes(raw, 'test', 7n);
   expect(pureVerifier.secp256k1(faucet.publicKey, signBytes, raw.signatures[0] ?? fromHex(''))).toBe(true);
-  const unsigned = value(decodeStrict(TxRawSchema, unsignedTx(content, account)));
+  const unsigned = value(
+    decodeStrict(TxRawSchema, buildSimulation(content, [{ publicKey: faucet.publicKey, sequence: 3n }])),
+  );
   expect(unsigned.signatures).toEqual([new Uint8Array(0)]);
   expect(unsigned.bodyBytes).toEqual(raw.bodyBytes);
 });

@@ -1,8 +1,9 @@
 /** Sends the transactions of one key, one after another. */
 import { type AccountKeyPair, bech32Address } from '#core/crypto/keys.ts';
+import type { AnyMessage } from '#runtime/context.ts';
+import { buildSimulation, buildTx } from '#runtime/tx/build.ts';
 import { feeFor, type GasPrice } from './amounts.ts';
 import { AppError, type ChainClient, type TxOutcome } from './chain-client.ts';
-import { type PackedMessage, signTx, unsignedTx } from './tx-builder.ts';
 
 export interface SenderOptions {
   readonly key: AccountKeyPair;
@@ -20,7 +21,7 @@ export interface Sender {
    * @param gasLimit without it, the transaction is simulated.
    * @throws AppError when the chain refuses it, RpcClientError when the node does not answer.
    */
-  send(messages: readonly PackedMessage[], gasLimit?: bigint): Promise<TxOutcome>;
+  send(messages: readonly AnyMessage[], gasLimit?: bigint): Promise<TxOutcome>;
 }
 
 /** Simulated gas is multiplied with thirteen tenths: the block may find a little more to read than the simulation. */
@@ -37,15 +38,15 @@ export async function createSender(chain: ChainClient, options: SenderOptions): 
   const address = bech32Address(key.publicKey, await chain.bech32Prefix());
   let last: Promise<unknown> = Promise.resolve();
 
-  async function sendNow(messages: readonly PackedMessage[], fixedGas: bigint | undefined): Promise<TxOutcome> {
+  async function sendNow(messages: readonly AnyMessage[], fixedGas: bigint | undefined): Promise<TxOutcome> {
     const account = await chain.account(address);
     if (account === undefined)
       throw new AppError('sdk', 9, `${address} is not on the chain yet: it needs coins before it can send`);
-    const signer = { key, chainId, ...account };
-    const content = { messages, memo: '' };
-    const gasLimit =
-      fixedGas ?? adjusted(await chain.simulate(unsignedTx({ ...content, fee: [], gasLimit: 0n }, signer)));
-    const tx = signTx({ ...content, fee: feeFor(gasLimit, gasPrice), gasLimit }, signer);
+    const { sequence } = account;
+    const simulation = buildSimulation({ messages, fee: [], gasLimit: 0n }, [{ publicKey: key.publicKey, sequence }]);
+    const gasLimit = fixedGas ?? adjusted(await chain.simulate(simulation));
+    const plan = { messages, fee: feeFor(gasLimit, gasPrice), gasLimit };
+    const tx = buildTx(plan, chainId, [{ key, ...account }]);
     const outcome = await chain.waitForTx(await chain.broadcast(tx), timeoutMs);
     if (outcome.code !== 0) throw new AppError(outcome.codespace, outcome.code, outcome.log);
     return outcome;

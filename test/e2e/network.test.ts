@@ -9,12 +9,12 @@ import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
 import { expect, test } from 'vitest';
 import { toBase64, utf8 } from '#core/bytes.ts';
 import { keyFromMnemonic } from '#core/crypto/keys.ts';
-import { signTx } from '#node/client/tx-builder.ts';
 import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
 import type { NetworkNode } from '#node/localnet/network.ts';
 import { freePorts } from '#node/localnet/ports.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
+import { buildTx } from '#runtime/tx/build.ts';
 import { blockFacts, chainOf, createTestNetwork, type TestNode, until } from './support/network.ts';
 import { connectFaucet, connectWallet } from './support/wallet.ts';
 
@@ -141,9 +141,7 @@ test('a transaction given to a node without peers is in a block once it has some
     amount: [{ denom: 'uauton', amount: '1' }],
   });
   const content = { messages: [send], memo: '', fee: [], gasLimit: 200_000n };
-  const hash = await chainOf(lonely).broadcast(
-    signTx(content, { key, chainId: 'e2e', accountNumber: 0n, sequence: 0n }),
-  );
+  const hash = await chainOf(lonely).broadcast(buildTx(content, 'e2e', [{ key, accountNumber: 0n, sequence: 0n }]));
   validator.start();
   expect(await chainOf(lonely).waitForTx(hash, 60_000)).toMatchObject({ code: 0 });
 });
