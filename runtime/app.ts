@@ -31,6 +31,7 @@ import type { StateView } from './state/kv-view.ts';
 import { MultiStore } from './state/multistore.ts';
 import type { PruneOutcome, PruningPolicy } from './state/pruning.ts';
 import type { StateStore } from './state/state-store.ts';
+import { faultingKv } from './storage-fault.ts';
 import { pendingChecks } from './tx/ahead.ts';
 import { type DecodedTx, decodeTx } from './tx/decode.ts';
 import { type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
@@ -91,7 +92,7 @@ export async function openApplication(options: ApplicationOptions, deps: Applica
   const prices = parseDecCoins(options.minGasPrices ?? '');
   if (!prices.ok) throw new RangeError(`minimum gas prices: ${prices.error}`);
   const table = moduleTable(options.modules);
-  const store = MultiStore.open(deps.kv, table.storeNames, {
+  const store = MultiStore.open(faultingKv(deps.kv), table.storeNames, {
     initialVersion: options.initialHeight ?? 1n,
     ...(options.pruning === undefined ? {} : { pruning: options.pruning }),
   });
