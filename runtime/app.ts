@@ -23,7 +23,7 @@ import { exportState, initState } from './genesis-state.ts';
 import { guarded } from './guard.ts';
 import type { Json, RuntimeModule } from './module.ts';
 import { type ModuleTable, moduleTable } from './module-table.ts';
-import { blockLimits, CHAIN_STORE, chainParams } from './modules/chain/state.ts';
+import { blockLimits, blockTimeOf, CHAIN_STORE, chainParams } from './modules/chain/state.ts';
 import { contextOf, prepareProposal, processProposal } from './proposal.ts';
 import { runQuery } from './query.ts';
 import { StateBranch } from './state/branch.ts';
@@ -115,6 +115,7 @@ class App implements RuntimeApplication {
   #check: StateBranch;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
+  /** Of the committed state. */
   #lastTime: Timestamp = ZERO_TIME;
 
   constructor(
@@ -200,7 +201,6 @@ class App implements RuntimeApplication {
     const first = this.#options.initialHeight ?? 1n;
     assert(request.initialHeight === first, `initChain: initial height ${request.initialHeight}, opened for ${first}`);
     this.#genesis = request;
-    this.#lastTime = request.time;
     this.#startWorking();
     const genesis = new StateBranch(this.#store.latest());
     this.#chain = this.#applyGenesis(genesis);
@@ -253,7 +253,6 @@ class App implements RuntimeApplication {
     const outcome = executeBlock(this.#environment(request), branch, request);
     branch.write();
     this.#finalized = request.height;
-    this.#lastTime = request.time;
     return { ...outcome, appHash: this.#store.workingHash() };
   }
 
@@ -309,6 +308,7 @@ class App implements RuntimeApplication {
   #show(committed: StateView): void {
     this.#committed = committed;
     this.#check = new StateBranch(committed);
+    this.#lastTime = blockTimeOf(committed);
     this.#maxBlockGas = blockLimits.get(committed.store(CHAIN_STORE))?.maxGas ?? -1n;
   }
 

@@ -165,6 +165,16 @@ test('adversarial 32: periods that would break the account are refused (Barberry
   expect(state === undefined ? 0 : getAccount(state.store(AUTH_STORE), accountAddress(heir.publicKey))).toBeUndefined();
 });
 
+test('what has vested can be spent on a node that has just been started, too', async () => {
+  const chain = await startChain();
+  const funded = periodic(chain, { vestingPeriods: [{ length: 4n, amount: coins(100_000n) }] });
+  expect(await chain.deliver(chain.sign(alice, { messages: [funded], gasLimit: 300_000n }))).toMatchObject({ code: 0 });
+  for (let i = 0; i < 4; i++) await chain.block();
+  const restarted = await chain.reopen();
+  const spend = chain.sign(heir, { messages: [chain.send(heir, chain.address(alice), 5n)] });
+  expect(await restarted.app.checkTx({ tx: spend, type: 'new' })).toMatchObject({ code: 0, log: '' });
+});
+
 test('adversarial 32: no vesting for modules, for accounts that exist, or over in the past', async () => {
   const chain = await startChain();
   const create = (toAddress: string, endTime = START + 100n, delayed = false) =>
