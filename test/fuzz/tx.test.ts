@@ -1,8 +1,18 @@
 /** Transaction bytes from outside: a value or a refusal, in the decoder and in CheckTx, never anything else. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MsgExecSchema, MsgGrantSchema } from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
+import { SendAuthorizationSchema } from '#proto/gen/cosmos/bank/v1beta1/authz_pb.ts';
+import {
+  AllowedMsgAllowanceSchema,
+  BasicAllowanceSchema,
+  PeriodicAllowanceSchema,
+} from '#proto/gen/cosmos/feegrant/v1beta1/feegrant_pb.ts';
+import { MsgGrantAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
+import { MsgCreatePeriodicVestingAccountSchema } from '#proto/gen/cosmos/vesting/v1beta1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
 import { moduleTable } from '#runtime/module-table.ts';
-import { startTestChain, testKey } from '#runtime/test-chain.ts';
+import { startTestChain, type TestChain, testKey } from '#runtime/test-chain.ts';
 import { decodeTx } from '#runtime/tx/decode.ts';
 import { fuzzRuns } from './runs.ts';
 
@@ -23,6 +33,62 @@ function mutate(bytes: Uint8Array, edits: { kind: string; at: number; value: num
   }
   return Uint8Array.from(out);
 }
+
+/** Messages with others, keys and coins inside. */
+function nestedMessages(chain: TestChain) {
+  const [alice, bob] = [chain.address(testKey(1)), chain.address(testKey(2))];
+  const coins = [{ denom: 'uauton', amount: '5' }];
+  const send = chain.send(testKey(1), bob, 1n);
+  const basic = pack(BasicAllowanceSchema, { spendLimit: coins, expiration: { seconds: 1_900_000_000n } });
+  const periodic = pack(PeriodicAllowanceSchema, { basic: {}, period: { seconds: 60n }, periodSpendLimit: coins });
+  const allowed = pack(AllowedMsgAllowanceSchema, { allowance: periodic, allowedMessages: [send.typeUrl] });
+  const authorization = pack(SendAuthorizationSchema, { spendLimit: coins, allowList: [bob] });
+  return [
+    pack(MsgExecSchema, { grantee: alice, msgs: [send, pack(MsgExecSchema, { grantee: alice, msgs: [send] })] }),
+    pack(MsgGrantSchema, {
+      granter: alice,
+      grantee: bob,
+      grant: { authorization, expiration: { seconds: 1_900_000_000n } },
+    }),
+    pack(MsgGrantAllowanceSchema, { granter: alice, grantee: bob, allowance: basic }),
+    pack(MsgGrantAllowanceSchema, { granter: alice, grantee: bob, allowance: allowed }),
+    pack(MsgCreatePeriodicVestingAccountSchema, {
+      fromAddress: alice,
+      toAddress: chain.address(testKey(80)),
+      startTime: 1n,
+      vestingPeriods: [{ length: 1n, amount: coins }],
+    }),
+  ];
+}
+
+test('messages inside messages, allowances, authorizations and schedules: delivered with signatures that fit', async () => {
+  const chain = await startTestChain();
+  await chain.block();
+  const alice = testKey(1);
+  const packed = nestedMessages(chain);
+  for (const message of packed) {
+    const whole = chain.sign(alice, { messages: [message], gasLimit: 2_000_000n });
+    expect((await chain.app.checkTx({ tx: whole, type: 'recheck' })).log).toBe('');
+    await chain.block();
+  }
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...packed),
+      fc.array(edit, { minLength: 1, maxLength: 4 }),
+      ({ typeUrl, value }, edits) => {
+        const message = { typeUrl, value: mutate(value, edits) };
+        const tx = chain.sign(alice, { messages: [message], gasLimit: 2_000_000n });
+        const { txResults } = chain.app.finalizeBlock(chain.request([tx]));
+        const { code, log } = txResults[0] ?? { code: -1, log: '' };
+        expect(code).toBeGreaterThanOrEqual(0);
+        // A handler that threw would say so.
+        expect(log).not.toContain('transaction failed');
+        expect(log).not.toContain('ante checks failed');
+      },
+    ),
+    { numRuns: fuzzRuns(1_000) },
+  );
+});
 
 test('decodeTx', async () => {
   const chain = await startTestChain();
