@@ -7,8 +7,8 @@ import { fuzzRuns } from './runs.ts';
 const NAMES = ['a', 'bank'];
 
 /** Mostly well-formed items, so that the walk gets past the first byte. */
-const item: fc.Arbitrary<number[]> = fc.oneof(
-  fc.constantFrom([0, 1, 97], [0, 4, 98, 97, 110, 107]),
+const item: fc.Arbitrary<readonly number[]> = fc.oneof(
+  fc.constantFrom<readonly number[]>([0, 1, 97], [0, 4, 98, 97, 110, 107]),
   fc
     .tuple(fc.nat(4), fc.uint8Array({ maxLength: 3, max: 5 }), fc.uint8Array({ maxLength: 3 }))
     .map(([version, key, value]) => [1, 0, 0, 0, version, 0, key.length, 0, 0, 0, value.length, ...key, ...value]),
