@@ -19,6 +19,8 @@ export const RPC_LIMITS = {
   maxQueryPathChars: 256,
   /** Bytes of a URI, GET parameters included. */
   maxUriBytes: 65_536,
+  /** Characters of the answers to one batch; when they are exceeded, the rest of the batch is refused. */
+  maxBatchAnswerChars: 33_554_432,
   /** Nested arrays and objects of a request. */
   maxJsonDepth: 32,
   /** How long `broadcast_tx_commit` waits for the block: CometBFT's timeout_broadcast_tx_commit. */

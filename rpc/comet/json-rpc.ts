@@ -86,12 +86,14 @@ export function createJsonRpc(
     });
   }
 
-  async function answerOne(request: unknown, deadline: number): Promise<string | undefined> {
+  /** @param room characters that the answers of a batch may still have. */
+  async function answerOne(request: unknown, deadline: number, room: number): Promise<string | undefined> {
     const read = readRequest(request);
     if (!read.ok) return responseJson(null, err(read.error));
     const { id, method, params } = read.value;
     // A notification: JSON-RPC forbids an answer, and nothing here is done for its effect alone.
     if (id === undefined) return undefined;
+    if (room <= 0) return responseJson(id, err(rpcErrors.internal(TOO_MUCH)));
     return responseJson(id, await run(method, deadline, (route) => readJsonParams(route.params, params)));
   }
 
@@ -102,16 +104,23 @@ export function createJsonRpc(
       const refuse = (error: RpcError) => ({ text: responseJson(null, err(error)), malformed: true });
       const parsed = parseJson(body);
       if (!parsed.ok) return refuse(rpcErrors.parse(parsed.error));
-      if (!Array.isArray(parsed.value)) return { text: await answerOne(parsed.value, deadline), malformed: false };
+      if (!Array.isArray(parsed.value)) {
+        const text = await answerOne(parsed.value, deadline, RPC_LIMITS.maxBatchAnswerChars);
+        return { text, malformed: false };
+      }
       if (parsed.value.length === 0) return refuse(rpcErrors.request('the batch is empty'));
       if (parsed.value.length > limits.maxBatch)
         return refuse(
           rpcErrors.request(`a batch of ${parsed.value.length} requests exceeds the limit of ${limits.maxBatch}`),
         );
       const answers: string[] = [];
+      let room: number = RPC_LIMITS.maxBatchAnswerChars;
       for (const request of parsed.value) {
-        const answer = await answerOne(request, deadline);
+        const answer = await answerOne(request, deadline, room);
         if (answer !== undefined) answers.push(answer);
+        room -= answer?.length ?? 0;
+        // Most answers are made without waiting for anything: consensus must not wait for all of them.
+        await nextTurn();
       }
       return { text: answers.length === 0 ? undefined : `[${answers.join(',')}]`, malformed: false };
     },
@@ -122,6 +131,12 @@ export function createJsonRpc(
       return { text: responseJson(NO_ID, outcome), error: outcome.ok ? undefined : outcome.error };
     },
   };
+}
+
+const TOO_MUCH = `the answers of this batch exceed ${RPC_LIMITS.maxBatchAnswerChars} characters: ask for less at a time`;
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function withDeadline(
