@@ -78,5 +78,5 @@ try {
   process.exitCode = await main();
 } catch (error) {
   process.stderr.write(`npm start: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof LocalnetError && error.interrupted ? 0 : 1;
 }

@@ -22,6 +22,13 @@ export interface LocalnetOptions {
 /** A network that cannot start or go on; the message is for the user. */
 export class LocalnetError extends Error {
   override readonly name = 'LocalnetError';
+  /** It was asked to stop before it was up: nothing is wrong. */
+  readonly interrupted: boolean;
+
+  constructor(message: string, interrupted = false) {
+    super(message);
+    this.interrupted = interrupted;
+  }
 }
 
 /** A whole network of processes on this machine. */
@@ -161,7 +168,7 @@ export async function heightOf(node: NetworkNode): Promise<bigint> {
 }
 
 function interruptedAtStart(): never {
-  throw new LocalnetError('interrupted before the network was up');
+  throw new LocalnetError('interrupted before the network was up', true);
 }
 
 /** Resolves with the first SIGINT, SIGTERM or SIGHUP. Later ones are taken for the same one: Ctrl-C may arrive twice. */

@@ -29,10 +29,11 @@ export function localnetCommand(): Command {
     .option('--log-level <level>', 'of the nodes', 'info')
     .option('--once', 'stop as soon as blocks are being made', false)
     .action(async (flags: Flags) => {
-      const note = (line: string) => process.stderr.write(`${line}\n`);
+      const note = (line: string): void => void process.stderr.write(`${line}\n`);
       const stop = interrupted();
       note(`starting ${flags.validators} validators …`);
       const localnet = await start(flags, stop);
+      if (localnet === undefined) return note('stopped before the network was up');
       for (const line of describeLocalnet(localnet)) process.stdout.write(`${line}\n`);
       const ending = flags.once ? 'done' : await Promise.race([stop, localnet.failed]);
       note('stopping …');
@@ -41,7 +42,8 @@ export function localnetCommand(): Command {
     });
 }
 
-async function start(flags: Flags, stop: Promise<unknown>): Promise<Localnet> {
+/** Undefined: the user has stopped it while it was starting. */
+async function start(flags: Flags, stop: Promise<unknown>): Promise<Localnet | undefined> {
   try {
     return await startLocalnet({
       chainId: flags.chainId,
@@ -52,8 +54,9 @@ async function start(flags: Flags, stop: Promise<unknown>): Promise<Localnet> {
       ...(flags.folder === undefined ? {} : { folder: flags.folder }),
     });
   } catch (error) {
-    if (error instanceof LocalnetError) throw new CliError(error.message);
-    throw error;
+    if (!(error instanceof LocalnetError)) throw error;
+    if (error.interrupted) return undefined;
+    throw new CliError(error.message);
   }
 }
 
