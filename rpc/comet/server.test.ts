@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EMPTY, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
@@ -236,4 +237,13 @@ test('the genesis document, whole and in chunks', async () => {
   expect((await call('genesis')).result).toEqual({ genesis: { chain_id: 'test-1' } });
   const { result } = await call('genesis_chunked', {});
   expect(result).toEqual({ chunk: '0', total: '1', data: Buffer.from('{"chain_id":"test-1"}').toString('base64') });
+});
+
+test('a connection on which nothing moves is closed', async () => {
+  const { port } = new URL(server.url);
+  const closed = Promise.withResolvers<void>();
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.on('close', () => closed.resolve());
+  socket.resume();
+  await closed.promise;
 });

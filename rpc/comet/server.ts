@@ -32,6 +32,8 @@ export async function startCometServer(
   const app = fastify({
     bodyLimit: limits.maxBodyBytes,
     requestTimeout: limits.responseTimeoutMs,
+    // A client that reads its answer at no speed would hold it in memory for ever.
+    connectionTimeout: 2 * limits.responseTimeoutMs,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 128 },
