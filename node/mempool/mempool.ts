@@ -167,10 +167,12 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     count: () => order.count,
     bytes: () => order.bytes,
     list: (limit) =>
-      order
-        .reap(Number.POSITIVE_INFINITY, -1n)
-        .slice(0, limit)
-        .map((tx) => tx.bytes),
+      limit === 0
+        ? []
+        : order
+            .reap(Number.POSITIVE_INFINITY, -1n)
+            .slice(0, limit)
+            .map((tx) => tx.bytes),
     reap: (maxBytes, maxGas) => order.reap(maxBytes, maxGas).map((tx) => tx.bytes),
     isEmpty: () => order.count === 0,
     update: (newHeight, txs, codes) => enqueue(() => update(newHeight, txs, codes)),
