@@ -22,7 +22,7 @@ import {
   getAuthParams,
   setAccount,
 } from '../modules/auth/state.ts';
-import { ledgerOf, sendCoins } from '../modules/bank/ledger.ts';
+import { ledgerOf, requireSendEnabled, sendCoins } from '../modules/bank/ledger.ts';
 import { useGrantedFees } from '../modules/feegrant/fees.ts';
 import type { GasMeter } from '../state/gas.ts';
 import type { KvWriter, StateWriter } from '../state/kv-view.ts';
@@ -155,7 +155,14 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
     return failSdk('unknownAddress', `fee payer address: ${text} does not exist`);
   const collector = moduleAddress(FEE_COLLECTOR);
   if (coins.value.length > 0) {
-    const paid = sendCoins(ledgerOf(context), payer, collector, coins.value);
+    const ledger = ledgerOf(context);
+    // Fees are paid in the base denomination even while accounts may not send it; what must not be sent is no fee either.
+    const movable = requireSendEnabled(
+      ledger,
+      coins.value.filter(({ denom }) => denom !== chain.baseDenom),
+    );
+    if (!movable.ok) return movable;
+    const paid = sendCoins(ledger, payer, collector, coins.value);
     if (!paid.ok) return paid;
   } else if (mode === 'simulate') {
     // Wallets simulate without a fee and then pay one: its gas is counted. Who cannot pay is told when it matters.
