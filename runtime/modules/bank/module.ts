@@ -1,5 +1,6 @@
 import type { QueryContext } from '../../context.ts';
 import type { RuntimeModule } from '../../module.ts';
+import { bankAuthorityMessages } from './authority-handlers.ts';
 import { exportBank, initBank } from './genesis.ts';
 import { bankMessages } from './handlers.ts';
 import { bankQueries } from './queries.ts';
@@ -28,7 +29,7 @@ export const bankModule: RuntimeModule = {
   stores: [BANK_STORE],
   initGenesis: initBank,
   exportGenesis: exportBank,
-  messages: bankMessages,
+  messages: [...bankMessages, ...bankAuthorityMessages],
   queries: bankQueries,
   invariants: bankInvariants,
 };

@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_amino_amino } from "../../../amino/amino_pb.ts";
-import type { Input, Output } from "./bank_pb.ts";
+import type { Input, Output, Params, SendEnabled } from "./bank_pb.ts";
 import { file_cosmos_bank_v1beta1_bank } from "./bank_pb.ts";
 import type { Coin } from "../../base/v1beta1/coin_pb.ts";
 import { file_cosmos_base_v1beta1_coin } from "../../base/v1beta1/coin_pb.ts";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cosmos/bank/v1beta1/tx.proto.
  */
 export const file_cosmos_bank_v1beta1_tx: GenFile = /*@__PURE__*/
-  fileDesc("Chxjb3Ntb3MvYmFuay92MWJldGExL3R4LnByb3RvEhNjb3Ntb3MuYmFuay52MWJldGExIo8BCgdNc2dTZW5kEhQKDGZyb21fYWRkcmVzcxgBIAEoCRISCgp0b19hZGRyZXNzGAIgASgJEkEKBmFtb3VudBgDIAMoCzIZLmNvc21vcy5iYXNlLnYxYmV0YTEuQ29pbkIWmuewKgxsZWdhY3lfY29pbnOo57AqAToXiuewKhJjb3Ntb3Mtc2RrL01zZ1NlbmQiEQoPTXNnU2VuZFJlc3BvbnNlIpQBCgxNc2dNdWx0aVNlbmQSMQoGaW5wdXRzGAEgAygLMhouY29zbW9zLmJhbmsudjFiZXRhMS5JbnB1dEIFqOewKgESMwoHb3V0cHV0cxgCIAMoCzIbLmNvc21vcy5iYW5rLnYxYmV0YTEuT3V0cHV0QgWo57AqATociuewKhdjb3Ntb3Mtc2RrL01zZ011bHRpU2VuZCIWChRNc2dNdWx0aVNlbmRSZXNwb25zZTKsAQoDTXNnEkoKBFNlbmQSHC5jb3Ntb3MuYmFuay52MWJldGExLk1zZ1NlbmQaJC5jb3Ntb3MuYmFuay52MWJldGExLk1zZ1NlbmRSZXNwb25zZRJZCglNdWx0aVNlbmQSIS5jb3Ntb3MuYmFuay52MWJldGExLk1zZ011bHRpU2VuZBopLmNvc21vcy5iYW5rLnYxYmV0YTEuTXNnTXVsdGlTZW5kUmVzcG9uc2ViBnByb3RvMw", [file_amino_amino, file_cosmos_bank_v1beta1_bank, file_cosmos_base_v1beta1_coin]);
+  fileDesc("Chxjb3Ntb3MvYmFuay92MWJldGExL3R4LnByb3RvEhNjb3Ntb3MuYmFuay52MWJldGExIo8BCgdNc2dTZW5kEhQKDGZyb21fYWRkcmVzcxgBIAEoCRISCgp0b19hZGRyZXNzGAIgASgJEkEKBmFtb3VudBgDIAMoCzIZLmNvc21vcy5iYXNlLnYxYmV0YTEuQ29pbkIWmuewKgxsZWdhY3lfY29pbnOo57AqAToXiuewKhJjb3Ntb3Mtc2RrL01zZ1NlbmQiEQoPTXNnU2VuZFJlc3BvbnNlIpQBCgxNc2dNdWx0aVNlbmQSMQoGaW5wdXRzGAEgAygLMhouY29zbW9zLmJhbmsudjFiZXRhMS5JbnB1dEIFqOewKgESMwoHb3V0cHV0cxgCIAMoCzIbLmNvc21vcy5iYW5rLnYxYmV0YTEuT3V0cHV0QgWo57AqATociuewKhdjb3Ntb3Mtc2RrL01zZ011bHRpU2VuZCIWChRNc2dNdWx0aVNlbmRSZXNwb25zZSKAAQoPTXNnVXBkYXRlUGFyYW1zEhEKCWF1dGhvcml0eRgBIAEoCRIyCgZwYXJhbXMYAiABKAsyGy5jb3Ntb3MuYmFuay52MWJldGExLlBhcmFtc0IFqOewKgE6JornsCohY29zbW9zLXNkay94L2JhbmsvTXNnVXBkYXRlUGFyYW1zIhkKF01zZ1VwZGF0ZVBhcmFtc1Jlc3BvbnNlIpoBChFNc2dTZXRTZW5kRW5hYmxlZBIRCglhdXRob3JpdHkYASABKAkSNgoMc2VuZF9lbmFibGVkGAIgAygLMiAuY29zbW9zLmJhbmsudjFiZXRhMS5TZW5kRW5hYmxlZBIXCg91c2VfZGVmYXVsdF9mb3IYAyADKAk6IYrnsCocY29zbW9zLXNkay9Nc2dTZXRTZW5kRW5hYmxlZCIbChlNc2dTZXRTZW5kRW5hYmxlZFJlc3BvbnNlMvoCCgNNc2cSSgoEU2VuZBIcLmNvc21vcy5iYW5rLnYxYmV0YTEuTXNnU2VuZBokLmNvc21vcy5iYW5rLnYxYmV0YTEuTXNnU2VuZFJlc3BvbnNlElkKCU11bHRpU2VuZBIhLmNvc21vcy5iYW5rLnYxYmV0YTEuTXNnTXVsdGlTZW5kGikuY29zbW9zLmJhbmsudjFiZXRhMS5Nc2dNdWx0aVNlbmRSZXNwb25zZRJiCgxVcGRhdGVQYXJhbXMSJC5jb3Ntb3MuYmFuay52MWJldGExLk1zZ1VwZGF0ZVBhcmFtcxosLmNvc21vcy5iYW5rLnYxYmV0YTEuTXNnVXBkYXRlUGFyYW1zUmVzcG9uc2USaAoOU2V0U2VuZEVuYWJsZWQSJi5jb3Ntb3MuYmFuay52MWJldGExLk1zZ1NldFNlbmRFbmFibGVkGi4uY29zbW9zLmJhbmsudjFiZXRhMS5Nc2dTZXRTZW5kRW5hYmxlZFJlc3BvbnNlYgZwcm90bzM", [file_amino_amino, file_cosmos_bank_v1beta1_bank, file_cosmos_base_v1beta1_coin]);
 
 /**
  * @generated from message cosmos.bank.v1beta1.MsgSend
@@ -95,6 +95,85 @@ export const MsgMultiSendResponseSchema: GenMessage<MsgMultiSendResponse> = /*@_
   messageDesc(file_cosmos_bank_v1beta1_tx, 3);
 
 /**
+ * Signed by the governance module's account alone, as the next.
+ *
+ * @generated from message cosmos.bank.v1beta1.MsgUpdateParams
+ */
+export type MsgUpdateParams = Message<"cosmos.bank.v1beta1.MsgUpdateParams"> & {
+  /**
+   * @generated from field: string authority = 1;
+   */
+  authority: string;
+
+  /**
+   * @generated from field: cosmos.bank.v1beta1.Params params = 2;
+   */
+  params?: Params | undefined;
+};
+
+/**
+ * Describes the message cosmos.bank.v1beta1.MsgUpdateParams.
+ * Use `create(MsgUpdateParamsSchema)` to create a new message.
+ */
+export const MsgUpdateParamsSchema: GenMessage<MsgUpdateParams> = /*@__PURE__*/
+  messageDesc(file_cosmos_bank_v1beta1_tx, 4);
+
+/**
+ * @generated from message cosmos.bank.v1beta1.MsgUpdateParamsResponse
+ */
+export type MsgUpdateParamsResponse = Message<"cosmos.bank.v1beta1.MsgUpdateParamsResponse"> & {
+};
+
+/**
+ * Describes the message cosmos.bank.v1beta1.MsgUpdateParamsResponse.
+ * Use `create(MsgUpdateParamsResponseSchema)` to create a new message.
+ */
+export const MsgUpdateParamsResponseSchema: GenMessage<MsgUpdateParamsResponse> = /*@__PURE__*/
+  messageDesc(file_cosmos_bank_v1beta1_tx, 5);
+
+/**
+ * `use_default_for`: denominations that go back to what params say.
+ *
+ * @generated from message cosmos.bank.v1beta1.MsgSetSendEnabled
+ */
+export type MsgSetSendEnabled = Message<"cosmos.bank.v1beta1.MsgSetSendEnabled"> & {
+  /**
+   * @generated from field: string authority = 1;
+   */
+  authority: string;
+
+  /**
+   * @generated from field: repeated cosmos.bank.v1beta1.SendEnabled send_enabled = 2;
+   */
+  sendEnabled: SendEnabled[];
+
+  /**
+   * @generated from field: repeated string use_default_for = 3;
+   */
+  useDefaultFor: string[];
+};
+
+/**
+ * Describes the message cosmos.bank.v1beta1.MsgSetSendEnabled.
+ * Use `create(MsgSetSendEnabledSchema)` to create a new message.
+ */
+export const MsgSetSendEnabledSchema: GenMessage<MsgSetSendEnabled> = /*@__PURE__*/
+  messageDesc(file_cosmos_bank_v1beta1_tx, 6);
+
+/**
+ * @generated from message cosmos.bank.v1beta1.MsgSetSendEnabledResponse
+ */
+export type MsgSetSendEnabledResponse = Message<"cosmos.bank.v1beta1.MsgSetSendEnabledResponse"> & {
+};
+
+/**
+ * Describes the message cosmos.bank.v1beta1.MsgSetSendEnabledResponse.
+ * Use `create(MsgSetSendEnabledResponseSchema)` to create a new message.
+ */
+export const MsgSetSendEnabledResponseSchema: GenMessage<MsgSetSendEnabledResponse> = /*@__PURE__*/
+  messageDesc(file_cosmos_bank_v1beta1_tx, 7);
+
+/**
  * @generated from service cosmos.bank.v1beta1.Msg
  */
 export const Msg: GenService<{
@@ -113,6 +192,22 @@ export const Msg: GenService<{
     methodKind: "unary";
     input: typeof MsgMultiSendSchema;
     output: typeof MsgMultiSendResponseSchema;
+  },
+  /**
+   * @generated from rpc cosmos.bank.v1beta1.Msg.UpdateParams
+   */
+  updateParams: {
+    methodKind: "unary";
+    input: typeof MsgUpdateParamsSchema;
+    output: typeof MsgUpdateParamsResponseSchema;
+  },
+  /**
+   * @generated from rpc cosmos.bank.v1beta1.Msg.SetSendEnabled
+   */
+  setSendEnabled: {
+    methodKind: "unary";
+    input: typeof MsgSetSendEnabledSchema;
+    output: typeof MsgSetSendEnabledResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cosmos_bank_v1beta1_tx, 0);
