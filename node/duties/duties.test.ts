@@ -90,8 +90,8 @@ async function look({ duties }: Bench): Promise<ReturnType<typeof said>> {
   return said(duties);
 }
 
-function said(duties: NodeDuties) {
-  const decoded = decodeExtension(duties.extension(0n));
+function said(duties: NodeDuties, height = 0n) {
+  const decoded = decodeExtension(duties.extension(height));
   if (!decoded.ok) throw new Error(decoded.error);
   return decoded.value;
 }
@@ -130,6 +130,19 @@ test('a sealed job is committed to until that is recorded, then opened until tha
   await look(at);
   expect(readdirSync(at.folder)).toEqual([]);
   expect(at.errors).toEqual([]);
+});
+
+test('with more to say than one vote holds, each vote says what the one before did not', async () => {
+  const at = await bench();
+  const jobs = Array.from({ length: 80 }, () => at.on.request({ deadlineIn: 200n }));
+  at.on.chain.block(jobs.map((job) => at.on.sealAction(job)));
+  await look(at);
+  // What a vote says is recorded two blocks later: meanwhile it would only be said again.
+  const votes = [1n, 2n, 3n].map((height) => said(at.duties, height).commitments.map(({ job }) => job));
+  expect(votes.map(({ length }) => length)).toEqual([32, 32, 32]);
+  expect(new Set(votes.flat())).toEqual(new Set(jobs));
+  // A second round of the same height says the same.
+  expect(said(at.duties, 3n).commitments.map(({ job }) => job)).toEqual(votes[2]);
 });
 
 test('asking for the extension never waits: what is not ready is not in it', async () => {

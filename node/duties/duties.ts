@@ -53,8 +53,14 @@ const MAX_ATTEMPTS = 3;
 
 interface Work {
   verdict: Verdict | undefined;
+  /** Height of the last vote that said something about it; −1: none. */
+  said: bigint;
   running: boolean;
   attempts: number;
+}
+
+function compareBig(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 class ValidatorDuties implements NodeDuties {
@@ -86,7 +92,7 @@ class ValidatorDuties implements NodeDuties {
     for (const duty of answer.duties) this.#begin(duty, answer);
   }
 
-  extension(): Uint8Array {
+  extension(height: bigint): Uint8Array {
     const commitments: Commitment[] = [];
     const openings: VerdictOpening[] = [];
     for (const { job, commitment, opened } of this.#open) {
@@ -99,11 +105,29 @@ class ValidatorDuties implements NodeDuties {
       if (equal(hash, commitment)) openings.push({ job: job.id, ...opening });
       else this.#warnOnce(job.id, 'the recorded commitment is not of this verdict: it cannot be opened', { hash });
     }
-    // The oldest first: the others follow in the next blocks.
     return encodeExtension({
-      commitments: commitments.slice(0, EXTENSION_LIMITS.commitments),
-      openings: openings.slice(0, EXTENSION_LIMITS.openings),
+      commitments: this.#choose(height, commitments, EXTENSION_LIMITS.commitments),
+      openings: this.#choose(height, openings, EXTENSION_LIMITS.openings),
     });
+  }
+
+  /**
+   * At most `limit`, the oldest of those that were said least lately: what the vote before said is on its way into a block,
+   * and windows are too short to say everything twice.
+   */
+  #choose<T extends { readonly job: bigint }>(height: bigint, items: readonly T[], limit: number): readonly T[] {
+    const saidBefore = ({ job }: T): bigint => {
+      const said = this.#work.get(job)?.said ?? -1n;
+      return said < height ? said : -1n;
+    };
+    const chosen = items
+      .toSorted((a, b) => compareBig(saidBefore(a), saidBefore(b)) || compareBig(a.job, b.job))
+      .slice(0, limit);
+    for (const { job } of chosen) {
+      const work = this.#work.get(job);
+      if (work !== undefined) work.said = height;
+    }
+    return chosen.sort((a, b) => compareBig(a.job, b.job));
   }
 
   async idle(): Promise<void> {
@@ -140,7 +164,7 @@ class ValidatorDuties implements NodeDuties {
     if (job === undefined) return;
     // Too late to commit: an execution would be for nothing.
     if (job.status === JobStatus.REVEALING && (duty.opened || duty.commitment.length === 0)) return;
-    const work = this.#work.get(job.id) ?? { verdict: undefined, running: false, attempts: 0 };
+    const work = this.#work.get(job.id) ?? { verdict: undefined, said: -1n, running: false, attempts: 0 };
     this.#work.set(job.id, work);
     if (work.verdict !== undefined || work.running || work.attempts === MAX_ATTEMPTS) return;
     work.running = true;
