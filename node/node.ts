@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { sha256 } from '#core/crypto/hash.ts';
 import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
 import type { Clock } from '#core/ports/clock.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
 import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -44,8 +45,11 @@ import { NODE_LIMITS } from './limits.ts';
 import { createMempool } from './mempool/mempool.ts';
 import { createP2pHost, type P2pHost } from './p2p/host.ts';
 import { cometIdOf } from './p2p/node-id.ts';
+import { type Ed25519Key, ed25519KeyFromSeed } from './privval/ed25519-key.ts';
 import { KeyFileError, readNodeKey, readValidatorKey } from './privval/key-files.ts';
 import { lastSignFile } from './privval/last-sign-file.ts';
+import { PRIVVAL_LIMITS } from './privval/limits.ts';
+import { openRemoteSigner } from './privval/remote-signer.ts';
 import { lockHome } from './storage/home-lock.ts';
 import { openLevelKv } from './storage/level-kv.ts';
 import { loggedWal } from './storage/logged-wal.ts';
@@ -115,7 +119,11 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const wal = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
   closers.push(() => wal.close());
 
-  const signer = await openSigner(paths, parts, closers);
+  const signer = await openSigner(paths, config, parts, closers, {
+    chainId: document.chainId,
+    identity: ed25519KeyFromSeed(nodeKey.seed),
+    verifier,
+  });
   // The duties ask the application for work, and the application asks them what to say.
   let application: RuntimeApplication | undefined;
   const duties =
@@ -320,7 +328,22 @@ async function openStores(paths: HomePaths, config: NodeConfig, closers: Closers
 }
 
 /** `undefined`: no validator key, a node that follows. */
-async function openSigner(paths: HomePaths, parts: NodeParts, closers: Closers): Promise<Signer | undefined> {
+async function openSigner(
+  paths: HomePaths,
+  config: NodeConfig,
+  parts: NodeParts,
+  closers: Closers,
+  context: { readonly chainId: string; readonly identity: Ed25519Key; readonly verifier: Verifier },
+): Promise<Signer | undefined> {
+  if (config.remoteSigner !== undefined) {
+    const { chainId, identity, verifier } = context;
+    const remote = await openRemoteSigner(
+      { ...config.remoteSigner, chainId, startTimeoutMs: PRIVVAL_LIMITS.startTimeoutMs },
+      { identity, verifier, logger: parts.logger.child('privval') },
+    );
+    closers.push(() => remote.close());
+    return parts.signer?.(remote) ?? remote;
+  }
   const key = await readValidatorKey(paths.validatorKey);
   if (key === undefined) return undefined;
   const lastSign = lastSignFile(paths.validatorState);

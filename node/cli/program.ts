@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   provider: async () => (await import('./commands/provider.ts')).providerCommand(),
   light: async () => (await import('./commands/light.ts')).lightCommand(),
   status: async () => (await import('./commands/status.ts')).statusCommand(),
+  signer: async () => (await import('./commands/signer.ts')).signerCommand(),
   abci: async () => (await import('./commands/abci.ts')).abciCommand(),
   comet: async () => (await import('./commands/comet.ts')).cometCommand(),
   version: async () => (await import('./commands/version.ts')).versionCommand(),

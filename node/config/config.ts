@@ -3,6 +3,7 @@ import type { EngineConfig } from '#consensus/config.ts';
 import { assertNever, defined } from '#core/assert.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import type { PruningPolicy } from '#runtime/state/pruning.ts';
+import { type AbciAddress, parseAbciAddress } from '../abci/address.ts';
 import { type ListenAddress, type PeerAddress, parseListenAddress, parsePeers } from './address.ts';
 import { parseDuration } from './duration.ts';
 import { nearest } from './nearest.ts';
@@ -16,6 +17,10 @@ export interface NodeConfig {
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
   readonly minGasPrices: string;
+  /** Undefined: the validator's key, if there is one, lies in the home. */
+  readonly remoteSigner:
+    | { readonly listen: AbciAddress; readonly allowed: readonly string[]; readonly timeoutMs: number }
+    | undefined;
   readonly rpc: { readonly listen: ListenAddress | undefined };
   readonly p2p: {
     readonly listen: ListenAddress;
@@ -114,7 +119,7 @@ function check(setting: Setting, value: unknown): Result<unknown, string> {
 }
 
 function checkText(
-  setting: Extract<Setting, { kind: 'text' | 'listen' | 'peers' }>,
+  setting: Extract<Setting, { kind: 'text' | 'listen' | 'peers' | 'signer' | 'ids' }>,
   value: string,
 ): Result<unknown, string> {
   switch (setting.kind) {
@@ -128,6 +133,14 @@ function checkText(
       return value === '' && setting.section !== 'p2p' ? ok(undefined) : parseListenAddress(value);
     case 'peers':
       return parsePeers(value);
+    case 'signer':
+      return value === '' ? ok(undefined) : parseAbciAddress(value);
+    case 'ids': {
+      const ids = value.split(',').map((id) => id.trim());
+      const wrong = ids.find((id) => id !== '' && !setting.pattern.test(id));
+      if (wrong !== undefined) return err(`expected ids of ${setting.form}, got ${JSON.stringify(wrong)}`);
+      return ok(ids.filter((id) => id !== ''));
+    }
     default:
       return assertNever(setting, 'setting');
   }
@@ -140,11 +153,17 @@ function pruningPolicy(kind: PruningPolicy['kind'], keepRecent: number, interval
 /** The names of the table become the names of the program, once and here. */
 function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
   const get = <T>(name: string): T => values.get(name) as T;
+  const signerAddress = get<AbciAddress | undefined>('priv_validator_laddr');
   return {
     moniker: get('moniker'),
     logLevel: get('log_level'),
     logFormat: get('log_format'),
     minGasPrices: get('minimum_gas_prices'),
+    remoteSigner: signerAddress && {
+      listen: signerAddress,
+      allowed: get('priv_validator_signers'),
+      timeoutMs: get('priv_validator_timeout'),
+    },
     rpc: { listen: get('rpc.laddr') },
     p2p: {
       listen: get('p2p.laddr'),

@@ -5,6 +5,10 @@ export type Setting = { readonly section: string; readonly key: string; readonly
   | { readonly kind: 'text'; readonly fallback: string; readonly oneOf?: readonly string[]; readonly mayBeEmpty?: true }
   | { readonly kind: 'listen'; readonly fallback: string }
   | { readonly kind: 'peers'; readonly fallback: string }
+  /** Where a remote signer dials in; "" for none. */
+  | { readonly kind: 'signer'; readonly fallback: string }
+  /** Ids, separated by commas. `form` says of what form, for the error. */
+  | { readonly kind: 'ids'; readonly fallback: string; readonly pattern: RegExp; readonly form: string }
   | { readonly kind: 'integer'; readonly fallback: number; readonly min: number; readonly max: number }
   | { readonly kind: 'flag'; readonly fallback: boolean }
   | { readonly kind: 'duration'; readonly fallbackMs: number; readonly maxMs: number }
@@ -45,6 +49,32 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     mayBeEmpty: true,
     comment: 'Cheapest gas that this mempool takes, such as "0.025uauton"; "" takes all.',
+  },
+  {
+    section: '',
+    key: 'priv_validator_laddr',
+    kind: 'signer',
+    fallback: '',
+    comment:
+      'Where a remote signer connects: unix://path, or tcp://host:port by SecretConnection; "" signs with the key in this home.',
+  },
+  {
+    section: '',
+    key: 'priv_validator_signers',
+    kind: 'ids',
+    fallback: '',
+    pattern: /^[0-9a-f]{40}$/,
+    form: '40 hexadecimal digits',
+    comment:
+      'Connection ids (40 hex digits, separated by commas) of the signers that may connect over TCP; "" lets any connect.',
+  },
+  {
+    section: '',
+    key: 'priv_validator_timeout',
+    kind: 'duration',
+    fallbackMs: 3_000,
+    maxMs: 60_000,
+    comment: 'How long a signature of the remote signer is waited for, reconnecting included.',
   },
   {
     section: 'rpc',
