@@ -9,6 +9,7 @@ import { LegacyAminoPubKeySchema } from '#proto/gen/cosmos/crypto/multisig/keys_
 import { PubKeySchema } from '#proto/gen/cosmos/crypto/secp256k1/keys_pb.ts';
 import { AllowedMsgAllowanceSchema, PeriodicAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/feegrant_pb.ts';
 import { MsgGrantAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
+import { StakeAuthorizationSchema } from '#proto/gen/cosmos/staking/v1beta1/authz_pb.ts';
 import { AuthInfoSchema, TxBodySchema, TxRawSchema } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import {
   MsgCreatePeriodicVestingAccountSchema,
@@ -116,6 +117,17 @@ test('Any, Timestamp and Duration', () => {
   );
   expect(shown(MsgExecSchema, { grantee: 'g', msgs: [pack(MsgSendSchema, send())] })).toContain(
     '"msgs":[{"type":"cosmos-sdk/MsgSend","value":{"amount":[{"amount":"1","denom":"uauton"}],"from_address":"a","to_address":"b"}}]',
+  );
+});
+
+test('a oneof: its Go name, and the type of what is chosen', () => {
+  const validators = { case: 'allowList' as const, value: { address: ['v'] } };
+  expect(shown(StakeAuthorizationSchema, { validators, authorizationType: 1 })).toBe(
+    '{"type":"cosmos-sdk/StakeAuthorization","value":{"Validators":{"type":"cosmos-sdk/StakeAuthorization/AllowList",' +
+      '"value":{"allow_list":{"address":["v"]}}},"authorization_type":1}}',
+  );
+  expect(shown(StakeAuthorizationSchema, { maxTokens: { denom: 'u', amount: '1' } })).toBe(
+    '{"type":"cosmos-sdk/StakeAuthorization","value":{"Validators":null,"max_tokens":{"amount":"1","denom":"u"}}}',
   );
 });
 

@@ -110,13 +110,19 @@ function writeField(
   const set = message.isSet(field);
   if (field.oneof !== undefined) {
     const isEmpty = message.oneofCase(field.oneof) === undefined;
-    if (isEmpty) out[field.oneof.name] = null;
-    if (set) out[field.oneof.name] = { type: oneofName, value: { [name]: fieldValue(types, message, field) } };
+    const shown = upperCamel(field.oneof.name);
+    if (isEmpty) out[shown] = null;
+    if (set) out[shown] = { type: oneofName, value: { [name]: fieldValue(types, message, field) } };
     return;
   }
   if (!set && !keepEmpty) return;
   if (!set && field.fieldKind === 'message') throw new NotAmino(`${message.desc.typeName}.${field.name}: missing`);
   out[name] = fieldValue(types, message, field);
+}
+
+/** A oneof stands under the name of its Go field. */
+function upperCamel(name: string): string {
+  return name.replace(/(?:^|_)([a-z0-9])/g, (_, first: string) => first.toUpperCase());
 }
 
 function fieldValue(types: Pick<TxTypes, 'resolveAny'>, message: ReflectMessage, field: DescField): AminoJson {

@@ -7,53 +7,14 @@ import { ok, type Result } from '#core/result.ts';
 import { GenericAuthorizationSchema } from '#proto/gen/cosmos/authz/v1beta1/authz_pb.ts';
 import { SendAuthorizationSchema } from '#proto/gen/cosmos/bank/v1beta1/authz_pb.ts';
 import { type MsgSend, MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
-import { type DescMessage, decodeStrict, type MessageShape, pack, typeUrlOf } from '#proto/message.ts';
+import { type DescMessage, pack, typeUrlOf } from '#proto/message.ts';
 import { parseAddress } from '../../address.ts';
 import { parseCoins, subtractCoins, toProtoCoin } from '../../coins.ts';
-import type { AnyMessage, ChainParams, MessageContext, OpenMessage } from '../../context.ts';
+import type { AnyMessage, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
-
-/** What is left of an authorization after use; undefined when it is used up. */
-export type Remainder = AnyMessage | undefined;
-
-export interface AuthorizationKind {
-  readonly schema: DescMessage;
-  /** Type URL of the messages that it is about; checked. */
-  read(value: Uint8Array, chain: ChainParams): Result<string>;
-  /** Whether it covers the message, which has that type. */
-  accept(context: MessageContext, authorization: AnyMessage, message: OpenMessage): Result<Remainder>;
-}
-
-function authorizationKind<D extends DescMessage>(definition: {
-  readonly schema: D;
-  read(authorization: MessageShape<D>, chain: ChainParams): Result<string>;
-  accept(
-    context: MessageContext,
-    authorization: MessageShape<D>,
-    message: OpenMessage,
-  ): Result<AnyMessage | 'as it is' | undefined>;
-}): AuthorizationKind {
-  const { schema } = definition;
-  const open = (value: Uint8Array): Result<MessageShape<D>> => {
-    const decoded = decodeStrict(schema, value);
-    return decoded.ok ? decoded : failSdk('unpackAny', decoded.error);
-  };
-  return {
-    schema,
-    read(value, chain) {
-      const authorization = open(value);
-      return authorization.ok ? definition.read(authorization.value, chain) : authorization;
-    },
-    accept(context, any, message) {
-      const authorization = open(any.value);
-      if (!authorization.ok) return authorization;
-      const accepted = definition.accept(context, authorization.value, message);
-      if (!accepted.ok) return accepted;
-      return ok(accepted.value === 'as it is' ? any : accepted.value);
-    },
-  };
-}
+import { type AuthorizationKind, authorizationKind } from './kind.ts';
+import { stakeAuthorization } from './stake.ts';
 
 const generic = authorizationKind({
   schema: GenericAuthorizationSchema,
@@ -106,7 +67,7 @@ function isAllowed(context: MessageContext, allowList: readonly string[], text: 
   return failSdk('unauthorized', `cannot send to ${text} address`);
 }
 
-export const AUTHORIZATIONS: readonly AuthorizationKind[] = [generic, send];
+export const AUTHORIZATIONS: readonly AuthorizationKind[] = [generic, send, stakeAuthorization];
 
 const BY_URL = new Map(AUTHORIZATIONS.map((kind) => [typeUrlOf(kind.schema), kind]));
 
