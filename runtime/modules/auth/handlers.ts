@@ -24,13 +24,13 @@ export const authMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgUpdateParamsSchema,
     response: tx.MsgUpdateParamsResponseSchema,
-    signers: ({ authority }, chain) => authoritySigners(authority, chain),
+    signers: ({ authority }, chain) => authoritySigners(chain, authority),
     validate(message) {
       const params = readParams(message);
       return params.ok ? ok(undefined) : params;
     },
     handle(context, message) {
-      const allowed = requireAuthority(message.authority, context.chain);
+      const allowed = requireAuthority(context.chain, message.authority);
       if (!allowed.ok) return allowed;
       const params = readParams(message);
       if (!params.ok) return params;

@@ -20,7 +20,7 @@ export const bankAuthorityMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgUpdateParamsSchema,
     response: tx.MsgUpdateParamsResponseSchema,
-    signers: ({ authority }, chain) => authoritySigners(authority, chain),
+    signers: ({ authority }, chain) => authoritySigners(chain, authority),
     validate({ params }) {
       if (params === undefined) return failSdk('invalidRequest', 'params: missing');
       return params.sendEnabled.length === 0
@@ -28,7 +28,7 @@ export const bankAuthorityMessages: readonly MessageHandler[] = [
         : failSdk('invalidRequest', 'params.send_enabled: no longer used, send MsgSetSendEnabled instead');
     },
     handle(context, { authority, params }) {
-      const allowed = requireAuthority(authority, context.chain);
+      const allowed = requireAuthority(context.chain, authority);
       if (!allowed.ok) return allowed;
       defaultSendEnabled.set(context.state.store(BANK_STORE), params?.defaultSendEnabled ?? false);
       return ok({});
@@ -37,14 +37,14 @@ export const bankAuthorityMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgSetSendEnabledSchema,
     response: tx.MsgSetSendEnabledResponseSchema,
-    signers: ({ authority }, chain) => authoritySigners(authority, chain),
+    signers: ({ authority }, chain) => authoritySigners(chain, authority),
     validate({ sendEnabled: entries, useDefaultFor }) {
       const denoms = entries.map(({ denom }) => denom);
       const first = checkDenoms(denoms, 'send_enabled');
       return first.ok ? checkDenoms(useDefaultFor, 'use_default_for') : first;
     },
     handle(context, { authority, sendEnabled: entries, useDefaultFor }) {
-      const allowed = requireAuthority(authority, context.chain);
+      const allowed = requireAuthority(context.chain, authority);
       if (!allowed.ok) return allowed;
       const store = context.state.store(BANK_STORE);
       for (const { denom, enabled } of entries) sendEnabled.set(store, denom, enabled);
