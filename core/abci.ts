@@ -217,6 +217,63 @@ export interface Application {
   commit(): Promise<CommitResponse>;
 }
 
+/** A state at one height that a node offers to others. */
+export interface Snapshot {
+  readonly height: bigint;
+  readonly format: number;
+  readonly chunks: number;
+  /** Names the snapshot: peers that state the same serve the same. */
+  readonly hash: Uint8Array;
+  /** The application's own: what it needs to check each chunk. */
+  readonly metadata: Uint8Array;
+}
+
+export interface OfferSnapshotRequest {
+  readonly snapshot: Snapshot;
+  /** After the snapshot's height, verified by the light client. */
+  readonly appHash: Uint8Array;
+}
+
+export interface OfferSnapshotResponse {
+  readonly result: 'accept' | 'abort' | 'reject' | 'rejectFormat' | 'rejectSender';
+  /** Why it is not accepted. */
+  readonly reason: string;
+}
+
+export interface LoadSnapshotChunkRequest {
+  readonly height: bigint;
+  readonly format: number;
+  readonly chunk: number;
+}
+
+export interface ApplySnapshotChunkRequest {
+  readonly index: number;
+  readonly chunk: Uint8Array;
+  /** The peer that sent it. */
+  readonly sender: string;
+}
+
+export interface ApplySnapshotChunkResponse {
+  readonly result: 'accept' | 'abort' | 'retry' | 'retrySnapshot' | 'rejectSnapshot';
+  /** To be fetched again, before anything else is applied. */
+  readonly refetchChunks: readonly number[];
+  /** Peers whose chunks are not wanted any more. */
+  readonly rejectSenders: readonly string[];
+  readonly reason: string;
+  /** The state is complete. */
+  readonly done: boolean;
+}
+
+/** ABCI's fourth connection: snapshots, served and restored. */
+export interface SnapshotApplication {
+  /** What this node can serve, newest first. */
+  listSnapshots(): Promise<readonly Snapshot[]>;
+  offerSnapshot(request: OfferSnapshotRequest): Promise<OfferSnapshotResponse>;
+  /** Empty when the node does not have the chunk. */
+  loadSnapshotChunk(request: LoadSnapshotChunkRequest): Promise<Uint8Array>;
+  applySnapshotChunk(request: ApplySnapshotChunkRequest): Promise<ApplySnapshotChunkResponse>;
+}
+
 /** The part of a transaction's result that consensus covers (types/results.go deterministicExecTxResult). */
 export function encodeDeterministicResult(
   result: Pick<ExecTxResult, 'code' | 'data' | 'gasWanted' | 'gasUsed'>,

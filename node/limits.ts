@@ -50,6 +50,25 @@ export const NODE_LIMITS = {
   evidenceResendHeights: 10,
   /** Blocks that are forgotten at once, before other work gets its turn. */
   prunedBlocksPerStep: 20,
+  /** Snapshots that one peer may offer, that are remembered of all peers together, and bytes of such an offer. */
+  maxSnapshotsPerPeer: 10,
+  maxKnownSnapshots: 100,
+  maxSnapshotsMessageBytes: 4_194_304,
+  /** Requests about snapshots of one peer that are answered at the same time. */
+  snapshotRequestsPerPeer: 4,
+  /** Chunks that are asked for at the same time, of all peers and of one, and how long one may take. */
+  chunkRequests: 8,
+  chunkRequestsPerPeer: 2,
+  chunkTimeoutMs: 30_000,
+  /** Chunks that failed to come, or came wrong, until the snapshot is given up. */
+  maxChunkFailures: 100,
+  /** How long a peer may take to send one block, and how long headers above a snapshot are waited for. */
+  syncBlockTimeoutMs: 10_000,
+  syncHeaderWaitMs: 30_000,
+  /** How often snapshots are looked for before state sync gives up. */
+  syncDiscoveryRounds: 20,
+  /** How often the waits of state sync look again. */
+  syncPollMs: 200,
   /** Child processes that run models for a validator's duties. */
   vmWorkers: 1,
 

@@ -3,7 +3,7 @@
  * adapter. Read it from top to bottom: storage, application, mempool, consensus, network, interfaces.
  */
 import { readFile } from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { sha256 } from '#core/crypto/hash.ts';
 import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
 import type { Clock } from '#core/ports/clock.ts';
@@ -34,7 +34,8 @@ import { createNativeVerifier } from './crypto/native-verifier.ts';
 import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
-import type { Signer, Timers } from './driver/ports.ts';
+import { IGNORE } from './driver/intake.ts';
+import type { PeerId, Signer, Timers } from './driver/ports.ts';
 import { createPruner } from './driver/pruner.ts';
 import { openBlockStore, openStateStore } from './driver/stores.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
@@ -50,6 +51,11 @@ import { KeyFileError, readNodeKey, readValidatorKey } from './privval/key-files
 import { lastSignFile } from './privval/last-sign-file.ts';
 import { PRIVVAL_LIMITS } from './privval/limits.ts';
 import { openRemoteSigner } from './privval/remote-signer.ts';
+import { openSnapshotFiles } from './statesync/archive.ts';
+import { isSnapshotMessage } from './statesync/messages.ts';
+import { createSnapshotService } from './statesync/service.ts';
+import { beginStateSync, discardUnfinishedSync } from './statesync/start.ts';
+import type { StateSync } from './statesync/state-sync.ts';
 import { lockHome } from './storage/home-lock.ts';
 import { openLevelKv } from './storage/level-kv.ts';
 import { loggedWal } from './storage/logged-wal.ts';
@@ -112,6 +118,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const genesisRequest = toInitChain(document);
 
   const stores = await openStores(paths, config, closers);
+  if (await discardUnfinishedSync(stores.chain, [stores.application, ...(stores.index ? [stores.index] : [])]))
+    logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);
   const states = openStateStore(stores.chain);
   const verifier = createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries });
@@ -133,6 +141,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       validator: consensusAddress(signer.publicKey),
       query: (path, request) => queryCommitted(application, path, request),
     }));
+  const snapshotFiles = await openSnapshotFiles(paths.snapshots, { logger: logger.child('snapshots') });
   const app = await (parts.openApplication ?? openApplication)(
     {
       minGasPrices: config.minGasPrices,
@@ -141,7 +150,13 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       pruning: config.storage.pruning,
       minRetainBlocks: config.storage.minRetainBlocks,
     },
-    { kv: stores.application, verifier, duties: duties ?? noDuties, logger: logger.child('app') },
+    {
+      kv: stores.application,
+      verifier,
+      duties: duties ?? noDuties,
+      logger: logger.child('app'),
+      snapshots: snapshotFiles,
+    },
   );
   application = app;
 
@@ -215,10 +230,76 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     states,
     app,
     index: indexer,
+    neededFrom: () => snapshotFiles.oldest(),
     pause: () => setImmediate(),
     logger: logger.child('pruning'),
   });
   closers.push(() => pruner.close());
+  const snapshots = createSnapshotService(
+    { interval: config.stateSync.snapshotInterval, keepRecent: config.stateSync.snapshotKeepRecent },
+    {
+      app,
+      files: snapshotFiles,
+      send: (peer, bytes) => host.send(peer, bytes),
+      pause: () => setImmediate(),
+      logger: logger.child('snapshots'),
+    },
+  );
+  closers.push(() => snapshots.close());
+
+  // Peers speak to state sync first, when it is due, and to consensus afterwards.
+  let sync: StateSync | undefined;
+  const connected = new Set<PeerId>();
+  let listening = false;
+  const startHost = async () => {
+    if (listening) return;
+    listening = true;
+    closers.push(() => host.close());
+    await host.start({
+      message: (peer, bytes) => {
+        if (sync !== undefined) return sync.receive(peer, bytes);
+        if (isSnapshotMessage(bytes[0])) return snapshots.receive(peer, bytes);
+        return executor?.receive(peer, bytes) ?? IGNORE;
+      },
+      tx: async (_peer, bytes) => (executor === undefined ? IGNORE : mempool.receive(bytes)),
+      connected(peer) {
+        connected.add(peer);
+        sync?.addPeer(peer);
+        executor?.addPeer(peer);
+        for (const tx of mempool.list(NODE_LIMITS.maxTxHandover)) host.sendTx(peer, tx);
+      },
+      disconnected(peer) {
+        connected.delete(peer);
+        sync?.removePeer(peer);
+        executor?.removePeer(peer);
+      },
+    });
+  };
+  const begun = states.load() !== undefined || app.info().lastBlockHeight > 0n;
+  if (config.stateSync.enable && begun) logger.info('state sync is not needed: there is a state already');
+  if (config.stateSync.enable && !begun) {
+    const syncing = await beginStateSync(
+      {
+        source: { ...config.stateSync, chainId: document.chainId, initialHeight: document.initialHeight },
+        discoveryMs: config.stateSync.discoveryMs,
+      },
+      {
+        app,
+        blocks,
+        states,
+        chain: stores.chain,
+        verifier,
+        send: (peer, bytes) => host.send(peer, bytes),
+        wait: (ms) => delay(ms),
+        nowMs: Date.now,
+        logger: logger.child('statesync'),
+      },
+    );
+    sync = syncing.sync;
+    await startHost();
+    await syncing.run();
+    sync = undefined;
+  }
 
   const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>();
   const consensusLogger = logger.child('consensus');
@@ -252,6 +333,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         backend.committed({ block, blockId, results: response });
         duties?.committed();
         pruner.committed(state, retainHeight);
+        snapshots.committed(block.header.height);
       },
       fatal(error) {
         consensusLogger.error('the node cannot go on', { error });
@@ -264,16 +346,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   closers.push(() => running.close());
   await indexer?.catchUp();
 
-  closers.push(() => host.close());
-  await host.start({
-    message: (peer, bytes) => running.receive(peer, bytes),
-    tx: (_peer, bytes) => mempool.receive(bytes),
-    connected(peer) {
-      running.addPeer(peer);
-      for (const tx of mempool.list(NODE_LIMITS.maxTxHandover)) host.sendTx(peer, tx);
-    },
-    disconnected: (peer) => running.removePeer(peer),
-  });
+  for (const peer of connected) running.addPeer(peer);
+  await startHost();
   const server = await startRpc(config, backend, logger);
   if (server !== undefined) closers.push(() => server.close());
   logger.info('node started', {

@@ -30,6 +30,9 @@ import { StateBranch } from './state/branch.ts';
 import type { StateView } from './state/kv-view.ts';
 import { MultiStore } from './state/multistore.ts';
 import type { PruneOutcome, PruningPolicy } from './state/pruning.ts';
+import { SnapshotRestore } from './state/snapshot/abci.ts';
+import { exportSnapshot } from './state/snapshot/export.ts';
+import { discardImport } from './state/snapshot/import.ts';
 import type { StateStore } from './state/state-store.ts';
 import { faultingKv } from './storage-fault.ts';
 import { pendingChecks } from './tx/ahead.ts';
@@ -61,10 +64,19 @@ export interface ApplicationDeps {
   readonly batch?: BatchVerifier;
   readonly duties: Duties;
   readonly logger: Logger;
+  /** The snapshots that this node has taken. Default: none. */
+  readonly snapshots?: SnapshotArchive;
+}
+
+/** Where snapshots lie that were taken by {@link RuntimeApplication.exportSnapshot}. */
+export interface SnapshotArchive {
+  /** Newest first. */
+  list(): Promise<readonly abci.Snapshot[]>;
+  chunk(height: bigint, format: number, index: number): Promise<Uint8Array | undefined>;
 }
 
 /** The application, and what the node's other parts ask of it. */
-export interface RuntimeApplication extends abci.Application {
+export interface RuntimeApplication extends abci.Application, abci.SnapshotApplication {
   readonly table: ModuleTable;
   /** Undefined before genesis. */
   readonly chain: ChainParams | undefined;
@@ -78,6 +90,15 @@ export interface RuntimeApplication extends abci.Application {
   isInjection(tx: Uint8Array): boolean;
   /** {@link abci.Application.checkTx} that leaves no trace: what a client merely asks must not count as admitted. */
   tryTx(tx: Uint8Array): abci.CheckTxResponse;
+  /**
+   * Hands the state at `height` to `sink`, chunk after chunk; blocks go on meanwhile, whenever `pause` gives them their
+   * turn. Fails with a sentence when that version is not kept or does not fit the limits.
+   */
+  exportSnapshot(
+    height: bigint,
+    sink: (index: number, chunk: Uint8Array) => Promise<void>,
+    pause: () => Promise<void>,
+  ): Promise<Result<abci.Snapshot, string>>;
   /** Frees a bounded part of the state that is not kept any more; to be called between blocks until `done`. */
   pruneStep(): Promise<PruneOutcome>;
   /** An encoded cosmos.tx.v1beta1.GetTxResponse for a transaction that an index has found. */
@@ -92,18 +113,23 @@ export async function openApplication(options: ApplicationOptions, deps: Applica
   const prices = parseDecCoins(options.minGasPrices ?? '');
   if (!prices.ok) throw new RangeError(`minimum gas prices: ${prices.error}`);
   const table = moduleTable(options.modules);
-  const store = MultiStore.open(faultingKv(deps.kv), table.storeNames, {
-    initialVersion: options.initialHeight ?? 1n,
-    ...(options.pruning === undefined ? {} : { pruning: options.pruning }),
-  });
-  return new App(options, deps, table, store, prices.value);
+  // What a restore left unfinished is of no use; a state that is there stays.
+  await discardImport(deps.kv);
+  const open = () =>
+    MultiStore.open(faultingKv(deps.kv), table.storeNames, {
+      initialVersion: options.initialHeight ?? 1n,
+      ...(options.pruning === undefined ? {} : { pruning: options.pruning }),
+    });
+  return new App(options, deps, table, open, prices.value);
 }
 
 class App implements RuntimeApplication {
   readonly table: ModuleTable;
   readonly #options: ApplicationOptions;
   readonly #deps: ApplicationDeps;
-  readonly #store: StateStore;
+  readonly #open: () => StateStore;
+  #store: StateStore;
+  readonly #restore: SnapshotRestore;
   readonly #minGasPrices: readonly DecCoin[];
   readonly #signatures: KnownSignatures;
   #chain: ChainParams | undefined;
@@ -122,19 +148,27 @@ class App implements RuntimeApplication {
     options: ApplicationOptions,
     deps: ApplicationDeps,
     table: ModuleTable,
-    store: StateStore,
+    open: () => StateStore,
     minGasPrices: readonly DecCoin[],
   ) {
     this.#options = options;
     this.#deps = deps;
     this.table = table;
-    this.#store = store;
+    this.#open = open;
+    this.#store = open();
+    this.#restore = new SnapshotRestore(deps.kv, table.storeNames);
     this.#minGasPrices = minGasPrices;
     this.#signatures = knownSignatures(deps.verifier);
-    this.#committed = store.latest();
+    this.#committed = this.#store.latest();
     this.#check = new StateBranch(this.#committed);
-    this.#show(this.#committed);
-    this.#chain = store.lastCommit === undefined ? undefined : chainParams.get(this.#committed.store(CHAIN_STORE));
+    this.#begin();
+  }
+
+  /** At what the store has. */
+  #begin(): void {
+    const committed = this.#store.latest();
+    this.#show(committed);
+    this.#chain = this.#store.lastCommit === undefined ? undefined : chainParams.get(committed.store(CHAIN_STORE));
   }
 
   get chain(): ChainParams | undefined {
@@ -265,6 +299,37 @@ class App implements RuntimeApplication {
     this.#show(this.#store.latest());
     const keep = this.#options.minRetainBlocks ?? 0n;
     return { retainHeight: keep === 0n || height <= keep ? 0n : height - keep + 1n };
+  }
+
+  async listSnapshots(): Promise<readonly abci.Snapshot[]> {
+    return (await this.#deps.snapshots?.list()) ?? [];
+  }
+
+  async loadSnapshotChunk({ height, format, chunk }: abci.LoadSnapshotChunkRequest): Promise<Uint8Array> {
+    return (await this.#deps.snapshots?.chunk(height, format, chunk)) ?? EMPTY;
+  }
+
+  async offerSnapshot(request: abci.OfferSnapshotRequest): Promise<abci.OfferSnapshotResponse> {
+    if (this.#store.lastCommit !== undefined)
+      return { result: 'abort', reason: `there is a state already, of height ${this.#store.lastCommit.version}` };
+    return this.#restore.offer(request);
+  }
+
+  async applySnapshotChunk(request: abci.ApplySnapshotChunkRequest): Promise<abci.ApplySnapshotChunkResponse> {
+    const applied = await this.#restore.apply(request);
+    if (!applied.done) return applied;
+    this.#store = this.#open();
+    this.#begin();
+    return applied;
+  }
+
+  async exportSnapshot(
+    height: bigint,
+    sink: (index: number, chunk: Uint8Array) => Promise<void>,
+    pause: () => Promise<void>,
+  ): Promise<Result<abci.Snapshot, string>> {
+    const source = this.#store.snapshotSource(height);
+    return source.ok ? exportSnapshot(source.value, sink, { pause }) : source;
   }
 
   pruneStep(): Promise<PruneOutcome> {

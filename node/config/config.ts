@@ -42,6 +42,19 @@ export interface NodeConfig {
     /** 0: all. */
     readonly minRetainBlocks: bigint;
   };
+  readonly stateSync: {
+    readonly enable: boolean;
+    readonly rpcServers: readonly string[];
+    /** 0: not given. */
+    readonly trustHeight: bigint;
+    /** Hexadecimal; empty: not given. */
+    readonly trustHash: string;
+    readonly trustPeriodMs: number;
+    readonly discoveryMs: number;
+    /** 0: no snapshots are taken. */
+    readonly snapshotInterval: bigint;
+    readonly snapshotKeepRecent: number;
+  };
   readonly txIndex: boolean;
 }
 
@@ -126,8 +139,8 @@ function checkText(
     case 'text':
       if (setting.oneOf !== undefined && !setting.oneOf.includes(value))
         return err(`expected one of ${setting.oneOf.join(', ')}, got ${JSON.stringify(value)}`);
-      if ((value === '' && setting.mayBeEmpty !== true) || value.length > 128)
-        return err(`expected 1 to 128 characters, got ${value.length}`);
+      if ((value === '' && setting.mayBeEmpty !== true) || value.length > (setting.maxCharacters ?? 128))
+        return err(`expected 1 to ${setting.maxCharacters ?? 128} characters, got ${value.length}`);
       return ok(value);
     case 'listen':
       return value === '' && setting.section !== 'p2p' ? ok(undefined) : parseListenAddress(value);
@@ -198,6 +211,19 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
         get('storage.pruning_interval'),
       ),
       minRetainBlocks: BigInt(get<number>('storage.min_retain_blocks')),
+    },
+    stateSync: {
+      enable: get('statesync.enable'),
+      rpcServers: get<string>('statesync.rpc_servers')
+        .split(',')
+        .map((url) => url.trim())
+        .filter((url) => url !== ''),
+      trustHeight: BigInt(get<number>('statesync.trust_height')),
+      trustHash: get<string>('statesync.trust_hash').toLowerCase(),
+      trustPeriodMs: get('statesync.trust_period'),
+      discoveryMs: get('statesync.discovery_time'),
+      snapshotInterval: BigInt(get<number>('statesync.snapshot_interval')),
+      snapshotKeepRecent: get('statesync.snapshot_keep_recent'),
     },
     txIndex: get('tx_index.enabled'),
   };

@@ -17,6 +17,8 @@ export interface HomePaths {
   readonly state: string;
   readonly application: string;
   readonly index: string;
+  /** Snapshots of the state, for others. */
+  readonly snapshots: string;
   readonly keyring: string;
 }
 
@@ -37,6 +39,7 @@ export function homePaths(home: string): HomePaths {
     state: data('state.db'),
     application: data('application.db'),
     index: data('tx_index.db'),
+    snapshots: data('snapshots'),
     keyring: join(home, 'keyring'),
   };
 }

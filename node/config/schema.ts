@@ -2,7 +2,13 @@ import { formatDuration } from './duration.ts';
 
 /** One setting of config.toml. The section of top-level settings is ''. */
 export type Setting = { readonly section: string; readonly key: string; readonly comment: string } & (
-  | { readonly kind: 'text'; readonly fallback: string; readonly oneOf?: readonly string[]; readonly mayBeEmpty?: true }
+  | {
+      readonly kind: 'text';
+      readonly fallback: string;
+      readonly oneOf?: readonly string[];
+      readonly mayBeEmpty?: true;
+      readonly maxCharacters?: number;
+    }
   | { readonly kind: 'listen'; readonly fallback: string }
   | { readonly kind: 'peers'; readonly fallback: string }
   /** Where a remote signer dials in; "" for none. */
@@ -230,6 +236,74 @@ export const SETTINGS: readonly Setting[] = [
     max: 2_147_483_647,
     comment:
       'Blocks that are kept, with their results and index entries; 0 keeps all. Blocks whose evidence may still be punished stay in any case.',
+  },
+  {
+    section: 'statesync',
+    key: 'enable',
+    kind: 'flag',
+    fallback: false,
+    comment: 'A node without blocks begins at a snapshot of its peers instead of at the first block.',
+  },
+  {
+    section: 'statesync',
+    key: 'rpc_servers',
+    kind: 'text',
+    fallback: '',
+    mayBeEmpty: true,
+    maxCharacters: 2_048,
+    comment:
+      'RPC of at least two different nodes, separated by commas; their headers are verified from the trusted block on.',
+  },
+  {
+    section: 'statesync',
+    key: 'trust_height',
+    kind: 'integer',
+    fallback: 0,
+    min: 0,
+    max: 2_147_483_647,
+    comment: 'Height and hash of a block that you know to be right: ask somebody whom you trust.',
+  },
+  {
+    section: 'statesync',
+    key: 'trust_hash',
+    kind: 'text',
+    fallback: '',
+    mayBeEmpty: true,
+    comment: '',
+  },
+  {
+    section: 'statesync',
+    key: 'trust_period',
+    kind: 'duration',
+    fallbackMs: 604_800_000,
+    maxMs: 31_536_000_000,
+    comment: 'How old the trusted block may be; shorter than the unbonding of stake.',
+  },
+  {
+    section: 'statesync',
+    key: 'discovery_time',
+    kind: 'duration',
+    fallbackMs: 5_000,
+    maxMs: 600_000,
+    comment: 'How long snapshots are collected from peers before one is chosen.',
+  },
+  {
+    section: 'statesync',
+    key: 'snapshot_interval',
+    kind: 'integer',
+    fallback: 0,
+    min: 0,
+    max: 1_000_000_000,
+    comment: 'A snapshot is taken for others whenever the height is a multiple of this; 0 takes none.',
+  },
+  {
+    section: 'statesync',
+    key: 'snapshot_keep_recent',
+    kind: 'integer',
+    fallback: 2,
+    min: 1,
+    max: 10,
+    comment: 'How many snapshots are kept.',
   },
   {
     section: 'tx_index',

@@ -48,6 +48,8 @@ export const STORE_PREFIX = {
   stateBase: 0x14,
   pendingEvidence: 0x20,
   committedEvidence: 0x21,
+  /** There while state sync is under way: nothing else in the node's stores is complete. */
+  stateSync: 0x30,
 } as const;
 
 export function storeKey(prefix: keyof typeof STORE_PREFIX, ...rest: readonly Uint8Array[]): Uint8Array {
@@ -271,6 +273,8 @@ export interface StateStore {
   load(): ChainState | undefined;
   /** The state after a block, and what it says of the heights to come. Atomic and synced. */
   save(state: ChainState): Promise<void>;
+  /** The state after the block that state sync begins at; `lastParams` are that block's. Atomic and synced. */
+  bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void>;
   /** The validator set of a height, priorities as of that height. */
   validators(height: bigint): ValidatorSet | undefined;
   params(height: bigint): ConsensusParams | undefined;
@@ -314,6 +318,24 @@ class KvStateStore implements StateStore {
     ops.push(put(storeKey('params', u64be(next)), this.#paramsValue(next, state)));
     ops.push(put(storeKey('chainState'), encodeChainState(state)));
     await this.#kv.write(ops, { sync: true });
+  }
+
+  async bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void> {
+    const last = state.lastBlockHeight;
+    const whole = (prefix: 'validators' | 'params', height: bigint, value: Uint8Array) =>
+      put(storeKey(prefix, u64be(height)), concat(u64be(height), value));
+    const sets = [state.lastValidators, state.validators, state.nextValidators];
+    await this.#kv.write(
+      [
+        ...sets.map((set, i) => whole('validators', last + BigInt(i), encodeValidatorSet(set))),
+        whole('params', last, encodeParams(lastParams)),
+        whole('params', last + 1n, encodeParams(state.params)),
+        put(storeKey('stateBase'), u64be(last)),
+        put(storeKey('chainState'), encodeChainState(state)),
+      ],
+      { sync: true },
+    );
+    this.#base = last;
   }
 
   async prune(retain: bigint, maxHeights: number): Promise<boolean> {

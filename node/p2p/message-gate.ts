@@ -6,6 +6,7 @@ import type { Logger } from '#core/ports/logger.ts';
 import { IGNORE, type Verdict } from '../driver/intake.ts';
 import type { PeerId } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import { isSnapshotMessage, maxSnapshotMessageBytes } from '../statesync/messages.ts';
 import { FrameReader } from './framing.ts';
 import type { PeerGuard } from './peer-guard.ts';
 
@@ -21,6 +22,7 @@ export interface MessageJudges {
 const TX_TAG = (15 << 3) | 2;
 
 function frameLimit(firstByte: number): number {
+  if (isSnapshotMessage(firstByte)) return maxSnapshotMessageBytes(firstByte);
   return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : maxMessageBytes(firstByte);
 }
 

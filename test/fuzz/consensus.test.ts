@@ -9,6 +9,7 @@ import { decodeWal, encodeWalRecord } from '#consensus/wal-codec.ts';
 import type { Result } from '#core/result.ts';
 import { toHeight, toRound } from '#core/types/brand.ts';
 import { PRECOMMIT } from '#core/types/vote.ts';
+import { decodeSnapshotMessage, encodeSnapshotMessage } from '#node/statesync/messages.ts';
 import { duplicateVote } from '../arbitrary/block.ts';
 import { fuzzRuns } from './runs.ts';
 
@@ -25,6 +26,15 @@ const messages = [
   ...fc.sample(duplicateVote, 3).map((evidence) => encodePeerMessage({ kind: 'evidence', evidence })),
   ...block.parts.parts.map((part) => encodePeerMessage({ kind: 'block-part', height, round: toRound(0), part })),
 ];
+const place = { height: 40n, format: 1, index: 2 };
+const snapshot = { height: 40n, format: 1, chunks: 3, hash: new Uint8Array(32), metadata: new Uint8Array(96) };
+const snapshotMessages = [
+  encodeSnapshotMessage({ kind: 'snapshots-request' }),
+  encodeSnapshotMessage({ kind: 'snapshots-response', snapshots: [snapshot, { ...snapshot, height: 30n }] }),
+  encodeSnapshotMessage({ kind: 'chunk-request', ...place }),
+  encodeSnapshotMessage({ kind: 'chunk-response', ...place, chunk: new Uint8Array(50) }),
+  encodeSnapshotMessage({ kind: 'chunk-response', ...place, chunk: undefined }),
+];
 const log = kit.logged
   .filter((input) => input.kind !== 'committed')
   .map((input) => encodeWalRecord({ kind: 'input', input }));
@@ -39,6 +49,7 @@ const lastSign = encodeLastSign({
 
 const TARGETS: [string, readonly Uint8Array[], (bytes: Uint8Array) => Result<unknown, string>][] = [
   ['peer message', messages, decodePeerMessage],
+  ['snapshot message', snapshotMessages, decodeSnapshotMessage],
   ['write-ahead log', log, decodeWal],
   ['last-sign state', [lastSign], decodeLastSign],
 ];

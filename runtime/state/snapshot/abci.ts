@@ -2,57 +2,16 @@
  * The snapshot part of ABCI 2.0 (names and verdicts of abci/types, CometBFT v0.38) over a state database: what state sync
  * calls. Serving is {@link ./export.ts} with the chunks in files of the node; restoring is here.
  */
+import type {
+  ApplySnapshotChunkRequest,
+  ApplySnapshotChunkResponse,
+  OfferSnapshotRequest,
+  OfferSnapshotResponse,
+} from '#core/abci.ts';
 import { assertNever, defined } from '#core/assert.ts';
 import type { Kv } from '#core/ports/kv.ts';
-import type { SnapshotManifest } from './format.ts';
 import { SNAPSHOT_FORMAT } from './format.ts';
 import { type ChunkRefusal, SnapshotImport } from './import.ts';
-
-/** To be added to the application port. */
-export interface SnapshotApplication {
-  /** What this node can serve, newest first. */
-  listSnapshots(): Promise<readonly SnapshotManifest[]>;
-  offerSnapshot(request: OfferSnapshotRequest): Promise<OfferSnapshotResponse>;
-  /** Empty when the node does not have the chunk. */
-  loadSnapshotChunk(request: LoadSnapshotChunkRequest): Promise<Uint8Array>;
-  applySnapshotChunk(request: ApplySnapshotChunkRequest): Promise<ApplySnapshotChunkResponse>;
-}
-
-export interface OfferSnapshotRequest {
-  readonly snapshot: SnapshotManifest;
-  /** After the snapshot's height, verified by the light client. */
-  readonly appHash: Uint8Array;
-}
-
-export interface OfferSnapshotResponse {
-  readonly result: 'accept' | 'abort' | 'reject' | 'rejectFormat' | 'rejectSender';
-  /** Why it is not accepted. */
-  readonly reason: string;
-}
-
-export interface LoadSnapshotChunkRequest {
-  readonly height: bigint;
-  readonly format: number;
-  readonly chunk: number;
-}
-
-export interface ApplySnapshotChunkRequest {
-  readonly index: number;
-  readonly chunk: Uint8Array;
-  /** The peer that sent it. */
-  readonly sender: string;
-}
-
-export interface ApplySnapshotChunkResponse {
-  readonly result: 'accept' | 'abort' | 'retry' | 'retrySnapshot' | 'rejectSnapshot';
-  /** To be fetched again, before anything else is applied. */
-  readonly refetchChunks: readonly number[];
-  /** Peers whose chunks are not wanted any more. */
-  readonly rejectSenders: readonly string[];
-  readonly reason: string;
-  /** The state is complete: it can be opened. */
-  readonly done: boolean;
-}
 
 /** One node's attempts to restore its state; each offer that is accepted ends the one before. */
 export class SnapshotRestore {

@@ -7,6 +7,7 @@
  *   leaf:  01 ‖ version u32 ‖ key length u16 ‖ value length u32 ‖ key ‖ value
  *   inner: 02 ‖ version u32
  */
+import type { Snapshot } from '#core/abci.ts';
 import { concat, equal } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { divFloorSafe } from '#core/int.ts';
@@ -20,16 +21,8 @@ export const ITEM = { store: 0, leaf: 1, inner: 2 } as const;
 export const LEAF_ITEM_HEADER_BYTES = 11;
 export const INNER_ITEM_BYTES = 5;
 
-/** What a node offers to others: the fields of ABCI 2.0's Snapshot. */
-export interface SnapshotManifest {
-  readonly height: bigint;
-  readonly format: number;
-  readonly chunks: number;
-  /** SHA-256 of `metadata`: what peers must agree on to serve the same snapshot. */
-  readonly hash: Uint8Array;
-  /** The SHA-256 of each chunk, one after the other. */
-  readonly metadata: Uint8Array;
-}
+/** The hash is the SHA-256 of the metadata: the SHA-256 of each chunk, one after the other. */
+export type SnapshotManifest = Snapshot;
 
 export function manifestOf(height: bigint, chunkHashes: readonly Uint8Array[]): SnapshotManifest {
   const metadata = concat(...chunkHashes);

@@ -1,0 +1,107 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { homePaths } from '#node/config/home.ts';
+import { blockFacts, createTestNetwork, type TestNode, until } from './support/network.ts';
+
+interface Committed {
+  readonly signed_header: { readonly commit: { readonly block_id: { readonly hash: string } } };
+}
+interface Status {
+  readonly sync_info: { readonly earliest_block_height: string; readonly latest_block_height: string };
+}
+
+/** Sets values of one section in a node's config.toml. */
+async function configure(node: TestNode, section: string, values: Readonly<Record<string, unknown>>): Promise<void> {
+  const path = homePaths(node.home).config;
+  const text = await readFile(path, 'utf8');
+  const at = text.indexOf(`[${section}]`);
+  let body = text.slice(at);
+  for (const [key, value] of Object.entries(values))
+    body = body.replace(new RegExp(`^${key} = .*$`, 'm'), `${key} = ${JSON.stringify(value)}`);
+  await writeFile(path, text.slice(0, at) + body);
+}
+
+async function hasLogged(node: TestNode, sentence: string): Promise<boolean> {
+  return (await node.log()).some((line) => line.msg === sentence);
+}
+
+test('a node joins late by state sync at a chain that has forgotten its first blocks, and follows it', async () => {
+  const net = await createTestNetwork({
+    validators: 4,
+    fullNodes: 1,
+    config: {
+      'statesync.snapshot_interval': 10,
+      'storage.min_retain_blocks': 5,
+      'storage.pruning': 'everything',
+    },
+    genesis: { consensusParams: { evidence: { maxAgeNumBlocks: 2n, maxAgeNanos: 1n, maxBytes: 1_048_576n } } },
+  });
+  const validators = net.nodes.slice(0, 4);
+  for (const node of validators) node.start();
+  await Promise.all(validators.map((node) => node.waitForHeight(42n)));
+
+  // The first blocks are gone everywhere, and whoever asks is told what is left.
+  for (const node of validators) {
+    await until('the first blocks are pruned', async () => {
+      const { sync_info } = await node.rpc.call<Status>('status');
+      return BigInt(sync_info.earliest_block_height) > 10n;
+    });
+    await expect(node.rpc.call('block', { height: '1' })).rejects.toThrow(
+      /height 1 is not available, lowest height is \d\d/,
+    );
+  }
+
+  const late = net.node(4);
+  const trustHeight = (await net.node(0).height()) - 1n;
+  const { signed_header } = await net.node(0).rpc.call<Committed>('commit', { height: String(trustHeight) });
+  await configure(late, 'statesync', {
+    enable: true,
+    rpc_servers: `${net.node(0).rpcUrl},${net.node(1).rpcUrl}`,
+    trust_height: Number(trustHeight),
+    trust_hash: signed_header.commit.block_id.hash,
+    discovery_time: '1s',
+    snapshot_interval: 0,
+  });
+  late.start();
+  await late.waitForHeight(trustHeight + 5n);
+  expect(await hasLogged(late, 'state sync is done')).toBe(true);
+  const { sync_info } = await late.rpc.call<Status>('status');
+  const base = BigInt(sync_info.earliest_block_height);
+  expect(base).toBeGreaterThan(10n);
+  const upTo = BigInt(sync_info.latest_block_height);
+  await Promise.all(validators.map((node) => node.waitForHeight(upTo)));
+  for (let height = upTo - 2n; height <= upTo; height++)
+    expect(await blockFacts(late, height)).toEqual(await blockFacts(net.node(2), height));
+
+  // A restart goes on from there, without another state sync.
+  await late.stop();
+  late.start();
+  await late.waitForHeight(upTo + 3n);
+  expect(await hasLogged(late, 'state sync is not needed: there is a state already')).toBe(true);
+});
+
+test('a node that cannot begin by state sync says which condition is missing', async () => {
+  const net = await createTestNetwork({ validators: 1, fullNodes: 1 });
+  const [validator, late] = [net.node(0), net.node(1)];
+  validator.start();
+  await validator.waitForHeight(2n);
+  const begin = async (values: Readonly<Record<string, unknown>>): Promise<string> => {
+    await configure(late, 'statesync', { enable: true, ...values });
+    late.start();
+    await until('the node has ended', async () => !late.running());
+    return (await readFile(`${late.home}/node.log`, 'utf8')).trimEnd().split('\n').at(-1) ?? '';
+  };
+  const two = `${validator.rpcUrl},http://localhost:${validator.ports.rpc}`;
+  const hash = '00'.repeat(32);
+  expect(await begin({ rpc_servers: validator.rpcUrl })).toContain(
+    'statesync.rpc_servers: expected the RPC of at least two different nodes, got 1',
+  );
+  expect(await begin({ rpc_servers: two })).toContain('statesync.trust_height: missing');
+  expect(await begin({ trust_height: 1, trust_hash: 'ab' })).toContain(
+    'statesync.trust_hash: expected the 64 hex digits',
+  );
+  expect(await begin({ trust_hash: hash })).toMatch(/has [0-9a-f]{64} at height 1, expected 0{64}/);
+  expect(await begin({ rpc_servers: `${validator.rpcUrl},http://127.0.0.1:1` })).toContain(
+    'an RPC server does not answer',
+  );
+});
