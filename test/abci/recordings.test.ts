@@ -217,10 +217,20 @@ function recordedHandshake(genesisResponse: Uint8Array): Pick<Application, 'info
   return { info: () => infoResponse(told.response), initChain: () => initChainResponse(genesisResponse) };
 }
 
-test('as many bytes are left for transactions as CometBFT leaves', () => {
+test('as many bytes are left for transactions as CometBFT leaves, but for the framing of evidence', () => {
   const { consensusParams, validators } = genesis().request;
-  for (const { request } of byHeight('prepare-proposal'))
-    if (request.height > 1n) expect(request.maxTxBytes).toBe(maxTxBytes(consensusParams, [], validators.length));
+  let withEvidence = 0;
+  for (const { request } of byHeight('prepare-proposal').filter((each) => each.request.height > 1n)) {
+    const recorded = blocks.find(({ height }) => height === request.height);
+    const { evidence } = readBack(defined(recorded, `the block that was proposed at height ${request.height}`));
+    expect(evidence).toHaveLength(request.misbehavior.length);
+    const fewer = request.maxTxBytes - maxTxBytes(consensusParams, evidence, validators.length);
+    // CometBFT counts the exact framing of the evidence, this program its upper bound: a proposer's own choice.
+    expect(fewer).toBeGreaterThanOrEqual(0);
+    expect(fewer).toBeLessThanOrEqual(8 * evidence.length);
+    withEvidence += evidence.length;
+  }
+  expect(withEvidence).toBeGreaterThan(0);
 });
 
 /** Says what the recorded validator said: its verdicts are its own. */
