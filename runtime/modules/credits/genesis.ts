@@ -47,6 +47,8 @@ export function initCredits(context: GenesisContext, json: Json | undefined): Re
     const fields = asObject(root(json ?? {}, 'app_state.credits'), ['params', 'pool']);
     params.set(store, readParams(fields.params));
     const supply = supplyOf(bank, context.chain.baseDenom);
+    if (supply > MAX_INT64)
+      throw new JsonError(`app_state.credits: the supply of ${context.chain.baseDenom} exceeds 2^63 − 1`);
     const accounts = isAbsent(fields.pool) ? create(PoolSchema, { genesisSupply: supply }) : readPool(fields.pool);
     pool.set(store, accounts);
     sendEnabled.set(bank, CREDIT_DENOM, false);

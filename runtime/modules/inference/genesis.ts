@@ -5,7 +5,7 @@
 import { toBase64 } from '#core/bytes.ts';
 import { MAX_INT64 } from '#core/int.ts';
 import type { Result } from '#core/result.ts';
-import { JobSchema, ParamsSchema, ProviderSchema } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
+import { type Job, JobSchema, ParamsSchema, ProviderSchema } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
 import { create } from '#proto/message.ts';
 import { moduleAddress, parseAddress } from '../../address.ts';
 import type { GenesisContext, QueryContext } from '../../context.ts';
@@ -25,6 +25,7 @@ import type { CollectionMap } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { BANK_STORE, balanceOf } from '../bank/state.ts';
 import { CREDIT_DENOM } from '../credits/state.ts';
+import { MODELS_STORE, models } from '../models/state.ts';
 import { INFERENCE_LIMITS } from './limits.ts';
 import {
   BOND_ACCOUNT,
@@ -34,6 +35,7 @@ import {
   getParams,
   INFERENCE_STORE,
   inputs,
+  isLive,
   jobs,
   liveJobs,
   nextId,
@@ -54,6 +56,7 @@ export function initInference(context: GenesisContext, json: Json | undefined): 
     for (const field of asArrayOrEmpty(top.jobs)) {
       const job = asRecord(field, JobSchema);
       if (jobs.has(store, job.id)) throw new JsonError(`${field.path}: job ${job.id} is listed twice`);
+      if (isLive(job.status)) checkLive(context, field.path, job);
       jobs.set(store, job.id, job);
       if (nextId.peek(store) <= job.id) nextId.set(store, job.id + 1n);
     }
@@ -69,6 +72,20 @@ export function initInference(context: GenesisContext, json: Json | undefined): 
     const breach = inferenceInvariants({ ...context, height: context.initialHeight })[0];
     if (breach !== undefined) throw new JsonError(`app_state.inference: ${breach}`);
   });
+}
+
+/** What the end of a live job relies on. */
+function checkLive({ chain, state }: GenesisContext, path: string, job: Job): void {
+  for (const [title, text] of [
+    ['requester', job.requester],
+    ['provider', job.provider],
+  ] as const) {
+    const address = parseAddress(chain, text, title);
+    if (!address.ok) throw new JsonError(`${path}: ${address.error.message}`);
+  }
+  if (job.fee === 0n) throw new JsonError(`${path}: fee: expected at least 1, got 0`);
+  if (!models.has(state.store(MODELS_STORE), job.modelId))
+    throw new JsonError(`${path}: model ${job.modelId} is not listed`);
 }
 
 function readBytes(store: KvWriter, field: JsonField, into: CollectionMap<bigint, Uint8Array>): void {

@@ -5,6 +5,7 @@ import { MAX_INT64 } from '#core/int.ts';
 import type { Result } from '#core/result.ts';
 import { ModelSchema, ParamsSchema } from '#proto/gen/autonomy/models/v1/models_pb.ts';
 import { create } from '#proto/message.ts';
+import { parseAddress } from '../../address.ts';
 import type { GenesisContext, QueryContext } from '../../context.ts';
 import {
   asArrayOrEmpty,
@@ -18,7 +19,6 @@ import {
 } from '../../json.ts';
 import type { Json } from '../../module.ts';
 import { asBase64, asRecord, recordJson } from '../../records-json.ts';
-import type { KvWriter } from '../../state/kv-view.ts';
 import { MODEL_LIMITS } from './limits.ts';
 import { components, DEFAULT_PARAMS, getParams, MODELS_STORE, models, nextId, params } from './state.ts';
 
@@ -34,13 +34,19 @@ export function initModels(context: GenesisContext, json: Json | undefined): Res
       const component = asBase64(field);
       components.set(store, sha256(component), component);
     }
-    for (const field of asArrayOrEmpty(top.models)) readModel(store, field);
+    for (const field of asArrayOrEmpty(top.models)) readModel(context, field);
     if (!isAbsent(top.next_id)) nextId.set(store, asInteger(top.next_id, 1n, MAX_INT64));
   });
 }
 
-function readModel(store: KvWriter, field: JsonField): void {
+/** What a registration checks, as far as jobs rely on it: a settlement that cannot pay is a halt. */
+function readModel({ state, chain }: GenesisContext, field: JsonField): void {
+  const store = state.store(MODELS_STORE);
   const model = asRecord(field, ModelSchema);
+  const creator = parseAddress(chain, model.creator, 'creator');
+  if (!creator.ok) throw new JsonError(`${field.path}: ${creator.error.message}`);
+  if (model.price < 1n || model.price > MODEL_LIMITS.maxPrice)
+    throw new JsonError(`${field.path}: price: expected 1 … ${MODEL_LIMITS.maxPrice}, got ${model.price}`);
   if (models.has(store, model.id)) throw new JsonError(`${field.path}: model ${model.id} is listed twice`);
   const component = components.get(store, model.componentHash);
   if (component === undefined || !equal(sha256(component), model.componentHash))

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import { JobStatus } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
-import { PoiChain } from '#test/support/poi-chain.ts';
+import { fromBase64, toBase64 } from '#core/bytes.ts';
+import { JobSchema, JobStatus } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
+import { ModelSchema } from '#proto/gen/autonomy/models/v1/models_pb.ts';
+import { type DescMessage, decodeStrict, encode, type MessageShape } from '#proto/message.ts';
+import { accountOf, PoiChain, text } from '#test/support/poi-chain.ts';
 import { JobDriver } from '#test/support/poi-jobs.ts';
 import type { Json } from '../../module.ts';
 
@@ -44,6 +47,22 @@ test('what is exported is what is read, and goes on from there', () => {
 
 const part = (state: Record<string, Json>, module: string) => state[module] as Record<string, Json[]>;
 
+/** Changes fields of the record at `index`. */
+function change<D extends DescMessage>(
+  module: string,
+  list: string,
+  schema: D,
+  index: number,
+  fields: Partial<MessageShape<D>>,
+): (state: Record<string, Json>) => void {
+  return (state) => {
+    const records = part(state, module)[list] ?? [];
+    const record = decodeStrict(schema, fromBase64(String(records[index]), 'record'));
+    if (!record.ok) throw new Error(record.error);
+    records[index] = toBase64(encode(schema, { ...record.value, ...fields }));
+  };
+}
+
 test.each<[string, (state: Record<string, Json>) => void, string]>([
   [
     'a job that is gone but for its escrow',
@@ -74,6 +93,19 @@ test.each<[string, (state: Record<string, Json>) => void, string]>([
     (state) => void part(state, 'models').models?.push('AAAA'),
     'app_state.models.models[1]',
   ],
+  ['a live job of nobody', change('inference', 'jobs', JobSchema, 3, { requester: 'x' }), 'jobs[3]: requester: '],
+  [
+    'a live job without a fee',
+    change('inference', 'jobs', JobSchema, 3, { fee: 0n }),
+    'jobs[3]: fee: expected at least 1',
+  ],
+  [
+    'a live job of no model',
+    change('inference', 'jobs', JobSchema, 3, { modelId: 9n }),
+    'jobs[3]: model 9 is not listed',
+  ],
+  ['a model of nobody', change('models', 'models', ModelSchema, 0, { creator: '' }), 'models[0]: creator: '],
+  ['a model for nothing', change('models', 'models', ModelSchema, 0, { price: 0n }), 'models[0]: price: expected 1'],
   [
     'the operator of a stranger',
     (state) => void part(state, 'poi').operators?.push({ pub_key: 'AAAA', account: 'auton1' }),
@@ -97,6 +129,11 @@ test.each<[string, Record<string, Json>, string]>([
   ['inference', { params: { job_stake: -1 } }, 'app_state.inference.params.job_stake'],
   ['inference', { params: { colour: 1 } }, 'app_state.inference.params.colour: unknown field'],
   ['credits', { params: { price_micro_usd: 0 } }, 'app_state.credits.params.price_micro_usd'],
+  [
+    'bank',
+    { balances: [{ address: text(accountOf('x')), coins: [{ denom: 'uauton', amount: String(2n ** 63n) }] }] },
+    'app_state.credits: the supply of uauton',
+  ],
   ['poi', { operators: {} }, 'app_state.poi.operators: expected an array'],
 ])('a parameter of %s outside its bounds is refused by its path', (module, json, sentence) => {
   expect(() => imported({ [module]: json })).toThrow(sentence);
