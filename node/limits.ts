@@ -71,6 +71,8 @@ export const NODE_LIMITS = {
   syncPollMs: 200,
   /** Child processes that run models for a validator's duties. */
   vmWorkers: 1,
+  /** What a duty's execution may take for each 10^9 gas: twice what a window gives. Later nobody waits for it, but all others do. */
+  dutyMsPerGigagas: 6_000,
 
   /** Bytes of one answer that a client of the RPC reads: a large block as base64, and more. */
   rpcResponseBytes: 268_435_456,

@@ -24,7 +24,10 @@ export async function openDuties(
   { query, ...identity }: Omit<DutiesOptions, 'secret'> & Pick<DutiesDeps, 'query'>,
 ): Promise<NodeDuties> {
   const logger = parts.logger.child('duties');
-  const pool = createVmPool({ workers: NODE_LIMITS.vmWorkers }, { logger: parts.logger.child('vm') });
+  const pool = createVmPool(
+    { workers: NODE_LIMITS.vmWorkers, callTimeoutMsPerGigagas: NODE_LIMITS.dutyMsPerGigagas },
+    { logger: parts.logger.child('vm') },
+  );
   const duties = createDuties(
     { ...identity, secret: await loadDutySecret(paths.dutyKey) },
     {
