@@ -16,6 +16,7 @@ import { formatListenAddress, type ListenAddress, type PeerAddress } from '../co
 import type { Verdict } from '../driver/intake.ts';
 import type { PeerId, Transport } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import { coalescing } from './coalesce.ts';
 import { directTx, MessageGate, type MessageJudges } from './message-gate.ts';
 import { type NetworkNames, networkNames } from './network-names.ts';
 import { PeerGuard } from './peer-guard.ts';
@@ -191,7 +192,7 @@ async function createNode(
     nodeInfo: { userAgent: `autonomy/1 ${options.moniker}` },
     addresses: { listen: [toMultiaddr(options.listen).toString()] },
     transports: [tcp({ socketOptions: { noDelay: true } } as Parameters<typeof tcp>[0])],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [coalescing(noise())],
     streamMuxers: [yamux()],
     connectionManager: {
       maxConnections: options.maxPeers * 2,
