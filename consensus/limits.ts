@@ -30,4 +30,22 @@ export const CONSENSUS_LIMITS = {
   maxRequestsPerPeer: 8,
   /** Bytes of one block-sync response: a block, its commit and framing. */
   maxBlockResponseBytes: 110_000_000,
+  /** Hashes in one message about transactions. */
+  maxHashesPerTxMessage: 512,
+  /** Transactions that are remembered for each peer: known to him, sent to him. */
+  maxKnownTxs: 10_000,
+  /** Announced transactions that are not here yet, in all and by one peer's announcement. */
+  maxWantedTxs: 50_000,
+  maxWantedTxsPerPeer: 10_000,
+  /** Transactions that one peer has been asked for and has not sent. */
+  maxTxsInFlight: 512,
+  /** Peers that are remembered as having one wanted transaction. */
+  maxTxSources: 8,
+  /** Transactions that one peer has asked for and waits for. */
+  maxTxsToServe: 1_024,
+  /** After so many unfulfilled requests in a row a peer's word no longer keeps others waiting. */
+  txMissesTolerated: 3,
+  /** Silence after which a requested transaction is asked of another peer; and however much else he sends. Milliseconds. */
+  txRequestTimeoutMs: 1_000,
+  txRequestLongestMs: 10_000,
 } as const;

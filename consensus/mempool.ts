@@ -63,6 +63,10 @@ export class MempoolOrder {
     return this.#bytes;
   }
 
+  get(key: string): PoolTx | undefined {
+    return this.#byKey.get(key);
+  }
+
   has(key: string): boolean {
     return this.#byKey.has(key);
   }

@@ -13,6 +13,10 @@ export const NODE_LIMITS = {
   maxGossipTxBytes: 1_048_576,
   /** Bytes waiting to be sent to one peer; what comes beyond is dropped, unless nothing waits. */
   maxPeerQueueBytes: 16_777_216,
+  /** While more than this waits for a peer, he is sent no transactions: what consensus says must not wait behind them. */
+  maxPeerTxQueueBytes: 1_048_576,
+  /** How often overdue transactions are asked of others, and slow readers are served on. */
+  txExchangeTickMs: 50,
   /** Bytes that are written to a stream at once. */
   streamWriteBytes: 65_536,
   /** What one peer may send: messages a second and bytes a second, with bursts of twice as much. */

@@ -44,6 +44,7 @@ import { createIndexer } from './indexer/indexer.ts';
 import { createSearcher } from './indexer/search.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { createMempool } from './mempool/mempool.ts';
+import { createTxExchange, type TxExchange } from './mempool/tx-exchange.ts';
 import { createP2pHost, type P2pHost } from './p2p/host.ts';
 import { cometIdOf } from './p2p/node-id.ts';
 import { type Ed25519Key, ed25519KeyFromSeed } from './privval/ed25519-key.ts';
@@ -176,13 +177,25 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
 
   // Mempool and backend exist before the executor that they tell and ask: until it runs there is nothing to tell.
   let executor: Executor | undefined;
+  let exchange: TxExchange | undefined;
   const mempool = createMempool(config.mempool, {
     app,
     now: Date.now,
-    gossip: (tx) => host.publishTx(tx),
+    admitted: (key) => exchange?.admitted(key),
+    refused: (key) => exchange?.refused(key),
+    committed: () => exchange?.committed(),
     available: () => executor?.txsAvailable(),
     logger: logger.child('mempool'),
   });
+
+  const txs = createTxExchange({
+    mempool,
+    send: (peer, bytes) => host.send(peer, bytes),
+    sendTx: (peer, tx) => host.sendTx(peer, tx),
+    now: Date.now,
+  });
+  exchange = txs;
+  closers.push(async () => txs.close());
 
   const source = {
     heights: () => ({ base: blocks.base, latest: blocks.height }),
@@ -261,17 +274,19 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         if (isSnapshotMessage(bytes[0])) return snapshots.receive(peer, bytes);
         return executor?.receive(peer, bytes) ?? IGNORE;
       },
-      tx: async (_peer, bytes) => (executor === undefined ? IGNORE : mempool.receive(bytes)),
+      tx: async (peer, bytes) => (executor === undefined ? IGNORE : txs.tx(peer, bytes)),
+      txHashes: (peer, bytes) => txs.hashes(peer, bytes),
       connected(peer) {
         connected.add(peer);
         sync?.addPeer(peer);
         executor?.addPeer(peer);
-        for (const tx of mempool.list(NODE_LIMITS.maxTxHandover)) host.sendTx(peer, tx);
+        if (executor !== undefined) txs.addPeer(peer);
       },
       disconnected(peer) {
         connected.delete(peer);
         sync?.removePeer(peer);
         executor?.removePeer(peer);
+        txs.removePeer(peer);
       },
     });
   };
@@ -346,7 +361,10 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   closers.push(() => running.close());
   await indexer?.catchUp();
 
-  for (const peer of connected) running.addPeer(peer);
+  for (const peer of connected) {
+    running.addPeer(peer);
+    txs.addPeer(peer);
+  }
   await startHost();
   const server = await startRpc(config, backend, logger);
   if (server !== undefined) closers.push(() => server.close());

@@ -102,7 +102,15 @@ export async function startSoloChain(options: SoloChainOptions): Promise<SoloCha
   const limits = { maxTxs: 100, maxBytes: 1_000_000, maxTxBytes: 100_000, cacheEntries: 100, ttlMs: 60_000 };
   const mempool = createMempool(
     { ...limits, ttlBlocks: 100n },
-    { app, now: () => 0, gossip: () => {}, available: () => options.available?.(), logger },
+    {
+      app,
+      now: () => 0,
+      admitted: () => {},
+      refused: () => {},
+      committed: () => {},
+      available: () => options.available?.(),
+      logger,
+    },
   );
   let backend: NodeBackend | undefined;
   const deps: BlockExecutorDeps = {

@@ -2,12 +2,14 @@ import { expect, test } from 'vitest';
 import type { CheckTxRequest, CheckTxResponse } from '#core/abci.ts';
 import { EMPTY, fromUtf8, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
-import { createMempool, type MempoolOptions, refusalResponse } from './mempool.ts';
+import { createMempool, type MempoolOptions, refusalResponse, txKey } from './mempool.ts';
 
 /** An application whose transactions read "sender sequence price", and that refuses what `refuse` names. */
 function setup(options: Partial<MempoolOptions> = {}) {
   const checks: string[] = [];
-  const gossiped: string[] = [];
+  const admitted: string[] = [];
+  const refused: string[] = [];
+  let blocks = 0;
   const refuse = new Set<string>();
   let available = 0;
   let nowMs = 0;
@@ -38,7 +40,11 @@ function setup(options: Partial<MempoolOptions> = {}) {
         },
       },
       now: () => nowMs,
-      gossip: (tx) => gossiped.push(fromUtf8(tx)),
+      admitted: (key) => admitted.push(fromUtf8(mempool.find(key) ?? EMPTY)),
+      refused: (key) => refused.push(key),
+      committed: () => {
+        blocks += 1;
+      },
       available: () => {
         available += 1;
       },
@@ -48,7 +54,9 @@ function setup(options: Partial<MempoolOptions> = {}) {
   return {
     mempool,
     checks,
-    gossiped,
+    admitted,
+    refused,
+    blockCount: () => blocks,
     refuse,
     availableCount: () => available,
     advance: (ms: number) => {
@@ -62,12 +70,13 @@ function setup(options: Partial<MempoolOptions> = {}) {
   };
 }
 
-test("a client's transaction is checked, gossiped and announced; one that is refused is not", async () => {
+test("a client's transaction is checked and announced; one that is refused is not", async () => {
   const pool = setup();
   pool.refuse.add('b 0 1');
   expect(await pool.submit('a 0 1')).toBe(0);
   expect(await pool.submit('b 0 1')).toBe(5);
-  expect(pool.gossiped).toEqual(['a 0 1']);
+  expect(pool.admitted).toEqual(['a 0 1']);
+  expect(pool.refused).toEqual([txKey(utf8('b 0 1'))]);
   expect(pool.availableCount()).toBe(1);
   expect(pool.content()).toEqual(['a 0 1']);
 });
@@ -107,7 +116,10 @@ test('a peer is blamed only for what is no transaction', async () => {
   expect((await pool.mempool.receive(utf8('a 0 1'))).kind).toBe('ignore');
   expect((await pool.mempool.receive(utf8('garbage'))).kind).toBe('reject');
   expect((await pool.mempool.receive(utf8('b 0 1'))).kind).toBe('accept');
-  expect(pool.gossiped).toEqual([]);
+  expect(pool.admitted).toEqual(['b 0 1']);
+  expect(pool.mempool.knows(txKey(utf8('b 0 1')))).toBe(true);
+  expect(pool.mempool.knows(txKey(utf8('a 0 1')))).toBe(false);
+  expect(pool.mempool.find(txKey(utf8('a 0 1')))).toBeUndefined();
 });
 
 test('after a block its transactions are gone and the rest is checked again, in order', async () => {
@@ -120,6 +132,7 @@ test('after a block its transactions are gone and the rest is checked again, in 
   expect(pool.content()).toEqual(['a 1 9', 'b 0 5']);
   expect(await pool.submit('x 0 1')).toBe('sdk 19');
   expect(pool.availableCount()).toBe(2);
+  expect(pool.blockCount()).toBe(1);
 });
 
 test('a transaction that failed in a block may be sent again', async () => {

@@ -24,22 +24,30 @@ export interface MempoolOptions {
 export interface MempoolDependencies {
   readonly app: Pick<Application, 'checkTx'>;
   readonly now: () => number;
-  /** Tells the peers of a transaction that came from a client. */
-  readonly gossip: (tx: Uint8Array) => void;
+  /** A transaction is in the mempool, by its {@link txKey}: peers are to hear of it. */
+  readonly admitted: (key: string) => void;
+  /** One was not taken in, in the present state. */
+  readonly refused: (key: string) => void;
+  /** A block has changed the application's state. */
+  readonly committed: () => void;
   /** The mempool was empty and no longer is. */
   readonly available: () => void;
   readonly logger: Logger;
 }
 
 export interface Mempool extends TxSource {
-  /** From a client: checks, admits, gossips. The application's answer; a {@link Failure} when it was not asked. */
+  /** From a client: checks and admits. The application's answer; a {@link Failure} when it was not asked. */
   submit(tx: Uint8Array): Promise<Result<CheckTxResponse>>;
-  /** From a peer: the verdict says whether gossip forwards it. */
+  /** From a peer: a rejection counts against him. */
   receive(tx: Uint8Array): Promise<Verdict>;
   count(): number;
   bytes(): number;
   /** The first `limit` in the order of proposal. */
   list(limit: number): readonly Uint8Array[];
+  /** Its bytes, while it waits here. */
+  find(key: string): Uint8Array | undefined;
+  /** Whether it waits here, is being checked, or was committed lately. */
+  knows(key: string): boolean;
 }
 
 type Outcome =
@@ -47,8 +55,8 @@ type Outcome =
   | { readonly kind: 'refused-by-app'; readonly response: CheckTxResponse }
   | { readonly kind: 'refused'; readonly failure: Failure };
 
-/** Upper-case hex would do as well; a Map key has only to be the same for the same bytes. */
-const keyOf = (tx: Uint8Array): string => createHash('sha256').update(tx).digest('hex');
+/** What names a transaction between nodes and in the mempool: its SHA-256, as hex. */
+export const txKey = (tx: Uint8Array): string => createHash('sha256').update(tx).digest('hex');
 
 /** Bytes that a transaction takes in a block: tag, length, content. */
 const blockBytes = (tx: Uint8Array): number => tx.length + 1 + new ProtoWriter().rawVarint(tx.length).finish().length;
@@ -58,7 +66,7 @@ const blockBytes = (tx: Uint8Array): number => tx.length + 1 + new ProtoWriter()
  * before has left; between two blocks the committed transactions leave and the rest is checked again.
  */
 export function createMempool(options: MempoolOptions, dependencies: MempoolDependencies): Mempool {
-  const { app, now, gossip, available, logger } = dependencies;
+  const { app, now, admitted, refused: turnedAway, committed, available, logger } = dependencies;
   const order = new MempoolOrder(options);
   const seen = new SeenCache(options.cacheEntries);
   let height = 0n;
@@ -76,7 +84,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   async function check(tx: Uint8Array): Promise<Outcome> {
     if (tx.length > options.maxTxBytes)
       return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
-    const key = keyOf(tx);
+    const key = txKey(tx);
     if (!seen.add(key)) return refused('txInMempoolCache', 'tx already exists in cache');
     if (pending >= NODE_LIMITS.maxPendingChecks) {
       seen.delete(key);
@@ -95,6 +103,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     if (response.code !== 0) {
       // It may be right later: funds may arrive, a sequence be reached.
       seen.delete(key);
+      turnedAway(key);
       return { kind: 'refused-by-app', response };
     }
     const wasEmpty = order.count === 0;
@@ -112,6 +121,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     });
     if (!added.ok) {
       seen.delete(key);
+      turnedAway(key);
       if (added.error.kind === 'full')
         return refused(
           'mempoolIsFull',
@@ -121,13 +131,14 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     }
     for (const gone of added.value) seen.delete(gone.key);
     if (wasEmpty) available();
+    admitted(key);
     return { kind: 'admitted', response };
   }
 
   async function update(newHeight: bigint, txs: readonly Uint8Array[], codes: readonly number[]): Promise<void> {
     height = newHeight;
     txs.forEach((tx, i) => {
-      const key = keyOf(tx);
+      const key = txKey(tx);
       order.remove(key);
       // A failed one may be sent again; a committed one is refused without asking the application.
       if (codes[i] === 0) seen.add(key);
@@ -144,6 +155,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       dropped += 1;
     }
     if (dropped > 0) logger.info('transactions are no longer valid', { dropped, left: order.count });
+    committed();
     if (order.count > 0) available();
   }
 
@@ -151,7 +163,6 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     async submit(tx) {
       const outcome = await check(tx);
       if (outcome.kind === 'refused') return err(outcome.failure);
-      if (outcome.kind === 'admitted') gossip(tx);
       return ok(outcome.response);
     },
     async receive(tx) {
@@ -164,6 +175,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
         outcome.response.code === sdkError('txDecode', '').code;
       return undecodable ? { kind: 'reject', reason: outcome.response.log } : IGNORE;
     },
+    find: (key) => order.get(key)?.bytes,
+    knows: (key) => seen.has(key),
     count: () => order.count,
     bytes: () => order.bytes,
     list: (limit) =>

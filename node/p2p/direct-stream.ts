@@ -24,6 +24,11 @@ export class DirectSender {
     });
   }
 
+  /** Bytes that wait for the peer to read. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
   /** False: dropped. */
   send(message: Uint8Array): boolean {
     if (this.#closed) return false;

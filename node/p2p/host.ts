@@ -10,6 +10,7 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { formatListenAddress, type ListenAddress, type PeerAddress } from '../config/address.ts';
@@ -51,10 +52,8 @@ export interface P2pOptions {
 
 export interface P2pHost extends Transport {
   readonly id: PeerId;
-  /** Gossip to everybody. */
-  publishTx(bytes: Uint8Array): void;
-  /** To one peer, who gossips it on when it is new to him. */
-  sendTx(peer: PeerId, bytes: Uint8Array): void;
+  /** A transaction, to one peer. False: too much waits for him already; later, perhaps. */
+  sendTx(peer: PeerId, bytes: Uint8Array): boolean;
   peers(): readonly ConnectedPeer[];
   /** Addresses that are listened on, once started. */
   listenAddresses(): readonly ListenAddress[];
@@ -81,14 +80,12 @@ export async function createP2pHost(
   const id = node.peerId.toString();
   const { logger } = dependencies;
   let redialer: Redialer | undefined;
-  const publishTx = (bytes: Uint8Array) => publishTo(node, names.txTopic, bytes, logger);
 
   return {
     id,
     publish: (bytes) => publishTo(node, names.consensusTopic, bytes, logger),
-    publishTx,
     send: (peer, bytes) => peers?.send(peer, bytes),
-    sendTx: (peer, bytes) => peers?.send(peer, directTx(bytes)),
+    sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, directTx(bytes)) ?? false,
     peers: () => (peers === undefined ? [] : describePeers(node, peers)),
     listenAddresses: () =>
       node
@@ -113,14 +110,9 @@ export async function createP2pHost(
         logger,
       });
       peers = table;
-      await listen(
-        node,
-        names,
-        new MessageGate({ guard, judges: handlers, logger, hangUp, gossipTx: publishTx }),
-        table,
-      );
+      await listen(node, names, new MessageGate({ guard, judges: handlers, logger, hangUp }), table);
       await startOrExplain(node, options.listen);
-      for (const topic of [names.consensusTopic, names.txTopic]) node.services.pubsub.subscribe(topic);
+      node.services.pubsub.subscribe(names.consensusTopic);
       const others = options.persistentPeers.filter((peer) => peer.id !== id);
       redialer = keepDialing(others, {
         isConnected: (peer) => table.has(peer),
@@ -144,7 +136,6 @@ async function listen(node: Node, names: NetworkNames, gate: MessageGate, peers:
   topicValidators.set(names.consensusTopic, async (peer, { data }) =>
     toResult(await gate.gossip(peer.toString(), data)),
   );
-  topicValidators.set(names.txTopic, async (peer, { data }) => toResult(await gate.tx(peer.toString(), data)));
   const streams = { maxInboundStreams: 4, maxOutboundStreams: 4 };
   await node.handle(names.directProtocol, (stream, connection) => gate.read(stream, connection), streams);
   node.addEventListener('peer:connect', (event) => peers.onConnect(event.detail.toString()));
@@ -217,10 +208,10 @@ async function createNode(
         emitSelf: false,
         floodPublish: true,
         fallbackToFloodsub: false,
-        allowedTopics: [names.consensusTopic, names.txTopic],
-        // Both topics carry content that is its own proof: the same bytes are the same message.
+        allowedTopics: [names.consensusTopic],
+        // The topic carries content that is its own proof: the same bytes are the same message.
         msgIdFn: (message) => sha256Truncated(message.data),
-        maxInboundDataLength: 2 * NODE_LIMITS.maxGossipTxBytes,
+        maxInboundDataLength: 2 * CONSENSUS_LIMITS.maxMessageBytes,
         maxOutboundBufferSize: NODE_LIMITS.maxPeerQueueBytes,
         // Validators of one operator, or a test network, share an address; faults are counted by peer-guard.ts.
         scoreParams: { IPColocationFactorWeight: 0 },

@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
+import { isTxGossip, MAX_TX_GOSSIP_BYTES } from '#consensus/mempool-gossip.ts';
 import { maxMessageBytes } from '#consensus/messages.ts';
 import { concat } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -16,6 +17,8 @@ export interface MessageJudges {
   message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> | Verdict;
   /** A transaction. */
   tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict>;
+  /** Hashes of transactions that a peer has, wants or has not. */
+  txHashes(peer: PeerId, bytes: Uint8Array): Verdict;
 }
 
 /** Before a transaction on a direct stream: no consensus message begins with it. */
@@ -23,6 +26,7 @@ const TX_TAG = (15 << 3) | 2;
 
 function frameLimit(firstByte: number): number {
   if (isSnapshotMessage(firstByte)) return maxSnapshotMessageBytes(firstByte);
+  if (isTxGossip(firstByte)) return MAX_TX_GOSSIP_BYTES;
   return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : maxMessageBytes(firstByte);
 }
 
@@ -37,21 +41,17 @@ export class MessageGate {
   readonly #judges: MessageJudges;
   readonly #logger: Logger;
   readonly #hangUp: (peer: PeerId) => void;
-  /** Passes on a transaction that came by direct stream and was new. */
-  readonly #gossipTx: (tx: Uint8Array) => void;
 
   constructor(dependencies: {
     readonly guard: PeerGuard;
     readonly judges: MessageJudges;
     readonly logger: Logger;
     readonly hangUp: (peer: PeerId) => void;
-    readonly gossipTx: (tx: Uint8Array) => void;
   }) {
     this.#guard = dependencies.guard;
     this.#judges = dependencies.judges;
     this.#logger = dependencies.logger;
     this.#hangUp = dependencies.hangUp;
-    this.#gossipTx = dependencies.gossipTx;
   }
 
   /** A message of the consensus topic. */
@@ -60,7 +60,7 @@ export class MessageGate {
     return this.#message(peer, bytes);
   }
 
-  async tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
+  async #tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
     if (!this.#guard.admitTx(peer, bytes.length)) return IGNORE;
     if (bytes.length === 0 || bytes.length > NODE_LIMITS.maxGossipTxBytes)
       return this.#refuse(peer, `a transaction of ${bytes.length} bytes`);
@@ -90,13 +90,13 @@ export class MessageGate {
       await this.#message(peer, message);
       return;
     }
-    const tx = message.subarray(1);
-    if ((await this.tx(peer, tx)).kind === 'accept') this.#gossipTx(tx);
+    await this.#tx(peer, message.subarray(1));
   }
 
   async #message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
     if (!this.#guard.admitMessage(peer, bytes.length)) return IGNORE;
-    return this.#charge(peer, await this.#judges.message(peer, bytes));
+    const judges = this.#judges;
+    return this.#charge(peer, isTxGossip(bytes[0]) ? judges.txHashes(peer, bytes) : await judges.message(peer, bytes));
   }
 
   #refuse(peer: PeerId, reason: string): Verdict {

@@ -1,9 +1,8 @@
 import { toHex } from '#core/bytes.ts';
 
-/** Names of one chain's topics and protocols: nodes of another chain, or of another genesis, find nothing in common. */
+/** Names of one chain's topic and protocols: nodes of another chain, or of another genesis, find nothing in common. */
 export interface NetworkNames {
   readonly consensusTopic: string;
-  readonly txTopic: string;
   readonly directProtocol: string;
 }
 
@@ -12,7 +11,6 @@ export function networkNames(chainId: string, genesisHash: Uint8Array): NetworkN
   const prefix = `/autonomy/${chainId}/${toHex(genesisHash.subarray(0, 8))}`;
   return {
     consensusTopic: `${prefix}/consensus/1`,
-    txTopic: `${prefix}/txs/1`,
     directProtocol: `${prefix}/direct/1`,
   };
 }

@@ -50,6 +50,13 @@ export class PeerTable {
     this.#entries.get(peer)?.sender?.send(bytes);
   }
 
+  /** What can wait is not put before what cannot. False: nothing was sent, because too much waits already. */
+  sendUnlessBusy(peer: PeerId, bytes: Uint8Array): boolean {
+    const sender = this.#entries.get(peer)?.sender;
+    if (sender === undefined || sender.queuedBytes > NODE_LIMITS.maxPeerTxQueueBytes) return false;
+    return sender.send(bytes);
+  }
+
   onConnect(peer: PeerId): void {
     if (this.#closed || this.#entries.has(peer)) return;
     const entry: PeerEntry = { id: peer, sender: undefined, opening: false, moniker: '', listenAddress: '' };

@@ -1,0 +1,343 @@
+/**
+ * How transactions spread: whoever has one announces its hash, whoever lacks it asks one of those who announced it. So
+ * its bytes cross a link once at most, as long as peers keep their word. Pure and synchronous: time comes in, messages
+ * go out by the ports.
+ */
+import { fromHex, toHex } from '#core/bytes.ts';
+import { err, ok, type Result } from '#core/result.ts';
+import { CONSENSUS_LIMITS } from './limits.ts';
+
+/** First bytes of the messages; behind each stand hashes of 32 bytes. They share a space with those of `messages.ts`. */
+export const TX_MESSAGE = { announce: (12 << 3) | 2, request: (13 << 3) | 2, missing: (14 << 3) | 2 } as const;
+
+const HASH_BYTES = 32;
+
+export function isTxGossip(firstByte: number | undefined): boolean {
+  return firstByte === TX_MESSAGE.announce || firstByte === TX_MESSAGE.request || firstByte === TX_MESSAGE.missing;
+}
+
+/** Most bytes of such a message. */
+export const MAX_TX_GOSSIP_BYTES = 1 + HASH_BYTES * CONSENSUS_LIMITS.maxHashesPerTxMessage;
+
+export interface TxGossipPorts {
+  send(peer: string, message: Uint8Array): void;
+  /** Sends the bytes of a transaction. `busy`: the peer reads slowly, try later; `absent`: it is not here any more. */
+  sendTx(peer: string, key: string): 'sent' | 'busy' | 'absent';
+  /** Whether the transaction is in the mempool, being checked, or was committed lately. */
+  has(key: string): boolean;
+}
+
+/** The last `limit` keys. */
+class Recent {
+  readonly #keys = new Set<string>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  add(key: string): void {
+    this.#keys.delete(key);
+    this.#keys.add(key);
+    for (const oldest of this.#keys) {
+      if (this.#keys.size <= this.#limit) break;
+      this.#keys.delete(oldest);
+    }
+  }
+
+  clear(): void {
+    this.#keys.clear();
+  }
+}
+
+interface Peer {
+  readonly id: string;
+  /** What he has, or has been told of. */
+  readonly known: Recent;
+  readonly outbox: Set<string>;
+  /** What he has announced and has not been asked for. */
+  readonly waiting: Set<string>;
+  /** What he has been sent, once and twice: nobody is sent anything a third time. */
+  readonly served: Recent;
+  readonly servedTwice: Recent;
+  readonly toServe: Set<string>;
+  /** Wants that began with his announcement. */
+  wanting: number;
+  inFlight: number;
+  /** Requests in a row that he has not fulfilled. */
+  misses: number;
+  lastArrivalMs: number;
+}
+
+interface Want {
+  readonly key: string;
+  readonly first: Peer;
+  /** Who has announced it and has not failed, best first. */
+  sources: Peer[];
+  readonly failedOnce: Set<Peer>;
+  asked: Peer | undefined;
+  askedMs: number;
+}
+
+export class TxGossip {
+  readonly #ports: TxGossipPorts;
+  readonly #peers = new Map<string, Peer>();
+  readonly #wants = new Map<string, Want>();
+  readonly #flights = new Set<Want>();
+  /** What the application has refused in its present state: not asked for again before the next block. */
+  readonly #refused = new Recent(CONSENSUS_LIMITS.maxKnownTxs);
+  readonly #busy = new Set<Peer>();
+  #nowMs = 0;
+
+  constructor(ports: TxGossipPorts) {
+    this.#ports = ports;
+  }
+
+  /** Transactions that are asked for or will be. */
+  get wanted(): number {
+    return this.#wants.size;
+  }
+
+  /** Whether {@link tick} has anything to do. */
+  get idle(): boolean {
+    return this.#flights.size === 0 && this.#busy.size === 0;
+  }
+
+  /** `keys`: what the mempool holds; all of it is announced to him. */
+  addPeer(id: string, keys: Iterable<string>): void {
+    if (this.#peers.has(id)) return;
+    this.#peers.set(id, {
+      id,
+      known: new Recent(CONSENSUS_LIMITS.maxKnownTxs),
+      outbox: new Set(keys),
+      waiting: new Set(),
+      served: new Recent(CONSENSUS_LIMITS.maxKnownTxs),
+      servedTwice: new Recent(CONSENSUS_LIMITS.maxKnownTxs),
+      toServe: new Set(),
+      wanting: 0,
+      inFlight: 0,
+      misses: 0,
+      lastArrivalMs: 0,
+    });
+  }
+
+  removePeer(id: string): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return;
+    this.#peers.delete(id);
+    this.#busy.delete(peer);
+    for (const want of [...this.#wants.values()]) {
+      if (want.asked === peer) this.#fail(want, peer, true);
+      else want.sources = want.sources.filter((source) => source !== peer);
+      if (want.sources.length === 0) this.#drop(want);
+    }
+  }
+
+  /** A message of a peer. The error says what is wrong with it. */
+  receive(id: string, message: Uint8Array, nowMs: number): Result<undefined, string> {
+    this.#nowMs = nowMs;
+    const count = (message.length - 1) >>> 5;
+    if (message.length !== 1 + count * HASH_BYTES || count === 0 || count > CONSENSUS_LIMITS.maxHashesPerTxMessage)
+      return err(
+        `transaction hashes: expected 1 … ${CONSENSUS_LIMITS.maxHashesPerTxMessage} of 32 bytes, got ${message.length - 1} bytes`,
+      );
+    const peer = this.#peers.get(id);
+    // A message may cross with the end of the connection.
+    if (peer === undefined) return ok(undefined);
+    const keys = Array.from({ length: count }, (_, i) =>
+      toHex(message.subarray(1 + i * HASH_BYTES, 1 + (i + 1) * HASH_BYTES)),
+    );
+    switch (message[0]) {
+      case TX_MESSAGE.announce:
+        for (const key of keys) this.#onAnnounced(peer, key);
+        this.#pump(peer);
+        return ok(undefined);
+      case TX_MESSAGE.request:
+        this.#onRequest(peer, keys);
+        return ok(undefined);
+      case TX_MESSAGE.missing:
+        for (const key of keys) {
+          const want = this.#wants.get(key);
+          if (want?.asked === peer) this.#fail(want, peer, true);
+        }
+        this.#pump(peer);
+        return ok(undefined);
+      default:
+        return err(`transaction hashes: unknown message ${message[0]}`);
+    }
+  }
+
+  /** The bytes of a transaction have come from a peer; what they are worth is not known yet. */
+  arrived(id: string, key: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const peer = this.#peers.get(id);
+    peer?.known.add(key);
+    peer?.outbox.delete(key);
+    const want = this.#wants.get(key);
+    if (want === undefined) return;
+    const asked = want.asked;
+    this.#drop(want);
+    if (peer !== undefined && asked === peer) {
+      peer.misses = 0;
+      peer.lastArrivalMs = nowMs;
+    }
+    if (asked !== undefined) this.#pump(asked);
+  }
+
+  /** The mempool has taken it in, from a client or a peer: it is announced with the next {@link flush}. */
+  admitted(key: string): void {
+    const want = this.#wants.get(key);
+    if (want !== undefined) this.#drop(want);
+    for (const peer of this.#peers.values()) if (!peer.known.has(key)) peer.outbox.add(key);
+  }
+
+  refused(key: string): void {
+    this.#refused.add(key);
+  }
+
+  /** A block has changed the application's state: what it refused may be right now. */
+  committed(): void {
+    this.#refused.clear();
+  }
+
+  /** Sends what is to be announced. */
+  flush(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.outbox.size === 0) continue;
+      const keys = [...peer.outbox].filter((key) => !peer.known.has(key) && this.#ports.has(key));
+      peer.outbox.clear();
+      for (const key of keys) peer.known.add(key);
+      this.#send(peer, TX_MESSAGE.announce, keys);
+    }
+  }
+
+  /** From time to time: asks others for what has not come, and goes on serving who read slowly. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    const { txRequestTimeoutMs, txRequestLongestMs } = CONSENSUS_LIMITS;
+    for (const want of [...this.#flights]) {
+      const peer = want.asked;
+      if (peer === undefined) continue;
+      const sinceAsked = nowMs - want.askedMs;
+      // Who is still sending others of what he was asked for gets the time for it, though not for ever.
+      const silent = nowMs - Math.max(want.askedMs, peer.lastArrivalMs);
+      if (silent >= txRequestTimeoutMs || sinceAsked >= txRequestLongestMs) this.#fail(want, peer, false);
+    }
+    for (const peer of [...this.#busy]) this.#serve(peer);
+    for (const peer of this.#peers.values()) this.#pump(peer);
+  }
+
+  #onAnnounced(peer: Peer, key: string): void {
+    peer.known.add(key);
+    peer.outbox.delete(key);
+    if (this.#ports.has(key) || this.#refused.has(key)) return;
+    let want = this.#wants.get(key);
+    if (want === undefined) {
+      const { maxWantedTxs, maxWantedTxsPerPeer } = CONSENSUS_LIMITS;
+      if (this.#wants.size >= maxWantedTxs || peer.wanting >= maxWantedTxsPerPeer) return;
+      want = { key, first: peer, sources: [], failedOnce: new Set(), asked: undefined, askedMs: 0 };
+      this.#wants.set(key, want);
+      peer.wanting += 1;
+    }
+    if (want.sources.includes(peer) || want.sources.length >= CONSENSUS_LIMITS.maxTxSources) return;
+    want.sources.push(peer);
+    const { asked } = want;
+    // Who has not kept his word lately does not make others wait.
+    if (asked !== undefined && asked.misses >= CONSENSUS_LIMITS.txMissesTolerated) this.#fail(want, asked, false);
+    else if (asked === undefined) peer.waiting.add(key);
+  }
+
+  /** Asks a peer for what waits for him, as much as may be in flight. */
+  #pump(peer: Peer): void {
+    if (this.#peers.get(peer.id) !== peer) return;
+    const keys: string[] = [];
+    for (const key of peer.waiting) {
+      if (peer.inFlight >= CONSENSUS_LIMITS.maxTxsInFlight) break;
+      peer.waiting.delete(key);
+      const want = this.#wants.get(key);
+      if (want === undefined || want.asked !== undefined || !want.sources.includes(peer)) continue;
+      if (this.#ports.has(key)) {
+        this.#drop(want);
+        continue;
+      }
+      want.asked = peer;
+      want.askedMs = this.#nowMs;
+      this.#flights.add(want);
+      peer.inFlight += 1;
+      keys.push(key);
+    }
+    this.#send(peer, TX_MESSAGE.request, keys);
+  }
+
+  /** @param gone he says that he does not have it, or is not there any more: he is not asked a second time. */
+  #fail(want: Want, peer: Peer, gone: boolean): void {
+    this.#land(want);
+    peer.misses += 1;
+    want.sources = want.sources.filter((source) => source !== peer);
+    if (!gone && !want.failedOnce.has(peer)) {
+      want.failedOnce.add(peer);
+      want.sources.push(peer);
+    }
+    if (want.sources.length === 0 || this.#ports.has(want.key)) {
+      this.#drop(want);
+      return;
+    }
+    for (const source of want.sources) {
+      source.waiting.add(want.key);
+      if (want.asked === undefined) this.#pump(source);
+    }
+  }
+
+  #land(want: Want): void {
+    if (want.asked !== undefined) want.asked.inFlight -= 1;
+    want.asked = undefined;
+    this.#flights.delete(want);
+  }
+
+  #drop(want: Want): void {
+    this.#land(want);
+    if (this.#wants.delete(want.key)) want.first.wanting -= 1;
+  }
+
+  #onRequest(peer: Peer, keys: readonly string[]): void {
+    for (const key of keys) {
+      if (peer.servedTwice.has(key) || peer.toServe.size >= CONSENSUS_LIMITS.maxTxsToServe) continue;
+      peer.toServe.add(key);
+    }
+    this.#serve(peer);
+  }
+
+  #serve(peer: Peer): void {
+    const absent: string[] = [];
+    this.#busy.delete(peer);
+    for (const key of peer.toServe) {
+      const result = this.#ports.sendTx(peer.id, key);
+      if (result === 'busy') {
+        this.#busy.add(peer);
+        break;
+      }
+      peer.toServe.delete(key);
+      if (result === 'absent') absent.push(key);
+      else if (peer.served.has(key)) peer.servedTwice.add(key);
+      else peer.served.add(key);
+    }
+    this.#send(peer, TX_MESSAGE.missing, absent);
+  }
+
+  #send(peer: Peer, kind: number, keys: readonly string[]): void {
+    const limit = CONSENSUS_LIMITS.maxHashesPerTxMessage;
+    for (let from = 0; from < keys.length; from += limit) {
+      const part = keys.slice(from, from + limit);
+      const message = new Uint8Array(1 + part.length * HASH_BYTES);
+      message[0] = kind;
+      part.forEach((key, i) => {
+        message.set(fromHex(key), 1 + i * HASH_BYTES);
+      });
+      this.#ports.send(peer.id, message);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { TxGossip, type TxGossipPorts } from '#consensus/mempool-gossip.ts';
+import { IGNORE, type Verdict } from '../driver/intake.ts';
+import type { PeerId } from '../driver/ports.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import { type Mempool, txKey } from './mempool.ts';
+
+export interface TxExchangeDeps {
+  readonly mempool: Pick<Mempool, 'find' | 'knows' | 'receive' | 'list'>;
+  readonly send: TxGossipPorts['send'];
+  /** False: too much waits for the peer. */
+  readonly sendTx: (peer: PeerId, tx: Uint8Array) => boolean;
+  readonly now: () => number;
+}
+
+/** What the mempool and the network tell of transactions, and what follows from it. */
+export interface TxExchange {
+  admitted(key: string): void;
+  refused(key: string): void;
+  committed(): void;
+  /** What waits here is announced to him. */
+  addPeer(peer: PeerId): void;
+  removePeer(peer: PeerId): void;
+  /** Hashes. */
+  hashes(peer: PeerId, message: Uint8Array): Verdict;
+  /** A transaction. */
+  tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict>;
+  close(): void;
+}
+
+/** Runs `consensus/mempool-gossip.ts` over the network: announcements gather until the event loop turns. */
+export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps): TxExchange {
+  const gossip = new TxGossip({
+    send,
+    sendTx(peer, key) {
+      const tx = mempool.find(key);
+      if (tx === undefined) return 'absent';
+      return sendTx(peer, tx) ? 'sent' : 'busy';
+    },
+    has: (key) => mempool.knows(key),
+  });
+  let flushing = false;
+  let ticking: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function flushSoon(): void {
+    if (flushing || closed) return;
+    flushing = true;
+    setImmediate(() => {
+      flushing = false;
+      if (!closed) gossip.flush();
+    });
+  }
+
+  function tickLater(): void {
+    if (ticking !== undefined || closed || gossip.idle) return;
+    ticking = setTimeout(() => {
+      ticking = undefined;
+      gossip.tick(now());
+      tickLater();
+    }, NODE_LIMITS.txExchangeTickMs);
+  }
+
+  return {
+    admitted(key) {
+      gossip.admitted(key);
+      flushSoon();
+    },
+    refused: (key) => gossip.refused(key),
+    committed: () => gossip.committed(),
+    addPeer(peer) {
+      gossip.addPeer(peer, mempool.list(NODE_LIMITS.maxTxHandover).map(txKey));
+      flushSoon();
+    },
+    removePeer: (peer) => gossip.removePeer(peer),
+    hashes(peer, message) {
+      const read = gossip.receive(peer, message, now());
+      tickLater();
+      return read.ok ? IGNORE : { kind: 'reject', reason: read.error };
+    },
+    tx(peer, bytes) {
+      gossip.arrived(peer, txKey(bytes), now());
+      return mempool.receive(bytes);
+    },
+    close() {
+      closed = true;
+      clearTimeout(ticking);
+    },
+  };
+}
