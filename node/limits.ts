@@ -52,6 +52,8 @@ export const NODE_LIMITS = {
   /** Pieces of evidence that a peer is sent at once, and after how many heights again, should they still wait. */
   evidencePerStatus: 8,
   evidenceResendHeights: 10,
+  /** Bytes of a block that is served whole: all that one peer may ask for at once fits into its queue. */
+  maxServedBlockBytes: 1_572_864,
   /** Blocks that are forgotten at once, before other work gets its turn. */
   prunedBlocksPerStep: 20,
   /** Snapshots that one peer may offer, that are remembered of all peers together, and bytes of such an offer. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { decodePeerMessage } from '#consensus/messages.ts';
 import { Kit, trusting } from '#consensus/test-kit.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
@@ -8,6 +9,7 @@ import { toRound } from '#core/types/brand.ts';
 import { encodeCommit } from '#core/types/commit.ts';
 import { encodeHeader } from '#core/types/header.ts';
 import { createPartSet } from '#core/types/part-set.ts';
+import { NODE_LIMITS } from '../limits.ts';
 import { CatchUp } from './catch-up.ts';
 import { openBlockStore } from './stores.ts';
 
@@ -45,4 +47,10 @@ test('a block is served in the very bytes that were decided, however its propose
   const answer = decodePeerMessage(sent[0] ?? new Uint8Array(0));
   if (!answer.ok || answer.value.kind !== 'block-response') throw new Error('expected a block response');
   expect(createPartSet(answer.value.block).header).toEqual(parts.header);
+});
+
+test('what one peer may ask for at once fits into its queue', () => {
+  const most = CONSENSUS_LIMITS.maxRequestsPerPeer * NODE_LIMITS.maxServedBlockBytes;
+  expect(most).toBeLessThan(NODE_LIMITS.maxPeerQueueBytes);
+  expect(NODE_LIMITS.maxServedBlockBytes).toBeLessThan(CONSENSUS_LIMITS.maxBlockResponseBytes);
 });

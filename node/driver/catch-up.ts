@@ -2,7 +2,6 @@
 
 import { BlockSync, type SyncedBlock } from '#consensus/block-sync.ts';
 import type { Input } from '#consensus/input.ts';
-import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { encodePeerMessage, type PeerMessage, type RoundStatus } from '#consensus/messages.ts';
 import { type EngineState, votesOfCommit } from '#consensus/state.ts';
 import { concat, EMPTY } from '#core/bytes.ts';
@@ -11,6 +10,7 @@ import { equalPartSetHeader } from '#core/types/block-id.ts';
 import type { Height } from '#core/types/brand.ts';
 import { FLAG_COMMIT } from '#core/types/commit.ts';
 import { createPartSet } from '#core/types/part-set.ts';
+import { NODE_LIMITS } from '../limits.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { PeerId } from './ports.ts';
 import type { BlockStore } from './stores.ts';
@@ -59,7 +59,7 @@ export class CatchUp {
     this.#ask();
   }
 
-  /** Blocks too large for one message are not served here: repair sends their parts one by one. */
+  /** Blocks too large for one message, of which several may wait, are not served here: repair sends their parts. */
   onRequest(peer: PeerId, height: Height): void {
     const { blocks, send } = this.#deps;
     const block = storedBytes(blocks, height);
@@ -69,7 +69,7 @@ export class CatchUp {
       block === undefined || commit === undefined
         ? none
         : encodePeerMessage({ kind: 'block-response', height, block, commit });
-    send(peer, full.length <= CONSENSUS_LIMITS.maxMessageBytes ? full : none);
+    send(peer, full.length <= NODE_LIMITS.maxServedBlockBytes ? full : none);
   }
 
   onResponse(peer: PeerId, { height, block, commit }: Response): Verdict {

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { homePaths } from '#node/config/home.ts';
+import { startLyingNode } from './support/lying-node.ts';
 import { blockFacts, createTestNetwork, type TestNode, until } from './support/network.ts';
 
 interface Committed {
@@ -104,4 +105,58 @@ test('a node that cannot begin by state sync says which condition is missing', a
   expect(await begin({ rpc_servers: `${validator.rpcUrl},http://127.0.0.1:1` })).toContain(
     'an RPC server does not answer',
   );
+});
+
+test('adversarial 16: a server that forges proposer priorities or parameters is found out before anything is begun (ASA-2024-009)', async () => {
+  const net = await createTestNetwork({
+    validators: 2,
+    fullNodes: 1,
+    config: { 'statesync.snapshot_interval': 5 },
+  });
+  const [honest, other, late] = [net.node(0), net.node(1), net.node(2)];
+  for (const node of [honest, other]) node.start();
+  await honest.waitForHeight(12n);
+  const liar = await startLyingNode(honest);
+  const { signed_header } = await honest.rpc.call<Committed>('commit', { height: '2' });
+  await configure(late, 'statesync', {
+    enable: true,
+    rpc_servers: `${liar.url},${other.rpcUrl}`,
+    trust_height: 2,
+    trust_hash: signed_header.commit.block_id.hash,
+    discovery_time: '500ms',
+    snapshot_interval: 0,
+  });
+  const reasons = async () =>
+    (await late.log()).map((line) => JSON.stringify(line)).filter((line) => /came to nothing|cannot begin/.test(line));
+  const refused = async (sentence: RegExp) => {
+    late.start();
+    await until(`refused with ${sentence}`, async () => sentence.test((await reasons()).join()) || !late.running());
+    if (late.running()) await late.kill();
+    const said = `${(await reasons()).join()} ${await readFile(`${late.home}/node.log`, 'utf8')}`;
+    expect(said).toMatch(sentence);
+    expect(said).not.toContain('state sync is done');
+    liar.lies.clear();
+  };
+  liar.lies.set('validators', (result) => {
+    const validators = result.validators as { proposer_priority: string }[];
+    // The sum stays what it was.
+    const [a, b] = validators.map((each) => BigInt(each.proposer_priority));
+    return {
+      ...result,
+      validators: validators.map((each, i) => ({
+        ...each,
+        proposer_priority: String(i === 0 ? (b ?? 0n) : (a ?? 0n)),
+      })),
+    };
+  });
+  await refused(/priorities/);
+  liar.lies.set('consensus_params', (result) => {
+    const params = result.consensus_params as { evidence: object };
+    return { ...result, consensus_params: { ...params, evidence: { ...params.evidence, max_age_num_blocks: '1' } } };
+  });
+  await refused(/states other consensus parameters/);
+  // With servers that agree it begins, as if nothing had been.
+  late.start();
+  await until('state sync is done', () => hasLogged(late, 'state sync is done'));
+  await late.waitForHeight((await honest.height()) + 1n);
 });
