@@ -36,7 +36,8 @@ export function encodeBlock(block: Block): Uint8Array {
 }
 
 function readElements(title: string, bytes: Uint8Array, limit: number): Uint8Array[] {
-  const fields = readFields(title, bytes, { known: [1], repeated: [1] });
+  // Reading stops behind the limit: two bytes are an element.
+  const fields = readFields(title, bytes, { known: [1], repeated: [1], maxFields: limit + 1 });
   if (fields.length > limit) throw new DecodeError(`${title}: ${fields.length} elements exceed the limit of ${limit}`);
   return fields.map((field) => asMessage(title, field));
 }

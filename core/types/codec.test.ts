@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as arbitrary from '#test/arbitrary/block.ts';
 import { EMPTY, toHex } from '../bytes.ts';
 import { decode } from '../codec/proto-reader.ts';
+import { ProtoWriter } from '../codec/proto-writer.ts';
 import { encodeBlock, readBlock } from './block.ts';
 import { encodeBlockId, NIL_BLOCK_ID, readBlockId } from './block-id.ts';
 import {
@@ -53,6 +54,21 @@ describe('round trips', () => {
 });
 
 describe('refusals', () => {
+  test('millions of empty elements are refused before they become objects', () => {
+    const empties = (tag: number) => new Uint8Array(2_000_000).map((_, i) => (i % 2 === 0 ? tag : 0));
+    const block = new ProtoWriter().message(2, empties(0x0a)).finish();
+    const cases: [Uint8Array, (title: string, bytes: Uint8Array) => unknown, string][] = [
+      [block, readBlock, 'x.data: more than 100001 fields'],
+      [empties(0x22), readCommit, 'x: more than 10004 fields'],
+      [empties(0x22), readExtendedCommit, 'x: more than 10004 fields'],
+    ];
+    for (const [bytes, read, sentence] of cases) {
+      const start = performance.now();
+      expect(decode(() => read('x', bytes))).toEqual({ ok: false, error: sentence });
+      expect(performance.now() - start).toBeLessThan(500);
+    }
+  });
+
   const sample = fc.sample(arbitrary.vote, { seed: 7, numRuns: 1 })[0] as Vote;
   const plain = { ...sample, extension: EMPTY, extensionSignature: EMPTY };
   const refusal = (vote: object) => {

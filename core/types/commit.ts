@@ -158,12 +158,17 @@ function stripSig({ flag, validatorAddress, timestamp, signature }: ExtendedComm
   return { flag, validatorAddress, timestamp, signature };
 }
 
+/** Fields of a commit besides its signatures. */
+const HEAD_FIELDS = 3;
+
 function readCommitFields(title: string, bytes: Uint8Array) {
   let height = 0n;
   let round = 0;
   let blockId = NIL_BLOCK_ID;
   const sigs: ProtoField[] = [];
-  for (const field of readFields(title, bytes, { known: [1, 2, 3, 4], repeated: [4] })) {
+  // Reading stops behind the limit: two bytes are a signature.
+  const maxFields = HEAD_FIELDS + LIMITS.maxValidators + 1;
+  for (const field of readFields(title, bytes, { known: [1, 2, 3, 4], repeated: [4], maxFields })) {
     if (field.number === 1) height = asInt64(`${title}.height`, field);
     else if (field.number === 2) round = asInt32(`${title}.round`, field);
     else if (field.number === 3) blockId = readBlockId(`${title}.block_id`, asMessage(`${title}.block_id`, field));
