@@ -28,8 +28,8 @@ export const CONSENSUS_LIMITS = {
   blockRequestTicks: 10,
   /** Block requests that one peer has open. */
   maxRequestsPerPeer: 8,
-  /** Bytes of one block-sync response: a block, its commit and framing. */
-  maxBlockResponseBytes: 110_000_000,
+  /** Bytes of one block-sync response: what is served whole (larger blocks go part by part), its commit and framing. */
+  maxBlockResponseBytes: 2_097_152,
   /** Hashes in one message about transactions. */
   maxHashesPerTxMessage: 512,
   /** Transactions that are remembered for each peer: known to him, sent to him. */

@@ -6,7 +6,7 @@ import { encodePartSetHeader } from '#core/types/block-id.ts';
 import { NO_ROUND, toHeight, toRound } from '#core/types/brand.ts';
 import { PRECOMMIT, PREVOTE } from '#core/types/vote.ts';
 import { bitArray, encodeBitArray, hasBit, NO_BITS, readBitArray } from './bit-array.ts';
-import { decodePeerMessage, encodePeerMessage, type PeerMessage } from './messages.ts';
+import { decodePeerMessage, encodePeerMessage, maxMessageBytes, type PeerMessage } from './messages.ts';
 import { roundStatus } from './state.ts';
 import { Kit } from './test-kit.ts';
 
@@ -128,4 +128,9 @@ test('bit arrays keep exactly their bits', () => {
     }),
   );
   expect(NO_ROUND).toBe(-1);
+});
+
+test('no message may be so large that a few hundred streams of unfinished ones exhaust a node', () => {
+  for (let firstByte = 0; firstByte < 256; firstByte++)
+    expect(maxMessageBytes(firstByte)).toBeLessThanOrEqual(2 * 1_048_576);
 });
