@@ -6,6 +6,8 @@ export const NODE_LIMITS = {
   rangeReadTimeoutMs: 30_000,
   /** Key objects of node:crypto that are kept: validators of two sets of the largest size that we expect, and more. */
   verifierKeyCacheEntries: 4_096,
+  /** Good ed25519 signatures that are remembered: votes and extensions of a few heights of many validators. */
+  rememberedSignatures: 8_192,
   /** Bytes of configuration and key files. */
   maxConfigFileBytes: 1_048_576,
 

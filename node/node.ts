@@ -31,6 +31,7 @@ import { formatListenAddress } from './config/address.ts';
 import type { NodeConfig } from './config/config.ts';
 import { type HomePaths, homePaths } from './config/home.ts';
 import { createNativeVerifier } from './crypto/native-verifier.ts';
+import { rememberingVerifier } from './crypto/remembering-verifier.ts';
 import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
@@ -123,7 +124,9 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);
   const states = openStateStore(stores.chain);
-  const verifier = createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries });
+  const verifier = rememberingVerifier(createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries }), {
+    entries: NODE_LIMITS.rememberedSignatures,
+  });
   const evidence = openEvidencePool(stores.chain, { blocks, states }, verifier);
   const wal = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
   closers.push(() => wal.close());

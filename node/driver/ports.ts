@@ -28,8 +28,8 @@ export interface Wal {
   /** Resolves when everything appended is on disk (fsync). A failure is thrown: the node must stop on it. */
   sync(): Promise<void>;
   /**
-   * The caller has marked the end of a height and synced: everything before the last `end-height` marker may be
-   * dropped when the adapter sees fit (rotation). Must never drop anything appended after the marker.
+   * The caller has marked the end of a height: everything before the last `end-height` marker may be dropped when the
+   * adapter sees fit (rotation), once the marker is on disk. Must never drop anything appended after the marker.
    */
   rotate(): Promise<void>;
   close(): Promise<void>;

@@ -70,6 +70,19 @@ test('rotation keeps the last marker and drops what stands before', async () => 
   await again.close();
 });
 
+test('an end of height that is not synced yet is on disk once the file is closed at a rotation', async () => {
+  const folder = freshFolder();
+  const wal = await openWalFiles({ folder, rotateBytes: 10 });
+  await wal.append(utf8('inputs of height 1|'));
+  await wal.sync();
+  await wal.append(utf8('height 1 ends|'));
+  await wal.rotate();
+  const again = await openWalFiles({ folder, rotateBytes: 10 });
+  expect(new TextDecoder().decode(await again.read())).toBe('inputs of height 1|height 1 ends|');
+  await again.close();
+  await wal.close();
+});
+
 test('other files in the folder are left alone', async () => {
   const folder = freshFolder();
   const wal = await openWalFiles({ folder, rotateBytes: 10 });

@@ -46,6 +46,8 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
   await syncFolder(folder);
   let size = (await file.stat()).size;
   let pending: Uint8Array[] = [];
+  /** Whether all of the file is on disk. What was found in it may have been left unsynced by whoever wrote it. */
+  let synced = false;
   let failed: unknown;
   let closed = false;
 
@@ -67,10 +69,13 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
     if (pending.length > 0) {
       const bytes = concat(...pending);
       pending = [];
+      synced = false;
       await file.appendFile(bytes);
       size += bytes.length;
     }
+    if (synced) return;
     await file.datasync();
+    synced = true;
   }
 
   return {

@@ -149,14 +149,13 @@ test('the WAL is synced before anything that this node signed leaves', async () 
   expect(s.done.filter((what) => what === 'publish').length).toBeGreaterThan(9);
 });
 
-test('a commit: block, end of height in the log, execution, its results, application, state — each on disk before the next', async () => {
+test('a commit: block, end of height in the log, execution, its results, application, state — each store on disk before the next', async () => {
   const s = await setting({ validators: 1 });
   await runFor(s, 5_000);
   const from = s.done.indexOf('block synced');
-  expect(s.done.slice(from, from + 7)).toEqual([
+  expect(s.done.slice(from, from + 6)).toEqual([
     'block synced',
     'append',
-    'sync',
     'finalize',
     'state synced',
     'application synced',
