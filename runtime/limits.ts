@@ -10,8 +10,12 @@ export const RUNTIME_LIMITS = {
   maxMessageDepth: 4,
   /** Largest gas limit of a transaction: types/tx.go MaxGasWanted = 2^63 − 1. */
   maxGasWanted: 0x7fffffffffffffffn,
-  /** Gas of one simulation or query: the most that a client may make this node compute for nothing. */
-  maxQueryGas: 100_000_000n,
+  /**
+   * Gas of one query, and of one simulation: the most that a client may make this node compute for nothing. A query of
+   * the first reads some 150 000 entries, for which consensus waits about half a second.
+   */
+  maxQueryGas: 20_000_000n,
+  maxSimulationGas: 100_000_000n,
   /** Keys inside one multisig key, and how deep such keys may stand in each other. */
   maxMultisigKeys: 64,
   maxMultisigDepth: 4,

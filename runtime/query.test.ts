@@ -14,6 +14,10 @@ import {
   SimulateResponseSchema,
 } from '#proto/gen/cosmos/tx/v1beta1/service_pb.ts';
 import { type DescMessage, decodeStrict, encode, type MessageInitShape, type MessageShape } from '#proto/message.ts';
+import { queryHandler, type RuntimeModule } from './module.ts';
+import { authModule } from './modules/auth/module.ts';
+import { bankModule } from './modules/bank/module.ts';
+import { chainModule } from './modules/chain/module.ts';
 import { startTestChain, TEST_TIME, type TestChain, testKey } from './test-chain.ts';
 import { buildSimulation } from './tx/build.ts';
 
@@ -186,4 +190,26 @@ test('queries that make no sense answer with an error', async () => {
   });
   expect(raw(chain, BALANCE, new Uint8Array(2_097_153))).toMatchObject({ code: 18 });
   expect(raw(chain, '/cosmos.tx.v1beta1.Service/Simulate', EMPTY)).toMatchObject({ code: 18 });
+});
+
+test('a query that reads without end is stopped before consensus misses the node', async () => {
+  const endless: RuntimeModule = {
+    name: 'endless',
+    stores: [],
+    queries: [
+      queryHandler({
+        path: '/test.Query/Endless',
+        request: bank.QueryParamsRequestSchema,
+        response: bank.QueryParamsResponseSchema,
+        query({ state }) {
+          for (;;) for (const _entry of state.store('bank').entries({}));
+        },
+      }),
+    ],
+  };
+  const chain = await startTestChain({ modules: [chainModule, authModule, bankModule, endless] });
+  await chain.block();
+  const answer = chain.app.query({ path: '/test.Query/Endless', data: new Uint8Array(0), height: 0n, prove: false });
+  expect(answer).toMatchObject({ code: 11, codespace: 'sdk' });
+  expect(answer.log).toContain('gasWanted: 20000000');
 });

@@ -68,7 +68,7 @@ export function runDecodedTx(
   if (!decoded.ok) return refused(decoded.error, undefined, 0n, []);
   const tx = decoded.value;
   const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;
-  const meter = gasMeter(mode === 'simulate' ? RUNTIME_LIMITS.maxQueryGas : gasLimit);
+  const meter = gasMeter(mode === 'simulate' ? RUNTIME_LIMITS.maxSimulationGas : gasLimit);
   const { maxBlockGas } = environment;
   if (mode !== 'simulate' && maxBlockGas > 0n && gasLimit > maxBlockGas)
     return refused(

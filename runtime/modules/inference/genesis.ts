@@ -45,7 +45,8 @@ import {
 } from './state.ts';
 
 const MAX_BLOCKS = 1_000_000n;
-const MAX_LIVE_JOBS = 10_000n;
+/** Validators ask for all live jobs in one query, and its gas is bounded. */
+const MAX_LIVE_JOBS = 4_000n;
 
 export function initInference(context: GenesisContext, json: Json | undefined): Result<void, string> {
   return readJson(() => {
