@@ -33,6 +33,27 @@ export const NODE_LIMITS = {
   /** Peers, connected and gone, whose rates and faults are remembered; banned ones that are. */
   maxPeerRecords: 4_096,
   maxBans: 1_024,
+  /** Each further ban of a peer lasts twice as long, up to this. */
+  maxBanMs: 3_600_000,
+  /** Peers whose address is known; of those never connected, how many one peer tells and how many one network (/16) has. */
+  maxBookAddresses: 1_000,
+  maxBookAddressesPerSource: 64,
+  maxBookAddressesPerNetwork: 64,
+  maxBookBytes: 1_048_576,
+  /** Failures in a row after which a peer is forgotten: once connected, never connected. */
+  bookFailuresOfTried: 20,
+  bookFailuresOfNew: 5,
+  /** Waits before a known peer is dialled again. */
+  bookRetryMinMs: 10_000,
+  bookRetryMaxMs: 3_600_000,
+  /** Addresses in one answer; how often one peer is asked; how often one peer may ask. */
+  maxExchangedAddresses: 64,
+  exchangeIntervalMs: 30_000,
+  exchangeMinIntervalMs: 10_000,
+  /** How often peers are looked for, while there are too few and while there are none; dials at once. */
+  findPeersMs: 5_000,
+  findPeersAloneMs: 1_000,
+  maxDialsAtOnce: 8,
   /** Waits between attempts to reach a persistent peer. */
   redialMinMs: 250,
   redialMaxMs: 10_000,

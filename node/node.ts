@@ -170,9 +170,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       moniker: config.moniker,
       chainId: document.chainId,
       genesisHash: sha256(genesisBytes),
-      listen: config.p2p.listen,
-      persistentPeers: config.p2p.persistentPeers,
-      maxPeers: config.p2p.maxPeers,
+      ...config.p2p,
+      addressBookFile: paths.addressBook,
     },
     { logger: logger.child('p2p'), now: Date.now },
   );

@@ -25,7 +25,13 @@ export interface NodeConfig {
   readonly p2p: {
     readonly listen: ListenAddress;
     readonly persistentPeers: readonly PeerAddress[];
-    readonly maxPeers: number;
+    readonly maxInboundPeers: number;
+    readonly maxOutboundPeers: number;
+    readonly maxPeersPerHost: number;
+    readonly seeds: readonly PeerAddress[];
+    readonly privatePeers: readonly string[];
+    readonly exchangeAddresses: boolean;
+    readonly strictAddresses: boolean;
   };
   readonly mempool: {
     readonly maxTxs: number;
@@ -181,7 +187,13 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
     p2p: {
       listen: get('p2p.laddr'),
       persistentPeers: get('p2p.persistent_peers'),
-      maxPeers: get('p2p.max_peers'),
+      maxInboundPeers: get('p2p.max_num_inbound_peers'),
+      maxOutboundPeers: get('p2p.max_num_outbound_peers'),
+      maxPeersPerHost: get('p2p.max_peers_per_ip'),
+      seeds: get('p2p.seeds'),
+      privatePeers: get('p2p.private_peer_ids'),
+      exchangeAddresses: get('p2p.pex'),
+      strictAddresses: get('p2p.addr_book_strict'),
     },
     mempool: {
       maxTxs: get('mempool.size'),

@@ -6,6 +6,8 @@ export interface HomePaths {
   readonly config: string;
   readonly genesis: string;
   readonly nodeKey: string;
+  /** Peers that the node has heard of. */
+  readonly addressBook: string;
   readonly validatorKey: string;
   /** Secret of the salts of verdicts. */
   readonly dutyKey: string;
@@ -30,6 +32,7 @@ export function homePaths(home: string): HomePaths {
     config: config('config.toml'),
     genesis: config('genesis.json'),
     nodeKey: config('node_key.json'),
+    addressBook: config('addrbook.json'),
     validatorKey: config('priv_validator_key.json'),
     dutyKey: config('duty_key.json'),
     duties: data('duties'),

@@ -13,14 +13,18 @@ import { createLibp2p } from 'libp2p';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Logger } from '#core/ports/logger.ts';
-import { formatListenAddress, type ListenAddress, type PeerAddress } from '../config/address.ts';
+import type { ListenAddress, PeerAddress } from '../config/address.ts';
 import type { Verdict } from '../driver/intake.ts';
 import type { PeerId, Transport } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import { readFileBounded, replaceFileDurably } from '../storage/durable-file.ts';
+import { AddressBook } from './address-book.ts';
 import { coalescing } from './coalesce.ts';
 import { directTx, MessageGate, type MessageJudges } from './message-gate.ts';
 import { type NetworkNames, networkNames } from './network-names.ts';
+import { PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
+import { managePeers, type PeerManager } from './peer-manager.ts';
 import { PeerTable } from './peer-table.ts';
 import { keepDialing, type Redialer } from './redial.ts';
 
@@ -47,7 +51,21 @@ export interface P2pOptions {
   readonly genesisHash: Uint8Array;
   readonly listen: ListenAddress;
   readonly persistentPeers: readonly PeerAddress[];
-  readonly maxPeers: number;
+  /** Peers that connect to this node, and peers that it looks for; persistent ones count for neither. */
+  readonly maxInboundPeers: number;
+  readonly maxOutboundPeers: number;
+  /** Inbound connections from one IP address. */
+  readonly maxPeersPerHost: number;
+  /** Asked for addresses when there is nobody else to ask. */
+  readonly seeds: readonly PeerAddress[];
+  /** Ids of peers that nobody is told of. */
+  readonly privatePeers: readonly PeerId[];
+  /** Whether addresses are asked for and told. */
+  readonly exchangeAddresses: boolean;
+  /** Whether loopback and private addresses are refused. */
+  readonly strictAddresses: boolean;
+  /** Undefined: the address book is forgotten at the end. */
+  readonly addressBookFile: string | undefined;
 }
 
 export interface P2pHost extends Transport {
@@ -76,9 +94,21 @@ export async function createP2pHost(
   const guard = new PeerGuard(dependencies.now);
   // The gater asks how many are connected; nobody is before `start`.
   let peers: PeerTable | undefined;
-  const node = await createNode(options, names, guard, () => peers?.size ?? 0);
+  const persistent = new Set(options.persistentPeers.map((peer) => peer.id));
+  const node = await createNode(options, names, {
+    isBanned: (peer) => guard.isBanned(peer),
+    admitsInbound: (peer, host) => persistent.has(peer) || hasRoomFor(host, options, node, persistent),
+  });
   const id = node.peerId.toString();
   const { logger } = dependencies;
+  const book = await openBook(options, id, dependencies);
+  const exchange = new PeerExchange({
+    book,
+    send: (peer, bytes) => peers?.send(peer, bytes),
+    now: dependencies.now,
+    isBanned: (peer) => guard.isBanned(peer),
+  });
+  let manager: PeerManager | undefined;
   let redialer: Redialer | undefined;
 
   return {
@@ -98,32 +128,68 @@ export async function createP2pHost(
           .hangUp(peerIdFromString(peer))
           .catch((error: unknown) => logger.debug('hang-up failed', { peer, error: String(error) }));
       };
+      const banned = (peer: PeerId) => {
+        book.remove(peer);
+        hangUp(peer);
+      };
+      const shared = options.exchangeAddresses ? exchange : undefined;
       const table = new PeerTable({
         open: (peer) => node.dialProtocol(peerIdFromString(peer), names.directProtocol),
         foreign(peer) {
           logger.warn('peer is of another network: disconnected', { peer, expected: names.directProtocol });
           guard.ban(peer);
+          book.remove(peer);
           hangUp(peer);
         },
         connected: (peer) => handlers.connected(peer),
-        disconnected: (peer) => handlers.disconnected(peer),
+        disconnected(peer) {
+          exchange.removePeer(peer);
+          handlers.disconnected(peer);
+        },
+        identified(peer, listen) {
+          // The port is what he says, the host is where he is: nobody is sent to a third party.
+          const connection = node.getConnections(peerIdFromString(peer))[0];
+          const remote = connection?.direction === 'inbound' ? hostAndPort(connection.remoteAddr) : undefined;
+          if (remote !== undefined) book.add({ id: peer, host: remote.host, port: listen.port }, peer);
+        },
         logger,
       });
       peers = table;
-      await listen(node, names, new MessageGate({ guard, judges: handlers, logger, hangUp }), table);
+      await listen(
+        node,
+        names,
+        new MessageGate({ guard, judges: handlers, logger, hangUp: banned, exchange: shared }),
+        table,
+      );
       await startOrExplain(node, options.listen);
       node.services.pubsub.subscribe(names.consensusTopic);
+      const dial = async (peer: PeerAddress) => {
+        await node.dial(toMultiaddr(peer, peer.id));
+      };
       const others = options.persistentPeers.filter((peer) => peer.id !== id);
       redialer = keepDialing(others, {
         isConnected: (peer) => table.has(peer),
-        dial: async (peer) => {
-          await node.dial(toMultiaddr(peer, peer.id));
+        dial,
+        logger,
+      });
+      if (!options.exchangeAddresses) return;
+      manager = managePeers(options, {
+        book,
+        exchange,
+        connected: () => [...table.all()].map((peer) => peer.id),
+        outbound: () => countDirection(node, 'outbound', persistent),
+        isExcluded: (peer) => peer === id || persistent.has(peer) || guard.isBanned(peer),
+        dial,
+        save: async (text) => {
+          if (options.addressBookFile !== undefined) await replaceFileDurably(options.addressBookFile, text);
         },
+        random: Math.random,
         logger,
       });
     },
     async close() {
       peers?.close();
+      await manager?.stop();
       await redialer?.stop();
       await node.stop();
     },
@@ -140,7 +206,9 @@ async function listen(node: Node, names: NetworkNames, gate: MessageGate, peers:
   await node.handle(names.directProtocol, (stream, connection) => gate.read(stream, connection), streams);
   node.addEventListener('peer:connect', (event) => peers.onConnect(event.detail.toString()));
   node.addEventListener('peer:disconnect', (event) => peers.onDisconnect(event.detail.toString()));
-  node.addEventListener('peer:identify', ({ detail }) => peers.onIdentify(detail, toTcp(detail.listenAddrs[0])));
+  node.addEventListener('peer:identify', ({ detail }) =>
+    peers.onIdentify(detail, detail.listenAddrs[0] && hostAndPort(detail.listenAddrs[0])),
+  );
 }
 
 function toResult(verdict: Verdict): TopicValidatorResult {
@@ -171,12 +239,49 @@ function describePeers(node: Node, peers: PeerTable): ConnectedPeer[] {
   return described;
 }
 
-async function createNode(
+/** Connected peers of that direction, persistent ones not counted; those at `host` when it is given. */
+function countDirection(
+  node: Node,
+  direction: 'inbound' | 'outbound',
+  persistent: ReadonlySet<PeerId>,
+  host?: string,
+): number {
+  const found = new Set<PeerId>();
+  for (const connection of node.getConnections()) {
+    const peer = connection.remotePeer.toString();
+    if (connection.direction !== direction || persistent.has(peer)) continue;
+    if (host === undefined || hostAndPort(connection.remoteAddr)?.host === host) found.add(peer);
+  }
+  return found.size;
+}
+
+function hasRoomFor(host: string, options: P2pOptions, node: Node, persistent: ReadonlySet<PeerId>): boolean {
+  return (
+    countDirection(node, 'inbound', persistent) < options.maxInboundPeers &&
+    countDirection(node, 'inbound', persistent, host) < options.maxPeersPerHost
+  );
+}
+
+async function openBook(
   options: P2pOptions,
-  names: NetworkNames,
-  guard: PeerGuard,
-  connected: () => number,
-): Promise<Node> {
+  id: PeerId,
+  { logger, now }: { readonly logger: Logger; readonly now: () => number },
+): Promise<AddressBook> {
+  const hidden = new Set([id, ...options.privatePeers]);
+  const book = new AddressBook({ hidden, strict: options.strictAddresses }, { now, random: Math.random });
+  const path = options.addressBookFile;
+  const bytes = path === undefined ? undefined : await readFileBounded(path, NODE_LIMITS.maxBookBytes);
+  if (bytes !== undefined && !book.load(new TextDecoder().decode(bytes)))
+    logger.warn('the address book is damaged: a new one begins', { path });
+  return book;
+}
+
+interface Gate {
+  isBanned(peer: PeerId): boolean;
+  admitsInbound(peer: PeerId, host: string): boolean;
+}
+
+async function createNode(options: P2pOptions, names: NetworkNames, gate: Gate): Promise<Node> {
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
@@ -186,7 +291,7 @@ async function createNode(
     connectionEncrypters: [coalescing(noise())],
     streamMuxers: [yamux()],
     connectionManager: {
-      maxConnections: options.maxPeers * 2,
+      maxConnections: 2 * (options.maxInboundPeers + options.maxOutboundPeers + options.persistentPeers.length),
       inboundConnectionThreshold: NODE_LIMITS.inboundConnectionsPerSecond,
       maxIncomingPendingConnections: NODE_LIMITS.maxPendingInbound,
       // Persistent peers are dialled by redial.ts, without end.
@@ -194,9 +299,10 @@ async function createNode(
     },
     connectionGater: {
       denyDialMultiaddr: () => false,
-      denyDialPeer: (peer) => guard.isBanned(peer.toString()),
-      denyInboundEncryptedConnection: (peer) => guard.isBanned(peer.toString()) || connected() >= options.maxPeers,
-      denyOutboundEncryptedConnection: (peer) => guard.isBanned(peer.toString()),
+      denyDialPeer: (peer) => gate.isBanned(peer.toString()),
+      denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
+        gate.isBanned(peer.toString()) || !gate.admitsInbound(peer.toString(), hostAndPort(remoteAddr)?.host ?? ''),
+      denyOutboundEncryptedConnection: (peer) => gate.isBanned(peer.toString()),
     },
     services: {
       identify: identify({ protocolPrefix: 'autonomy' }),
@@ -252,9 +358,4 @@ function hostAndPort(address: Multiaddr): ListenAddress | undefined {
     else if (name === 'tcp') port ??= value;
   }
   return host === undefined || port === undefined ? undefined : { host, port: Number(port) };
-}
-
-function toTcp(address: Multiaddr | undefined): string {
-  const found = address && hostAndPort(address);
-  return found === undefined ? '' : formatListenAddress(found);
 }

@@ -9,6 +9,7 @@ import type { PeerId } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { isSnapshotMessage, maxSnapshotMessageBytes } from '../statesync/messages.ts';
 import { FrameReader } from './framing.ts';
+import { isPeerExchange, MAX_EXCHANGE_BYTES, type PeerExchange } from './peer-exchange.ts';
 import type { PeerGuard } from './peer-guard.ts';
 
 /** Who says what a message is worth. */
@@ -26,6 +27,7 @@ const TX_TAG = (15 << 3) | 2;
 
 function frameLimit(firstByte: number): number {
   if (isSnapshotMessage(firstByte)) return maxSnapshotMessageBytes(firstByte);
+  if (isPeerExchange(firstByte)) return MAX_EXCHANGE_BYTES;
   if (isTxGossip(firstByte)) return MAX_TX_GOSSIP_BYTES;
   return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : maxMessageBytes(firstByte);
 }
@@ -41,17 +43,21 @@ export class MessageGate {
   readonly #judges: MessageJudges;
   readonly #logger: Logger;
   readonly #hangUp: (peer: PeerId) => void;
+  /** Undefined: this node neither asks for addresses nor tells any. */
+  readonly #exchange: Pick<PeerExchange, 'receive'> | undefined;
 
   constructor(dependencies: {
     readonly guard: PeerGuard;
     readonly judges: MessageJudges;
     readonly logger: Logger;
     readonly hangUp: (peer: PeerId) => void;
+    readonly exchange: Pick<PeerExchange, 'receive'> | undefined;
   }) {
     this.#guard = dependencies.guard;
     this.#judges = dependencies.judges;
     this.#logger = dependencies.logger;
     this.#hangUp = dependencies.hangUp;
+    this.#exchange = dependencies.exchange;
   }
 
   /** A message of the consensus topic. */
@@ -96,7 +102,15 @@ export class MessageGate {
   async #message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
     if (!this.#guard.admitMessage(peer, bytes.length)) return IGNORE;
     const judges = this.#judges;
+    if (isPeerExchange(bytes[0])) return this.#onExchange(peer, bytes);
     return this.#charge(peer, isTxGossip(bytes[0]) ? judges.txHashes(peer, bytes) : await judges.message(peer, bytes));
+  }
+
+  #onExchange(peer: PeerId, bytes: Uint8Array): Verdict {
+    const verdict = this.#exchange?.receive(peer, bytes) ?? IGNORE;
+    if (verdict.kind === 'reject')
+      this.#fault(peer, verdict.reason, 'grave' in verdict && verdict.grave ? NODE_LIMITS.peerFaultsPerMinute : 4);
+    return IGNORE;
   }
 
   #refuse(peer: PeerId, reason: string): Verdict {

@@ -38,8 +38,8 @@ interface PeerRecord {
 export class PeerGuard {
   readonly #now: () => number;
   readonly #peers = new Map<string, PeerRecord>();
-  /** Until when. */
-  readonly #bans = new Map<string, number>();
+  /** Until when, and how many there have been. */
+  readonly #bans = new Map<string, { readonly untilMs: number; readonly count: number }>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -74,8 +74,10 @@ export class PeerGuard {
   }
 
   ban(peer: string): void {
+    const count = (this.#bans.get(peer)?.count ?? 0) + 1;
     this.#bans.delete(peer);
-    this.#bans.set(peer, this.#now() + NODE_LIMITS.banMs);
+    const forMs = Math.min(NODE_LIMITS.banMs * 2 ** Math.min(count - 1, 20), NODE_LIMITS.maxBanMs);
+    this.#bans.set(peer, { untilMs: this.#now() + forMs, count });
     for (const oldest of this.#bans.keys()) {
       if (this.#bans.size <= NODE_LIMITS.maxBans) break;
       this.#bans.delete(oldest);
@@ -83,11 +85,16 @@ export class PeerGuard {
   }
 
   isBanned(peer: string): boolean {
-    const until = this.#bans.get(peer);
-    if (until === undefined) return false;
-    if (this.#now() < until) return true;
-    this.#bans.delete(peer);
-    return false;
+    const ban = this.#bans.get(peer);
+    // One that is over stays on record: the next will be longer.
+    return ban !== undefined && this.#now() < ban.untilMs;
+  }
+
+  /** 0 for a good peer; less for each invalid message of the last minute, and by ten for each ban on record. */
+  score(peer: string): number {
+    const record = this.#peers.get(peer);
+    const faults = record !== undefined && this.#now() - record.faultsSinceMs <= 60_000 ? record.faults : 0;
+    return 0 - faults - 10 * (this.#bans.get(peer)?.count ?? 0);
   }
 
   #record(peer: string, now: number): PeerRecord {

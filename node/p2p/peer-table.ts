@@ -1,5 +1,6 @@
 import type { IdentifyResult, Stream } from '@libp2p/interface';
 import type { Logger } from '#core/ports/logger.ts';
+import { formatListenAddress, type ListenAddress } from '../config/address.ts';
 import type { PeerId } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { DirectSender } from './direct-stream.ts';
@@ -20,6 +21,8 @@ export interface PeerTableDependencies {
   readonly foreign: (peer: PeerId) => void;
   readonly connected: (peer: PeerId) => void;
   readonly disconnected: (peer: PeerId) => void;
+  /** Where a connected peer says that it listens. */
+  readonly identified: (peer: PeerId, listen: ListenAddress) => void;
   readonly logger: Logger;
 }
 
@@ -72,11 +75,13 @@ export class PeerTable {
     this.#lose(entry);
   }
 
-  onIdentify(result: IdentifyResult, listenAddress: string): void {
+  onIdentify(result: IdentifyResult, listen: ListenAddress | undefined): void {
     const entry = this.#entries.get(result.peerId.toString());
     if (entry === undefined) return;
     entry.moniker = (result.agentVersion ?? '').replace(/^autonomy\/\S+ /, '').slice(0, 128);
-    entry.listenAddress = listenAddress;
+    if (listen === undefined) return;
+    entry.listenAddress = formatListenAddress(listen);
+    this.#dependencies.identified(entry.id, listen);
   }
 
   /** No stream is opened any more. */
