@@ -25,6 +25,7 @@ import type { Application } from '#core/abci.ts';
 import { assert, assertNever } from '#core/assert.ts';
 import { toHex } from '#core/bytes.ts';
 import { consensusAddress } from '#core/crypto/pubkey.ts';
+import { minBig } from '#core/int.ts';
 import type { Clock } from '#core/ports/clock.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { type Height, toHeight } from '#core/types/brand.ts';
@@ -141,6 +142,8 @@ class Runner implements Executor {
   #stopped = false;
   /** Height that peers ahead were last told of. */
   #told: bigint = 0n;
+  /** Height at which it was last said that nobody has the next block. */
+  #stranded: bigint | undefined;
 
   constructor(options: ExecutorOptions, deps: ExecutorDeps, state: EngineState) {
     this.#options = options;
@@ -447,8 +450,25 @@ class Runner implements Executor {
       this.#deps.transport.send(peer, encodePeerMessage({ kind: 'evidence', evidence }));
   }
 
+  /** Said once a height: block sync cannot help a node whose next block everybody has pruned. */
+  #warnIfStranded(): void {
+    const { height } = this.state;
+    const ahead = [...this.#peers.values()].filter((status) => status !== undefined && status.height > height);
+    const bases: bigint[] = ahead.map((status) => status?.base ?? 0n);
+    if (bases.length === 0 || this.#stranded === height || bases.some((base) => base <= height)) return;
+    this.#stranded = height;
+    this.#deps.logger.warn(
+      'no connected peer keeps the next block any more: find one that does, or begin anew by state sync',
+      {
+        height,
+        lowest: bases.reduce(minBig),
+      },
+    );
+  }
+
   #tick(): void {
     this.#catchUp.tick();
+    this.#warnIfStranded();
     const peers = [...this.#peers.keys()];
     for (let i = 0; i < Math.min(this.#options.statusFanout, peers.length); i++) {
       const peer = peers[this.#turn++ % peers.length];

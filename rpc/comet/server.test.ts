@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EMPTY, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
@@ -209,6 +210,19 @@ test('a body that is too large is refused with 413', async () => {
   );
   expect(answer.status).toBe(413);
   expect(answer.body.error).toMatchObject({ code: -32600, data: 'the body exceeds the limit of 2000 bytes' });
+});
+
+test('adversarial 24: a compressed body is not unpacked, however small it is (CVE-2019-25072)', async () => {
+  const bomb = gzipSync(
+    JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'health', params: { pad: ' '.repeat(1_000_000) } }),
+  );
+  expect(bomb.length).toBeLessThan(LIMITS.maxBodyBytes);
+  const response = await fetch(server.url, { method: 'POST', body: bomb, headers: { 'content-encoding': 'gzip' } });
+  const answer = await response.text();
+  expect(answer).toMatch(/Parse error|Unsupported|JSON/i);
+  expect(answer.length).toBeLessThan(1_000);
+  const after = await post(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'health' }));
+  expect(after.body).toMatchObject({ result: {} });
 });
 
 test('any content type, and none, is read as JSON', async () => {

@@ -279,6 +279,19 @@ test('adversarial 13: a peer that claims blocks and never delivers does not keep
   await net.goesOn();
 });
 
+test('a node whose next block everybody has pruned says so', async () => {
+  const net = await openMiniNet();
+  await net.goesOn(10n);
+  for (const { blocks } of net.nodes.values()) await blocks.prune(5n, 100);
+  const late = await net.join('late', undefined);
+  const said = () =>
+    net.warnings.filter((warning) => warning.startsWith('late: no connected peer keeps the next block'));
+  await net.until('it says so', () => said().length > 0);
+  await net.goesOn(3n, ['n0', 'n1', 'n2']);
+  expect(late.blocks.height).toBe(0n);
+  expect(said()).toHaveLength(1);
+});
+
 test('adversarial 14: block responses that nobody asked for, late ones, and commits with surplus signatures', async () => {
   const net = await openMiniNet();
   const height = toHeight(await net.goesOn(3n));

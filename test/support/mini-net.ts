@@ -59,6 +59,8 @@ export class MiniNet {
   /** What honest nodes were blamed for, and why nodes stopped: both stay empty. */
   readonly blamed: string[] = [];
   readonly failures: unknown[] = [];
+  /** What nodes warned of, with the node's name before it. */
+  readonly warnings: string[] = [];
   /** What nodes sent to ids that are no node: to the attacker. */
   readonly toAttacker: { readonly from: string; readonly to: string; readonly bytes: Uint8Array }[] = [];
   readonly #options: MiniNetOptions;
@@ -103,7 +105,7 @@ export class MiniNet {
         states,
         evidence: openEvidencePool(new MemoryKv(), { blocks, states }, this.keys.verifier),
         txs: noTxs,
-        logger: silentLogger,
+        logger: { ...silentLogger, warn: (message) => this.warnings.push(`${id}: ${message}`) },
         onCommitted: () => {},
         wal: {
           read: async () => EMPTY,
