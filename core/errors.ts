@@ -77,6 +77,7 @@ export const ERRORS = {
     validatorOwnerExists: 4,
     validatorPubKeyExists: 5,
     validatorPubKeyTypeNotSupported: 6,
+    validatorJailed: 7,
     commissionNegative: 9,
     commissionHuge: 10,
     commissionGtMaxRate: 11,
@@ -125,8 +126,6 @@ export const ERRORS = {
   },
   /** x/evidence/types/errors.go of v0.50. */
   evidence: { noEvidenceHandlerExists: 2, invalidEvidence: 3, evidenceExists: 4 },
-  /** x/gov/types/errors.go of v0.50: what other modules refuse with. */
-  gov: { invalidSigner: 8 },
   /** Buying compute credits. */
   credits: {
     /** The amount buys no whole credit. */

@@ -1,5 +1,5 @@
 /** Reading messages by their descriptors, with the options that say how they look in Amino JSON. */
-import { type DescField, type DescMessage, getOption, type MessageShape } from '@bufbuild/protobuf';
+import { type DescField, type DescMessage, getOption, type MessageShape, ScalarType } from '@bufbuild/protobuf';
 import { type ReflectList, type ReflectMessage, reflect as reflectMessage } from '@bufbuild/protobuf/reflect';
 import * as amino from './gen/amino/amino_pb.ts';
 import { scalar } from './gen/cosmos_proto/cosmos_pb.ts';
@@ -51,4 +51,9 @@ export function aminoField(field: DescField): AminoField {
     fields.set(field, options);
   }
   return options;
+}
+
+/** Whether a field holds one byte string. */
+export function isBytesField(field: DescField): boolean {
+  return field.fieldKind === 'scalar' && field.scalar === ScalarType.BYTES;
 }

@@ -13,10 +13,15 @@ import { authzModule } from './modules/authz/module.ts';
 import { bankModule } from './modules/bank/module.ts';
 import { chainModule } from './modules/chain/module.ts';
 import { creditsModule } from './modules/credits/module.ts';
+import { distributionModule } from './modules/distribution/module.ts';
+import { evidenceModule } from './modules/evidence/module.ts';
 import { feegrantModule } from './modules/feegrant/module.ts';
 import { inferenceModule } from './modules/inference/module.ts';
+import { mintModule } from './modules/mint/module.ts';
 import { modelsModule } from './modules/models/module.ts';
 import { poiModule } from './modules/poi/module.ts';
+import { slashingModule } from './modules/slashing/module.ts';
+import { stakingModule } from './modules/staking/module.ts';
 import { vestingModule } from './modules/vesting/module.ts';
 
 export const MODULES: readonly RuntimeModule[] = [
@@ -26,6 +31,11 @@ export const MODULES: readonly RuntimeModule[] = [
   vestingModule,
   feegrantModule,
   authzModule,
+  mintModule,
+  distributionModule,
+  slashingModule,
+  evidenceModule,
+  stakingModule,
   creditsModule,
   modelsModule,
   inferenceModule,

@@ -7,6 +7,7 @@ import type { GenesisContext, QueryContext } from '../../context.ts';
 import { asInteger, asObject, isAbsent, JsonError, type JsonField, readJson, root } from '../../json.ts';
 import type { Json } from '../../module.ts';
 import { BANK_STORE, sendEnabled, supplyOf } from '../bank/state.ts';
+import { supplyChange } from '../mint/supply.ts';
 import { CREDIT_DENOM, CREDITS_STORE, DEFAULT_PARAMS, getParams, getPool, params, pool } from './state.ts';
 
 const MAX_SPREAD = 5_000n;
@@ -46,7 +47,8 @@ export function initCredits(context: GenesisContext, json: Json | undefined): Re
     const bank = context.state.store(BANK_STORE);
     const fields = asObject(root(json ?? {}, 'app_state.credits'), ['params', 'pool']);
     params.set(store, readParams(fields.params));
-    const supply = supplyOf(bank, context.chain.baseDenom);
+    // What inflation made and slashing burned is not of burn and mint.
+    const supply = supplyOf(bank, context.chain.baseDenom) - supplyChange(context.state, context.chain);
     if (supply > MAX_INT64)
       throw new JsonError(`app_state.credits: the supply of ${context.chain.baseDenom} exceeds 2^63 − 1`);
     const accounts = isAbsent(fields.pool) ? create(PoolSchema, { genesisSupply: supply }) : readPool(fields.pool);
@@ -59,7 +61,7 @@ export function initCredits(context: GenesisContext, json: Json | undefined): Re
 
 type Accounts = ReturnType<typeof readPool>;
 
-/** @param supply of the base denomination, @param credits that exist. */
+/** @param supply of the base denomination, but for inflation and slashing, @param credits that exist. */
 export function creditBreaches(accounts: Accounts, supply: bigint, credits: bigint): readonly string[] {
   const { burned, reminted, destroyed, genesisSupply, outstanding } = accounts;
   const breaches: string[] = [];
@@ -76,7 +78,7 @@ export function creditInvariants(context: QueryContext): readonly string[] {
   const bank = context.state.store(BANK_STORE);
   return creditBreaches(
     getPool(context.state.store(CREDITS_STORE)),
-    supplyOf(bank, context.chain.baseDenom),
+    supplyOf(bank, context.chain.baseDenom) - supplyChange(context.state, context.chain),
     supplyOf(bank, CREDIT_DENOM),
   ).map((breach) => `credits: ${breach}`);
 }

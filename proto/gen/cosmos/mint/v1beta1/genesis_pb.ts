@@ -6,13 +6,14 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Minter, Params } from "./mint_pb.ts";
 import { file_cosmos_mint_v1beta1_mint } from "./mint_pb.ts";
+import { file_cosmos_proto_cosmos } from "../../../cosmos_proto/cosmos_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cosmos/mint/v1beta1/genesis.proto.
  */
 export const file_cosmos_mint_v1beta1_genesis: GenFile = /*@__PURE__*/
-  fileDesc("CiFjb3Ntb3MvbWludC92MWJldGExL2dlbmVzaXMucHJvdG8SE2Nvc21vcy5taW50LnYxYmV0YTEiaAoMR2VuZXNpc1N0YXRlEisKBm1pbnRlchgBIAEoCzIbLmNvc21vcy5taW50LnYxYmV0YTEuTWludGVyEisKBnBhcmFtcxgCIAEoCzIbLmNvc21vcy5taW50LnYxYmV0YTEuUGFyYW1zYgZwcm90bzM", [file_cosmos_mint_v1beta1_mint]);
+  fileDesc("CiFjb3Ntb3MvbWludC92MWJldGExL2dlbmVzaXMucHJvdG8SE2Nvc21vcy5taW50LnYxYmV0YTEiiQEKDEdlbmVzaXNTdGF0ZRIrCgZtaW50ZXIYASABKAsyGy5jb3Ntb3MubWludC52MWJldGExLk1pbnRlchIrCgZwYXJhbXMYAiABKAsyGy5jb3Ntb3MubWludC52MWJldGExLlBhcmFtcxIfCgZtaW50ZWQY6QcgASgJQg7StC0KY29zbW9zLkludGIGcHJvdG8z", [file_cosmos_mint_v1beta1_mint, file_cosmos_proto_cosmos]);
 
 /**
  * @generated from message cosmos.mint.v1beta1.GenesisState
@@ -27,6 +28,13 @@ export type GenesisState = Message<"cosmos.mint.v1beta1.GenesisState"> & {
    * @generated from field: cosmos.mint.v1beta1.Params params = 2;
    */
   params?: Params | undefined;
+
+  /**
+   * This chain's own: what was minted so far.
+   *
+   * @generated from field: string minted = 1001;
+   */
+  minted: string;
 };
 
 /**
