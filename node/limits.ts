@@ -50,7 +50,8 @@ export const NODE_LIMITS = {
   maxExchangedAddresses: 64,
   exchangeIntervalMs: 30_000,
   exchangeMinIntervalMs: 10_000,
-  /** How often peers are looked for, while there are too few and while there are none; dials at once. */
+  /** How often peers are looked for: at most, while there are too few, and while there are none; dials at once. */
+  findPeersMinMs: 250,
   findPeersMs: 5_000,
   findPeersAloneMs: 1_000,
   maxDialsAtOnce: 8,

@@ -143,6 +143,24 @@ test('a transaction that failed in a block may be sent again', async () => {
   expect(await pool.submit('a 0 1')).toBe(0);
 });
 
+test('adversarial 18: duplicates from everywhere at once are one transaction, and it can be removed (CVE-2023-34451)', async () => {
+  const pool = setup();
+  const tx = utf8('a 0 1');
+  for (let round = 1n; round <= 3n; round++) {
+    await Promise.all([pool.submit('a 0 1'), pool.mempool.receive(tx), pool.submit('a 0 1'), pool.mempool.receive(tx)]);
+    expect(pool.content()).toEqual(['a 0 1']);
+    const removing = pool.mempool.update(round, [tx], [7]);
+    // Arriving while the block that holds it is being worked off.
+    const again = pool.mempool.receive(tx);
+    await removing;
+    await again;
+    await pool.mempool.update(round, [tx], [7]);
+    expect(pool.content()).toEqual([]);
+    expect([pool.mempool.count(), pool.mempool.bytes()]).toEqual([0, 0]);
+    expect(pool.mempool.find(txKey(tx))).toBeUndefined();
+  }
+});
+
 test('transactions expire', async () => {
   const pool = setup({ ttlMs: 1_000 });
   await pool.submit('a 0 1');

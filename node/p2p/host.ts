@@ -123,60 +123,30 @@ export async function createP2pHost(
         .map(hostAndPort)
         .filter((address) => address !== undefined),
     async start(handlers) {
-      const hangUp = (peer: PeerId) => {
-        node
-          .hangUp(peerIdFromString(peer))
-          .catch((error: unknown) => logger.debug('hang-up failed', { peer, error: String(error) }));
-      };
-      const banned = (peer: PeerId) => {
-        book.remove(peer);
-        hangUp(peer);
-      };
-      const shared = options.exchangeAddresses ? exchange : undefined;
-      const table = new PeerTable({
-        open: (peer) => node.dialProtocol(peerIdFromString(peer), names.directProtocol),
-        foreign(peer) {
-          logger.warn('peer is of another network: disconnected', { peer, expected: names.directProtocol });
-          guard.ban(peer);
-          book.remove(peer);
-          hangUp(peer);
+      const known = { names, node, guard, book, logger };
+      const { table, banned } = peerTable(known, {
+        connected(peer) {
+          manager?.poke();
+          handlers.connected(peer);
         },
-        connected: (peer) => handlers.connected(peer),
-        disconnected(peer) {
-          exchange.removePeer(peer);
-          handlers.disconnected(peer);
-        },
-        identified(peer, listen) {
-          // The port is what he says, the host is where he is: nobody is sent to a third party.
-          const connection = node.getConnections(peerIdFromString(peer))[0];
-          const remote = connection?.direction === 'inbound' ? hostAndPort(connection.remoteAddr) : undefined;
-          if (remote !== undefined) book.add({ id: peer, host: remote.host, port: listen.port }, peer);
-        },
-        logger,
+        disconnected: (peer) => handlers.disconnected(peer),
       });
       peers = table;
-      await listen(
-        node,
-        names,
-        new MessageGate({ guard, judges: handlers, logger, hangUp: banned, exchange: shared }),
-        table,
-      );
+      const shared = options.exchangeAddresses ? exchange : undefined;
+      const gate = new MessageGate({ guard, judges: handlers, logger, hangUp: banned, exchange: shared });
+      await listen(node, names, gate, table);
       await startOrExplain(node, options.listen);
       node.services.pubsub.subscribe(names.consensusTopic);
       const dial = async (peer: PeerAddress) => {
         await node.dial(toMultiaddr(peer, peer.id));
       };
       const others = options.persistentPeers.filter((peer) => peer.id !== id);
-      redialer = keepDialing(others, {
-        isConnected: (peer) => table.has(peer),
-        dial,
-        logger,
-      });
+      redialer = keepDialing(others, { isConnected: (peer) => table.has(peer), dial, logger });
       if (!options.exchangeAddresses) return;
       manager = managePeers(options, {
         book,
         exchange,
-        connected: () => [...table.all()].map((peer) => peer.id),
+        connected: () => [...table.all()].filter((peer) => peer.sender !== undefined).map((peer) => peer.id),
         outbound: () => countDirection(node, 'outbound', persistent),
         isExcluded: (peer) => peer === id || persistent.has(peer) || guard.isBanned(peer),
         dial,
@@ -194,6 +164,44 @@ export async function createP2pHost(
       await node.stop();
     },
   };
+}
+
+/** The table of the connected peers, and what becomes of one that is banned. */
+function peerTable(
+  known: {
+    readonly names: NetworkNames;
+    readonly node: Node;
+    readonly guard: PeerGuard;
+    readonly book: AddressBook;
+    readonly logger: Logger;
+  },
+  handlers: Pick<PeerHandlers, 'connected' | 'disconnected'>,
+): { readonly table: PeerTable; banned(peer: PeerId): void } {
+  const { names, node, guard, book, logger } = known;
+  const banned = (peer: PeerId) => {
+    book.remove(peer);
+    node
+      .hangUp(peerIdFromString(peer))
+      .catch((error: unknown) => logger.debug('hang-up failed', { peer, error: String(error) }));
+  };
+  const table = new PeerTable({
+    open: (peer) => node.dialProtocol(peerIdFromString(peer), names.directProtocol),
+    foreign(peer) {
+      logger.warn('peer is of another network: disconnected', { peer, expected: names.directProtocol });
+      guard.ban(peer);
+      banned(peer);
+    },
+    connected: (peer) => handlers.connected(peer),
+    disconnected: (peer) => handlers.disconnected(peer),
+    identified(peer, listen) {
+      // The port is what he says, the host is where he is: nobody is sent to a third party.
+      const connection = node.getConnections(peerIdFromString(peer))[0];
+      const remote = connection?.direction === 'inbound' ? hostAndPort(connection.remoteAddr) : undefined;
+      if (remote !== undefined) book.add({ id: peer, host: remote.host, port: listen.port }, peer);
+    },
+    logger,
+  });
+  return { table, banned };
 }
 
 /** Connects what arrives with who takes it. */

@@ -91,6 +91,7 @@ export interface PeerExchangeDeps {
  */
 export class PeerExchange {
   readonly #deps: PeerExchangeDeps;
+  /** When a peer was asked last; negative: and it has answered. These outlive connections: reconnecting resets nothing. */
   readonly #asked = new Map<PeerId, number>();
   readonly #lastRequestMs = new Map<PeerId, number>();
 
@@ -103,13 +104,8 @@ export class PeerExchange {
     const now = this.#deps.now();
     const before = this.#asked.get(peer);
     if (before !== undefined && now - Math.abs(before) < NODE_LIMITS.exchangeIntervalMs) return;
-    this.#asked.set(peer, now);
+    remember(this.#asked, peer, now);
     this.#deps.send(peer, encodeExchange({ kind: 'request' }));
-  }
-
-  removePeer(peer: PeerId): void {
-    this.#asked.delete(peer);
-    this.#lastRequestMs.delete(peer);
   }
 
   receive(peer: PeerId, bytes: Uint8Array): Verdict & { readonly grave?: boolean } {
@@ -120,7 +116,7 @@ export class PeerExchange {
     const last = this.#lastRequestMs.get(peer);
     if (last !== undefined && now - last < NODE_LIMITS.exchangeMinIntervalMs)
       return { kind: 'reject', reason: `asks for addresses again after ${now - last} ms` };
-    this.#lastRequestMs.set(peer, now);
+    remember(this.#lastRequestMs, peer, now);
     const addresses = this.#deps.book.sample(
       NODE_LIMITS.maxExchangedAddresses,
       (id) => id === peer || this.#deps.isBanned(id),
@@ -131,11 +127,20 @@ export class PeerExchange {
 
   #onAddresses(peer: PeerId, addresses: readonly PeerAddress[], now: number): Verdict & { readonly grave?: boolean } {
     const asked = this.#asked.get(peer);
-    // A negative time: asked then, and answered.
     if (asked === undefined || asked < 0)
       return { kind: 'reject', reason: 'sends addresses that were not asked for', grave: true };
-    this.#asked.set(peer, -now);
+    remember(this.#asked, peer, -now);
     for (const address of addresses) if (!this.#deps.isBanned(address.id)) this.#deps.book.add(address, peer);
     return IGNORE;
+  }
+}
+
+/** The one set longest ago goes when there are too many. */
+function remember(times: Map<PeerId, number>, peer: PeerId, time: number): void {
+  times.delete(peer);
+  times.set(peer, time);
+  for (const oldest of times.keys()) {
+    if (times.size <= NODE_LIMITS.maxPeerRecords) break;
+    times.delete(oldest);
   }
 }

@@ -13,7 +13,7 @@ export interface PeerManagerOptions {
 export interface PeerManagerDeps {
   readonly book: AddressBook;
   readonly exchange: PeerExchange;
-  /** Ids of the connected peers. */
+  /** Ids of the peers that can be sent messages. */
   readonly connected: () => readonly PeerId[];
   /** Peers that this node has dialled by itself, persistent ones not counted. */
   readonly outbound: () => number;
@@ -27,6 +27,8 @@ export interface PeerManagerDeps {
 }
 
 export interface PeerManager {
+  /** Somebody has connected, who may know others: no need to wait for the next round. */
+  poke(): void;
   stop(): Promise<void>;
 }
 
@@ -37,12 +39,14 @@ export interface PeerManager {
 export function managePeers(options: PeerManagerOptions, deps: PeerManagerDeps): PeerManager {
   const { book, exchange, logger } = deps;
   let stopped = false;
+  let poked = false;
   let wake: () => void = () => undefined;
 
-  const pause = (ms: number) =>
+  const pause = (ms: number, cut: () => boolean) =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       wake = () => {
+        if (!cut()) return;
         clearTimeout(timer);
         resolve();
       };
@@ -91,13 +95,19 @@ export function managePeers(options: PeerManagerOptions, deps: PeerManagerDeps):
     while (!stopped) {
       await round();
       await save();
+      if (!stopped) await pause(NODE_LIMITS.findPeersMinMs, () => stopped);
       const isAlone = deps.connected().length === 0;
-      if (!stopped) await pause(isAlone ? NODE_LIMITS.findPeersAloneMs : NODE_LIMITS.findPeersMs);
+      if (!stopped && !poked) await pause(isAlone ? NODE_LIMITS.findPeersAloneMs : NODE_LIMITS.findPeersMs, () => true);
+      poked = false;
     }
   }
 
   const running = run();
   return {
+    poke() {
+      poked = true;
+      wake();
+    },
     async stop() {
       stopped = true;
       wake();

@@ -104,15 +104,23 @@ test('beyond the inbound limits nobody gets in, but persistent peers', async () 
   expect(guests.filter(({ id }) => idsOf(crowded).includes(id))).toHaveLength(1);
 });
 
-test('addresses that nobody asked for end the acquaintance; honest peers stay', async () => {
+test('adversarial 25: addresses that nobody asked for, too many of them, and requests in a row end the acquaintance; honest peers stay', async () => {
   const victim = await start(1, { maxOutboundPeers: 0 });
   const persistentPeers = [addressOf(victim)];
-  const liar = await start(2, { persistentPeers, exchangeAddresses: false });
-  const honest = await start(3, { persistentPeers });
-  await until(() => idsOf(victim).length === 2 && idsOf(liar).includes(victim.id));
-  liar.send(victim.id, encodeExchange({ kind: 'addresses', addresses: [] }));
-  await until(() => !idsOf(victim).includes(liar.id));
-  expect(idsOf(victim)).toEqual([honest.id]);
+  const honest = await start(2, { persistentPeers });
+  const some = { id: honest.id, host: '8.8.8.8', port: 1 };
+  const attacks = [
+    [encodeExchange({ kind: 'addresses', addresses: [] })],
+    [encodeExchange({ kind: 'addresses', addresses: Array.from({ length: 65 }, () => some) })],
+    Array.from({ length: 6 }, () => encodeExchange({ kind: 'request' })),
+  ];
+  for (const [i, messages] of attacks.entries()) {
+    const liar = await start(3 + i, { persistentPeers, exchangeAddresses: false });
+    await until(() => idsOf(victim).length === 2 && idsOf(liar).includes(victim.id));
+    for (const message of messages) liar.send(victim.id, message);
+    await until(() => !idsOf(victim).includes(liar.id));
+    expect(idsOf(victim)).toEqual([honest.id]);
+  }
 });
 
 function exchange() {

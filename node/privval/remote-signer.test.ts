@@ -135,7 +135,7 @@ test.each(['unix', 'tcp'] as const)('votes, extensions and proposals are signed 
   );
 });
 
-test('two nodes with one signer never get two signatures for one place', async () => {
+test('adversarial 27: two nodes with one signer never get two signatures for one place', async () => {
   const [one, two] = [unixPath(), unixPath()].map((path) => ({ kind: 'unix', path }) as const);
   if (one === undefined || two === undefined) throw new Error('two addresses');
   const signer = await guarded();
