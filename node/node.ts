@@ -292,7 +292,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       },
     });
   };
-  const begun = states.load() !== undefined || app.info().lastBlockHeight > 0n;
+  const begun = (states.load()?.lastBlockHeight ?? 0n) > 0n || app.info().lastBlockHeight > 0n;
   if (config.stateSync.enable && begun) logger.info('state sync is not needed: there is a state already');
   if (config.stateSync.enable && !begun) {
     const syncing = await beginStateSync(

@@ -429,3 +429,31 @@ test('adversarial 21: evidence that states another time than its block (CVE-2021
     for (const item of net.node('n1').blocks.block(at)?.evidence ?? []) found.push(item.totalVotingPower);
   expect(found).toEqual([40n]);
 });
+
+test('a node that has no blocks of the time of a crime follows the chain that punishes it', async () => {
+  const net = await openMiniNet();
+  const height = await net.playedTurn();
+  const [voteA, voteB] = [NIL_BLOCK_ID, SOME_ID].map((blockId) => net.vote({ type: PREVOTE, blockId }));
+  if (voteA === undefined || voteB === undefined) throw new Error('two votes');
+  await net.goesOn(6n);
+  await net.join('n3', 3);
+  await net.goesOn(2n);
+  // As after state sync: nothing is known below.
+  await net.node('n0').blocks.prune(height + 3n, 1_000);
+  const timestamp = net.node('n1').blocks.meta(height)?.header.time ?? fromMillis(EPOCH_MS);
+  const evidence = {
+    kind: 'duplicate-vote',
+    voteA,
+    voteB,
+    totalVotingPower: 40n,
+    validatorPower: 10n,
+    timestamp,
+  } as const;
+  const verdicts = await net.attack({ kind: 'evidence', evidence });
+  expect(verdicts.map(({ kind }) => kind)).toEqual(['ignore', 'ignore', 'ignore', 'ignore']);
+  const top = await net.goesOn(8n);
+  const { blocks } = net.node('n0');
+  const found: bigint[] = [];
+  for (let at = blocks.base as bigint; at <= top; at++) if (blocks.block(at)?.evidence.length) found.push(at);
+  expect(found).toHaveLength(1);
+});
