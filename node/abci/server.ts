@@ -3,8 +3,7 @@
  * drive blocks are made one at a time, whichever connections they come from; checks and queries see committed state and
  * may run between them.
  */
-import { lstat, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { Application } from '#core/abci.ts';
 import { concat } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -14,6 +13,7 @@ import { createFrameReader, FrameError, type FrameReader } from './frames.ts';
 import { ABCI_LIMITS } from './limits.ts';
 import { type AbciRequest, decodeRequest } from './requests.ts';
 import { type AbciResponse, encodeResponse } from './responses.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 
 /** One request and its answer. */
 export interface AbciExchange {
@@ -63,21 +63,6 @@ export async function startAbciServer(
       await closed;
     },
   };
-}
-
-/** What a killed process has left behind; a socket on which somebody answers stays, and so does any other file. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isSocket() !== true) return;
-  const answered = await new Promise<boolean>((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', (error) => resolve(!('code' in error) || error.code !== 'ECONNREFUSED'));
-  });
-  if (!answered) await rm(path);
 }
 
 function listening(server: Server, address: AbciAddress): Promise<void> {

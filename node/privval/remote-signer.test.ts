@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -272,6 +272,18 @@ test('garbage, unasked answers and too many connections end at the door; the sig
   await vi.waitFor(() => expect(ended.size).toBeGreaterThanOrEqual(5));
   expect((await remote.signVote(CHAIN, vote(1, blockId('a')), false)).ok).toBe(true);
   for (const socket of idle) socket.destroy();
+});
+
+test('an address where another node listens, or another file lies, is not taken', async () => {
+  const address = { kind: 'unix', path: unixPath() } as const;
+  const signer = await guarded();
+  const remote = await node(address, () => serve(signer, [address]));
+  await expect(node(address, () => undefined)).rejects.toThrow(/priv_validator_laddr unix:.*EADDRINUSE/);
+  expect((await remote.signVote(CHAIN, vote(1, blockId('a')), false)).ok).toBe(true);
+  const path = join(folder, 'precious');
+  writeFileSync(path, 'kept');
+  await expect(node({ kind: 'unix', path }, () => undefined)).rejects.toThrow(/EADDRINUSE/);
+  expect(readFileSync(path, 'utf8')).toBe('kept');
 });
 
 test('addresses to dial', () => {

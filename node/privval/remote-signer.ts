@@ -1,4 +1,3 @@
-import { unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { EMPTY, equal, toHex } from '#core/bytes.ts';
 import { consensusAddress, type PublicKey } from '#core/crypto/pubkey.ts';
@@ -9,6 +8,7 @@ import { encodeProposal, type Proposal, proposalSignBytes } from '#core/types/pr
 import { ZERO_TIME } from '#core/types/timestamp.ts';
 import { encodeVote, type Vote, voteExtensionSignBytes, voteSignBytes } from '#core/types/vote.ts';
 import { formatAbciAddress } from '../abci/address.ts';
+import { removeStaleSocket } from '../abci/stale-socket.ts';
 import type { ListenAddress } from '../config/address.ts';
 import type { Signer } from '../driver/ports.ts';
 import type { SignerListenAddress } from './address.ts';
@@ -87,8 +87,7 @@ class SignerPool {
 
   async listen(): Promise<void> {
     const { listen } = this.#options;
-    // A socket left by a process that was killed; the home's lock says that no other node of this home is running.
-    if (listen.kind === 'unix') await unlink(listen.path).catch(() => undefined);
+    if (listen.kind === 'unix') await removeStaleSocket(listen.path);
     const server = createServer((socket) => this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
