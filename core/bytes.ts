@@ -2,18 +2,22 @@
 
 export const EMPTY: Uint8Array = new Uint8Array(0);
 
-const HEX = '0123456789abcdef';
+/** The two digits of every byte: hex keys of maps are made all the time. */
+const LOWER = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const UPPER = LOWER.map((digits) => digits.toUpperCase());
 
 /** Lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
   let out = '';
-  for (const byte of bytes) out += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15);
+  for (let i = 0; i < bytes.length; i++) out += LOWER[bytes[i] as number];
   return out;
 }
 
 /** Upper-case hex, as CometBFT prints hashes and addresses. */
 export function toHexUpper(bytes: Uint8Array): string {
-  return toHex(bytes).toUpperCase();
+  let out = '';
+  for (let i = 0; i < bytes.length; i++) out += UPPER[bytes[i] as number];
+  return out;
 }
 
 /** @throws RangeError that names `title` when the text is not an even number of hex digits. */

@@ -79,4 +79,15 @@ export const consensusMutations: readonly Mutation[] = [
       name: 'proposer binding: a new block that names another proposer',
     },
   },
+  {
+    name: 'the lock rule, by exhaustive search',
+    file: 'consensus/rules.ts',
+    search: 'return state.locked === undefined || isCandidate(state.locked.candidate, candidate.blockId);',
+    replace: 'return true;',
+    test: {
+      project: 'sim',
+      file: 'test/sim/search/search.test.ts',
+      name: 'no order of messages within the bounds makes a fork, breaks a lock or votes twice',
+    },
+  },
 ];

@@ -2,17 +2,28 @@
  * Hand-written protobuf encoding (https://protobuf.dev/programming-guides/encoding) with gogoproto's habits, for all
  * bytes that are hashed or signed: zero scalars are left out, non-nullable messages are written even when empty.
  */
-import { utf8 } from '../bytes.ts';
+import { assert } from '../assert.ts';
+import { EMPTY, utf8 } from '../bytes.ts';
 
 const WIRE_VARINT = 0;
 const WIRE_FIXED64 = 1;
 const WIRE_BYTES = 2;
 
-const SMALL = 256;
+/** Bytes of a new scratch buffer: a vote with its extension fits. Larger ones that writers grew are not kept. */
+const SCRATCH = 1024;
+/** Messages nest a few levels deep; each level writes into a buffer of its own. */
+const MAX_SPARE = 16;
+
+/**
+ * Scratch buffers of finished writers, for the next ones: most messages are a few dozen bytes, and allocating and clearing
+ * a buffer for each costs more than writing it. What {@link ProtoWriter.finish} answers is always a copy.
+ */
+const spare: Uint8Array[] = [];
 
 export class ProtoWriter {
-  #buffer = new Uint8Array(SMALL);
+  #buffer = spare.pop() ?? new Uint8Array(SCRATCH);
   #length = 0;
+  #finished = false;
 
   /** int32, int64, uint32, uint64, enum and bool fields; negative values take ten bytes, as in Go. Zero is left out. */
   varint(field: number, value: number | bigint): this {
@@ -85,8 +96,14 @@ export class ProtoWriter {
     return this;
   }
 
+  /** The bytes written. Called once: the writer is of no use afterwards. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    assert(!this.#finished, 'a message is finished once');
+    this.#finished = true;
+    const out = this.#buffer.slice(0, this.#length);
+    if (this.#buffer.length === SCRATCH && spare.length < MAX_SPARE) spare.push(this.#buffer);
+    this.#buffer = EMPTY;
+    return out;
   }
 
   #tag(field: number, wire: number): void {
@@ -99,6 +116,7 @@ export class ProtoWriter {
   }
 
   #reserve(count: number): number {
+    assert(!this.#finished, 'nothing is added to a finished message');
     const at = this.#length;
     const needed = at + count;
     if (needed > this.#buffer.length) {

@@ -1,0 +1,121 @@
+/**
+ * `npm run sim -- --seeds 1000 --nodes 4..16 [--from 1] [--byzantine 0..f] [--kind twins] [--chaos 10000] [--no-crashes]`:
+ * runs seeds one after another and prints what was decided and what was done to it. A failure ends with status 1 and
+ * the one command that replays it.
+ */
+import { parseArgs } from 'node:util';
+import { BYZANTINE_KINDS, type ByzantineKind } from './byzantine.ts';
+import { Rng } from './rng.ts';
+import { DEFAULT_SIM, type SimOptions, type SimReport, simulate } from './run.ts';
+
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+function range(name: string, text: string): Range {
+  const match = /^(\d+)(?:\.\.(\d+))?$/.exec(text);
+  if (match === null) throw new Error(`--${name}: expected a number or a range such as 4..16, got ${text}`);
+  const low = Number(match[1]);
+  return { low, high: Number(match[2] ?? low) };
+}
+
+function kindsOf(text: string | undefined): readonly ByzantineKind[] | undefined {
+  if (text === undefined) return undefined;
+  const kind = BYZANTINE_KINDS.find((each) => each === text);
+  if (kind === undefined) throw new Error(`--kind: expected one of ${BYZANTINE_KINDS.join(', ')}, got ${text}`);
+  return [kind];
+}
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '100' },
+    from: { type: 'string', default: '1' },
+    nodes: { type: 'string', default: '4' },
+    byzantine: { type: 'string' },
+    kind: { type: 'string' },
+    chaos: { type: 'string', default: String(DEFAULT_SIM.chaosMs) },
+    'no-crashes': { type: 'boolean', default: false },
+  },
+});
+
+/** The number of nodes and of Byzantine ones follow from the seed, so that one seed names one run. */
+function optionsOf(seed: number): SimOptions {
+  const rng = new Rng(seed ^ 0x5eed);
+  const nodes = range('nodes', values.nodes);
+  const count = rng.between(nodes.low, nodes.high);
+  const tolerated = Math.floor((count - 1) / 3);
+  const byzantine = values.byzantine === undefined ? { low: 0, high: tolerated } : range('byzantine', values.byzantine);
+  return {
+    ...DEFAULT_SIM,
+    seed,
+    nodes: count,
+    byzantine: rng.between(byzantine.low, byzantine.high),
+    kinds: kindsOf(values.kind),
+    chaosMs: Number(values.chaos),
+    crashes: !values['no-crashes'],
+  };
+}
+
+function replayCommand(options: SimOptions): string {
+  const parts = ['npm run sim -- --seeds 1', `--from ${options.seed}`, `--nodes ${options.nodes}`];
+  parts.push(`--byzantine ${options.byzantine}`, `--chaos ${options.chaosMs}`);
+  if (options.kinds !== undefined) parts.push(`--kind ${options.kinds.join()}`);
+  if (!options.crashes) parts.push('--no-crashes');
+  return parts.join(' ');
+}
+
+const total = {
+  heights: 0n,
+  messages: 0,
+  lost: 0,
+  duplicated: 0,
+  cut: 0,
+  partitions: 0,
+  crashes: 0,
+  torn: 0,
+  evidence: 0,
+};
+
+function add(report: SimReport): void {
+  const { faults } = report;
+  total.heights += report.height;
+  total.messages += report.messages;
+  total.lost += faults.lost;
+  total.duplicated += faults.duplicated;
+  total.cut += faults.cut;
+  total.partitions += faults.partitions;
+  total.crashes += faults.crashes;
+  total.torn += faults.lostWalRecords;
+  total.evidence += report.evidence;
+}
+
+const started = performance.now();
+const from = Number(values.from);
+const seeds = Number(values.seeds);
+let highestRound = 0;
+let failed = false;
+let done = 0;
+for (let seed = from; seed < from + seeds && !failed; seed++) {
+  const options = optionsOf(seed);
+  const report = await simulate(options);
+  add(report);
+  done++;
+  highestRound = Math.max(highestRound, report.highestRound);
+  if (report.violation !== undefined) {
+    failed = true;
+    console.error(`seed ${seed} fails: ${report.violation.message}`);
+    console.error(`replay it with: ${replayCommand(options)}`);
+  }
+}
+const seconds = (performance.now() - started) / 1000;
+console.log(
+  [
+    `seeds ${from}…${from + done - 1}: ${total.heights} heights decided, highest deciding round ${highestRound}`,
+    `faults: ${total.crashes} crashes (${total.torn} log records lost), ${total.partitions} partitions, ` +
+      `${total.lost} messages lost, ${total.duplicated} duplicated, ${total.cut} cut, of ${total.messages}`,
+    `evidence committed: ${total.evidence}`,
+    `${seconds.toFixed(1)} s, ${(done / seconds).toFixed(2)} seeds/s, ${(Number(total.heights) / seconds).toFixed(0)} heights/s`,
+  ].join('\n'),
+);
+process.exitCode = failed ? 1 : 0;
