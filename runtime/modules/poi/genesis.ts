@@ -9,17 +9,20 @@ import type { GenesisContext, QueryContext } from '../../context.ts';
 import { asArrayOrEmpty, asInteger, asObject, asParsed, asString, JsonError, readJson, root } from '../../json.ts';
 import type { Json } from '../../module.ts';
 import { asRecord, recordJson } from '../../records-json.ts';
+import { STAKING_STORE } from '../staking/state.ts';
+import { stakedCommittee } from './follow.ts';
 import { committee, extensionsFrom, POI_STORE, validators, verdicts } from './state.ts';
 
 /**
  * `app_state.poi`: `{"operators": [{"pub_key": <base64>, "account": <address>}]}`, the accounts that verification is paid
- * to. The validators themselves are the genesis document's; one that is not listed verifies unpaid. After an export also
+ * to. The validators themselves are the genesis document's; one that is not listed verifies unpaid. Where they are
+ * staked, their operators are paid and need no list. After an export also
  * `verdicts`, each with its job.
  */
 export function initPoi(context: GenesisContext, json: Json | undefined): Result<void, string> {
   return readJson(() => {
     const store = context.state.store(POI_STORE);
-    const top = asObject(root(json ?? {}, 'app_state.poi'), ['operators', 'verdicts']);
+    const top = asObject(root(json ?? {}, 'app_state.poi'), ['operators', 'former', 'verdicts']);
     const accounts = new Map<string, string>();
     for (const entry of asArrayOrEmpty(top.operators)) {
       const fields = asObject(entry, ['pub_key', 'account']);
@@ -30,11 +33,19 @@ export function initPoi(context: GenesisContext, json: Json | undefined): Result
       const account = asParsed(fields.account, (text, title) => parseAddress(context.chain, text, title));
       accounts.set(key, formatAddress(context.chain, account));
     }
+    const staking = stakedCommittee(context.state.store(STAKING_STORE), context.chain);
+    const staked = staking && new Map(staking.map(({ address, operator }) => [toHex(address), operator]));
     for (const { publicKey, power } of context.validators) {
       const address = consensusAddress(publicKey);
-      const operator = accounts.get(toBase64(publicKey.bytes)) ?? '';
+      const operator = staked?.get(toHex(address)) ?? accounts.get(toBase64(publicKey.bytes)) ?? '';
       const member = { address, keyType: publicKey.type, publicKey: publicKey.bytes, power, operator };
       validators.set(store, address, create(ValidatorSchema, member));
+    }
+    for (const entry of asArrayOrEmpty(top.former)) {
+      const former = asRecord(entry, ValidatorSchema);
+      if (former.power !== 0n || validators.has(store, former.address))
+        throw new JsonError(`${entry.path}: ${toHex(former.address)} is a validator`);
+      validators.set(store, former.address, former);
     }
     for (const entry of asArrayOrEmpty(top.verdicts)) {
       const fields = asObject(entry, ['job', 'verdict']);
@@ -49,8 +60,15 @@ export function initPoi(context: GenesisContext, json: Json | undefined): Result
 
 export function exportPoi(context: QueryContext): Json {
   const store = context.state.store(POI_STORE);
+  const staked = stakedCommittee(context.state.store(STAKING_STORE), context.chain);
+  // The committee that begins with the export is the one that the stake has chosen last.
+  const next = new Set((staked ?? committee(store)).map(({ address }) => toHex(address)));
+  const former = [...validators.entries(store)].filter(([address]) => !next.has(toHex(address)));
   return {
-    operators: committee(store)
+    ...(former.length === 0
+      ? {}
+      : { former: former.map(([, one]) => recordJson(ValidatorSchema, { ...one, power: 0n })) }),
+    operators: (staked === undefined ? committee(store) : [])
       .filter(({ operator }) => operator !== '')
       .map(({ publicKey, operator }) => ({ pub_key: toBase64(publicKey), account: operator })),
     verdicts: [...verdicts.entries(store)].map(([[job], verdict]) => ({

@@ -15,7 +15,7 @@ import type { BlockContext, CommitInfo, ExtendedCommitInfo, ProposalContext } fr
 import type { Injection } from '../../module.ts';
 import type { KvReader } from '../../state/kv-view.ts';
 import { recordExtension } from './record.ts';
-import { extensionsFrom, POI_STORE, publicKeyOf, validators } from './state.ts';
+import { extensionsFrom, isMember, POI_STORE, publicKeyOf, validators } from './state.ts';
 
 /** "POI" and a version. */
 export const INJECTION_MAGIC = Uint8Array.of(0x50, 0x4f, 0x49, 0x01);
@@ -116,7 +116,7 @@ function apply(context: BlockContext, payload: Uint8Array | undefined): Result<v
   if (!decoded.ok) return decoded;
   const known = context.state.store(POI_STORE);
   for (const vote of decoded.value.votes) {
-    if (vote.flag !== FLAG_COMMIT || !validators.has(known, vote.validatorAddress)) continue;
+    if (vote.flag !== FLAG_COMMIT || !isMember(known, vote.validatorAddress)) continue;
     const extension = decodeExtension(vote.extension);
     if (extension.ok) recordExtension(context, vote.validatorAddress, extension.value);
   }

@@ -27,7 +27,7 @@ function sameResult(a: ComparedResult, b: ComparedResult): boolean {
 
 function judgeCommitting(scope: Scope, job: Job, members: readonly Validator[]): void {
   const recorded = verdictsOf(scope.state.store(POI_STORE), job.id);
-  if (recorded.length === members.length) {
+  if (membersWith(members, recorded, () => true).length === members.length) {
     beginReveal(scope, job);
     return;
   }

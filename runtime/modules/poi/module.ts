@@ -6,10 +6,11 @@ import { queryHandler, type RuntimeModule } from '../../module.ts';
 import { getParams, INFERENCE_STORE, liveJobs } from '../inference/state.ts';
 import { getParams as getModelParams, MODELS_STORE } from '../models/state.ts';
 import { voteExtension } from './extension.ts';
+import { followStake } from './follow.ts';
 import { exportPoi, initPoi } from './genesis.ts';
 import { injection } from './injection.ts';
 import { judgeJobs } from './judge.ts';
-import { committee, POI_STORE, validators, verdicts, verdictsOf } from './state.ts';
+import { committee, isMember, POI_STORE, validators, verdicts, verdictsOf } from './state.ts';
 
 export const poiModule: RuntimeModule = {
   name: 'poi',
@@ -36,7 +37,7 @@ export const poiModule: RuntimeModule = {
       query({ state }, { validator }) {
         const store = state.store(POI_STORE);
         const inference = state.store(INFERENCE_STORE);
-        const member = validators.has(store, validator);
+        const member = isMember(store, validator);
         const open = liveJobs(inference).filter(
           ({ status }) => member && (status === JobStatus.COMMITTING || status === JobStatus.REVEALING),
         );
@@ -55,9 +56,10 @@ export const poiModule: RuntimeModule = {
   voteExtension,
   endBlock(context) {
     judgeJobs(context);
+    followStake(context);
     return undefined;
   },
-  /** Whoever opened had committed; nobody but a member is recorded. */
+  /** Whoever opened had committed; nobody is recorded who was never a member. */
   invariants({ state }) {
     const store = state.store(POI_STORE);
     return [...verdicts.entries(store)].flatMap(([[job, validator], verdict]) => {

@@ -1,6 +1,12 @@
 /** The committee, and what its members have committed to and opened. */
 import type { PublicKey } from '#core/crypto/pubkey.ts';
-import { type Validator, ValidatorSchema, type Verdict, VerdictSchema } from '#proto/gen/autonomy/poi/v1/poi_pb.ts';
+import {
+  type Validator,
+  ValidatorSchema,
+  ValidatorSetSchema,
+  type Verdict,
+  VerdictSchema,
+} from '#proto/gen/autonomy/poi/v1/poi_pb.ts';
 import { bytesKey, pairKey, u64Key, u64Value } from '../../state/codecs.ts';
 import { item, map, storeLayout } from '../../state/collections.ts';
 import type { KvReader } from '../../state/kv-view.ts';
@@ -8,18 +14,24 @@ import { protoValue } from '../../state/proto-value.ts';
 
 export const POI_STORE = 'poi';
 
-const layout = storeLayout(POI_STORE, { extensionsFrom: 0x01, validators: 0x02, verdicts: 0x03 });
+const layout = storeLayout(POI_STORE, { extensionsFrom: 0x01, validators: 0x02, verdicts: 0x03, scheduled: 0x04 });
 
 /** First height whose precommits carry extensions; 0: never. */
 export const extensionsFrom = item(layout.extensionsFrom, u64Value);
-/** By consensus address. */
+/** By consensus address. Former ones stay, with power 0: what they recorded is theirs. */
 export const validators = map(layout.validators, bytesKey, protoValue(ValidatorSchema));
+/** By the height of the block whose end chose them. */
+export const scheduled = map(layout.scheduled, u64Key, protoValue(ValidatorSetSchema));
 const verdictKey = pairKey(u64Key, bytesKey);
 /** By job and consensus address; a record begins with the commitment. */
 export const verdicts = map(layout.verdicts, verdictKey, protoValue(VerdictSchema));
 
 export function committee(store: KvReader): readonly Validator[] {
-  return [...validators.entries(store)].map(([, validator]) => validator);
+  return [...validators.entries(store)].map(([, validator]) => validator).filter(({ power }) => power > 0n);
+}
+
+export function isMember(store: KvReader, address: Uint8Array): boolean {
+  return (validators.get(store, address)?.power ?? 0n) > 0n;
 }
 
 /** In the order of the validators' addresses. */

@@ -54,6 +54,8 @@ export interface StakingChain {
   readonly table: ModuleTable;
   /** The set that signs the next block. */
   validators(): ValidatorSet;
+  /** The set that signed the last block. */
+  signers(): ValidatorSet;
   height(): bigint;
   time(): Timestamp;
   block(plan?: BlockPlan): Promise<FinalizeBlockResponse>;
@@ -130,6 +132,7 @@ function stakingChainOf(chain: TestChain, options: StakingOptions, from: Progres
     chain,
     table: app.table,
     validators: () => sets[0],
+    signers: () => signers,
     height: () => height,
     time: () => time,
     async block(plan = {}) {

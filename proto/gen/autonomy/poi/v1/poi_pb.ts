@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file autonomy/poi/v1/poi.proto.
  */
 export const file_autonomy_poi_v1_poi: GenFile = /*@__PURE__*/
-  fileDesc("ChlhdXRvbm9teS9wb2kvdjEvcG9pLnByb3RvEg9hdXRvbm9teS5wb2kudjEiRQoJSW5qZWN0aW9uEjgKD2V4dGVuZGVkX2NvbW1pdBgBIAEoCzIfLmF1dG9ub215LnBvaS52MS5FeHRlbmRlZENvbW1pdCJNCg5FeHRlbmRlZENvbW1pdBINCgVyb3VuZBgBIAEoBRIsCgV2b3RlcxgCIAMoCzIdLmF1dG9ub215LnBvaS52MS5FeHRlbmRlZFZvdGUidgoMRXh0ZW5kZWRWb3RlEhkKEXZhbGlkYXRvcl9hZGRyZXNzGAEgASgMEg0KBXBvd2VyGAIgASgDEgwKBGZsYWcYAyABKA0SEQoJZXh0ZW5zaW9uGAQgASgMEhsKE2V4dGVuc2lvbl9zaWduYXR1cmUYBSABKAwiYwoJVmFsaWRhdG9yEg8KB2FkZHJlc3MYASABKAwSEAoIa2V5X3R5cGUYAiABKAkSEgoKcHVibGljX2tleRgDIAEoDBINCgVwb3dlchgEIAEoAxIQCghvcGVyYXRvchgFIAEoCSJ1CgdWZXJkaWN0EhEKCXZhbGlkYXRvchgBIAEoDBISCgpjb21taXRtZW50GAIgASgMEhgKEGNvbW1pdHRlZF9oZWlnaHQYAyABKAMSKQoHb3BlbmluZxgEIAEoCzIYLmF1dG9ub215LnBvaS52MS5PcGVuaW5nInAKB09wZW5pbmcSDAoEa2luZBgBIAEoDRITCgtvdXRwdXRfcm9vdBgCIAEoDBISCgp0cmFjZV9yb290GAMgASgMEhAKCGdhc191c2VkGAQgASgEEgwKBHNhbHQYBSABKAwSDgoGaGVpZ2h0GAYgASgDYgZwcm90bzM");
+  fileDesc("ChlhdXRvbm9teS9wb2kvdjEvcG9pLnByb3RvEg9hdXRvbm9teS5wb2kudjEiRQoJSW5qZWN0aW9uEjgKD2V4dGVuZGVkX2NvbW1pdBgBIAEoCzIfLmF1dG9ub215LnBvaS52MS5FeHRlbmRlZENvbW1pdCJNCg5FeHRlbmRlZENvbW1pdBINCgVyb3VuZBgBIAEoBRIsCgV2b3RlcxgCIAMoCzIdLmF1dG9ub215LnBvaS52MS5FeHRlbmRlZFZvdGUidgoMRXh0ZW5kZWRWb3RlEhkKEXZhbGlkYXRvcl9hZGRyZXNzGAEgASgMEg0KBXBvd2VyGAIgASgDEgwKBGZsYWcYAyABKA0SEQoJZXh0ZW5zaW9uGAQgASgMEhsKE2V4dGVuc2lvbl9zaWduYXR1cmUYBSABKAwiYwoJVmFsaWRhdG9yEg8KB2FkZHJlc3MYASABKAwSEAoIa2V5X3R5cGUYAiABKAkSEgoKcHVibGljX2tleRgDIAEoDBINCgVwb3dlchgEIAEoAxIQCghvcGVyYXRvchgFIAEoCSI+CgxWYWxpZGF0b3JTZXQSLgoKdmFsaWRhdG9ycxgBIAMoCzIaLmF1dG9ub215LnBvaS52MS5WYWxpZGF0b3IidQoHVmVyZGljdBIRCgl2YWxpZGF0b3IYASABKAwSEgoKY29tbWl0bWVudBgCIAEoDBIYChBjb21taXR0ZWRfaGVpZ2h0GAMgASgDEikKB29wZW5pbmcYBCABKAsyGC5hdXRvbm9teS5wb2kudjEuT3BlbmluZyJwCgdPcGVuaW5nEgwKBGtpbmQYASABKA0SEwoLb3V0cHV0X3Jvb3QYAiABKAwSEgoKdHJhY2Vfcm9vdBgDIAEoDBIQCghnYXNfdXNlZBgEIAEoBBIMCgRzYWx0GAUgASgMEg4KBmhlaWdodBgGIAEoA2IGcHJvdG8z");
 
 /**
  * txs[0] of a block, behind four magic bytes, put there by the proposer.
@@ -97,7 +97,7 @@ export const ExtendedVoteSchema: GenMessage<ExtendedVote> = /*@__PURE__*/
   messageDesc(file_autonomy_poi_v1_poi, 2);
 
 /**
- * A member of the committee: every validator of the genesis set.
+ * A member of the committee: every validator. Who is one no more has power 0.
  *
  * @generated from message autonomy.poi.v1.Validator
  */
@@ -142,6 +142,25 @@ export const ValidatorSchema: GenMessage<Validator> = /*@__PURE__*/
   messageDesc(file_autonomy_poi_v1_poi, 3);
 
 /**
+ * The validators that stake has chosen, until the first block that they sign.
+ *
+ * @generated from message autonomy.poi.v1.ValidatorSet
+ */
+export type ValidatorSet = Message<"autonomy.poi.v1.ValidatorSet"> & {
+  /**
+   * @generated from field: repeated autonomy.poi.v1.Validator validators = 1;
+   */
+  validators: Validator[];
+};
+
+/**
+ * Describes the message autonomy.poi.v1.ValidatorSet.
+ * Use `create(ValidatorSetSchema)` to create a new message.
+ */
+export const ValidatorSetSchema: GenMessage<ValidatorSet> = /*@__PURE__*/
+  messageDesc(file_autonomy_poi_v1_poi, 4);
+
+/**
  * What one validator has recorded about one job.
  *
  * @generated from message autonomy.poi.v1.Verdict
@@ -177,7 +196,7 @@ export type Verdict = Message<"autonomy.poi.v1.Verdict"> & {
  * Use `create(VerdictSchema)` to create a new message.
  */
 export const VerdictSchema: GenMessage<Verdict> = /*@__PURE__*/
-  messageDesc(file_autonomy_poi_v1_poi, 4);
+  messageDesc(file_autonomy_poi_v1_poi, 5);
 
 /**
  * @generated from message autonomy.poi.v1.Opening
@@ -221,5 +240,5 @@ export type Opening = Message<"autonomy.poi.v1.Opening"> & {
  * Use `create(OpeningSchema)` to create a new message.
  */
 export const OpeningSchema: GenMessage<Opening> = /*@__PURE__*/
-  messageDesc(file_autonomy_poi_v1_poi, 5);
+  messageDesc(file_autonomy_poi_v1_poi, 6);
 
