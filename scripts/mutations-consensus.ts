@@ -80,6 +80,28 @@ export const consensusMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'a signer works on the requests of two nodes at once',
+    file: 'node/privval/signer-server.ts',
+    search: 'const answered = tail.then(async () => {',
+    replace: 'const answered = Promise.resolve().then(async () => {',
+    test: {
+      project: 'unit',
+      file: 'node/privval/remote-signer.test.ts',
+      name: 'adversarial 27: two nodes with one signer never get two signatures for one place',
+    },
+  },
+  {
+    name: 'addresses are taken from whoever sends them',
+    file: 'node/p2p/peer-exchange.ts',
+    search: 'if (asked === undefined || asked < 0)',
+    replace: 'if (asked === now + 1)',
+    test: {
+      project: 'unit',
+      file: 'node/p2p/peers.test.ts',
+      name: 'too many addresses, answers not asked for and requests too early are held against a peer',
+    },
+  },
+  {
     name: 'the lock rule, by exhaustive search',
     file: 'consensus/rules.ts',
     search: 'return state.locked === undefined || isCandidate(state.locked.candidate, candidate.blockId);',
