@@ -19,6 +19,12 @@ export const NODE_LIMITS = {
   maxPeerTxQueueBytes: 1_048_576,
   /** How often overdue transactions are asked of others, and slow readers are served on. */
   txExchangeTickMs: 50,
+  /** Peers that one peer may say it has. */
+  maxNeighbours: 1_000,
+  /** Peers to whom a message of somebody else is handed on. */
+  floodFanout: 8,
+  /** Messages of which it is remembered that they were accepted, at least; at most twice as many. */
+  rememberedMessages: 8_192,
   /** Bytes that are written to a stream at once. */
   streamWriteBytes: 65_536,
   /** What one peer may send: messages a second and bytes a second, with bursts of twice as much. */

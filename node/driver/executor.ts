@@ -19,7 +19,7 @@ import {
 } from '#consensus/messages.ts';
 import { createEngine, type EngineState, proposerAt, resume, roundStatus } from '#consensus/state.ts';
 import { step } from '#consensus/step.ts';
-import { verifyProposal, verifyVote } from '#consensus/verify-message.ts';
+import { type VerifiedProposal, verifyProposal, verifyVote } from '#consensus/verify-message.ts';
 import { decodeWal, encodeWalRecord, tailOfWal } from '#consensus/wal-codec.ts';
 import type { Application } from '#core/abci.ts';
 import { assert, assertNever } from '#core/assert.ts';
@@ -136,6 +136,8 @@ class Runner implements Executor {
   readonly #evidence = new EvidenceGossip();
   #early: { readonly peer: PeerId; readonly bytes: Uint8Array }[] = [];
   #earlyParts = 0;
+  /** The last proposal that was taken in. */
+  #coming: VerifiedProposal | undefined;
   #statusTimer: TimerHandle | undefined;
   #turn = 0;
   #work: Promise<void> | undefined;
@@ -190,7 +192,8 @@ class Runner implements Executor {
       case 'block-part':
       case 'vote': {
         if (this.#queue.length >= CONSENSUS_LIMITS.maxQueuedInputs) return IGNORE;
-        const taken = takeIn(this.state, this.#deps.verifier, message);
+        const taken = takeIn(this.state, this.#deps.verifier, message, this.#coming);
+        if (taken.input?.kind === 'proposal') this.#coming = taken.input.proposal;
         // Parts whose proposal is not here yet are nobody's word: few are kept, whoever sends them.
         const unproven = message.kind === 'block-part' && taken.verdict.kind !== 'accept';
         if (taken.input !== undefined && !(unproven && this.#queue.length >= CONSENSUS_LIMITS.maxEarlyParts))

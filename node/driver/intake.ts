@@ -6,7 +6,7 @@
 import type { Input } from '#consensus/input.ts';
 import type { PeerMessage } from '#consensus/messages.ts';
 import { type EngineState, proposerAt } from '#consensus/state.ts';
-import { verifyProposal, verifyVote } from '#consensus/verify-message.ts';
+import { type VerifiedProposal, verifyProposal, verifyVote } from '#consensus/verify-message.ts';
 import { assertNever } from '#core/assert.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
@@ -37,12 +37,18 @@ export interface Taken {
 
 type ConsensusMessage = Extract<PeerMessage, { kind: 'proposal' | 'block-part' | 'vote' }>;
 
-export function takeIn(state: EngineState, verifier: Verifier, message: ConsensusMessage): Taken {
+/** `coming`: a verified proposal that waits for the engine's turn; its parts may be right behind it. */
+export function takeIn(
+  state: EngineState,
+  verifier: Verifier,
+  message: ConsensusMessage,
+  coming?: VerifiedProposal,
+): Taken {
   switch (message.kind) {
     case 'proposal':
       return takeProposal(state, verifier, message.proposal);
     case 'block-part':
-      return takePart(state, message);
+      return takePart(state, message, coming);
     case 'vote':
       return takeVote(state, verifier, message.vote);
     default:
@@ -65,13 +71,19 @@ function takeProposal(state: EngineState, verifier: Verifier, proposal: Proposal
     : { verdict: ACCEPT, input: { kind: 'proposal', proposal: verified.value } };
 }
 
-function takePart(state: EngineState, message: Extract<ConsensusMessage, { kind: 'block-part' }>): Taken {
+function takePart(
+  state: EngineState,
+  message: Extract<ConsensusMessage, { kind: 'block-part' }>,
+  coming: VerifiedProposal | undefined,
+): Taken {
   if (message.height === state.height + 1n) return { verdict: IGNORE, early: true };
   if (message.height !== state.height) return { verdict: IGNORE };
   const { collected } = state;
   if (collected?.get(message.part.index) !== undefined) return { verdict: IGNORE };
   // Before its proposal is here nobody can tell whether a part belongs to anything: keep it, do not forward it.
-  const known = collected !== undefined && verifyPart(collected.header, message.part);
+  const named = coming?.height === message.height && coming.round === message.round ? coming.blockId : undefined;
+  const header = collected?.header ?? named?.partSetHeader;
+  const known = header !== undefined && verifyPart(header, message.part);
   return { verdict: known ? ACCEPT : IGNORE, input: message };
 }
 

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
-import { type GossipSub, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
@@ -10,16 +9,14 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
-import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { ListenAddress, PeerAddress } from '../config/address.ts';
-import type { Verdict } from '../driver/intake.ts';
 import type { PeerId, Transport } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { readFileBounded, replaceFileDurably } from '../storage/durable-file.ts';
 import { AddressBook } from './address-book.ts';
 import { coalescing } from './coalesce.ts';
+import { Flood } from './flood.ts';
 import { directTx, MessageGate, type MessageJudges } from './message-gate.ts';
 import { type NetworkNames, networkNames } from './network-names.ts';
 import { PeerExchange } from './peer-exchange.ts';
@@ -80,11 +77,9 @@ export interface P2pHost extends Transport {
   close(): Promise<void>;
 }
 
-type Node = Libp2p<{ pubsub: GossipSub }>;
-
 /**
- * The peer-to-peer network: libp2p over TCP with noise and yamux. First delivery goes by gossipsub, whose messages are
- * forwarded only after their receiver has accepted them; everything else by one direct stream to each peer.
+ * The peer-to-peer network: libp2p over TCP with noise and yamux, and one direct stream to each peer. What is for
+ * everybody is flooded, each receiver handing it on only after accepting it: see flood.ts.
  */
 export async function createP2pHost(
   options: P2pOptions,
@@ -95,7 +90,12 @@ export async function createP2pHost(
   // The gater asks how many are connected; nobody is before `start`.
   let peers: PeerTable | undefined;
   const persistent = new Set(options.persistentPeers.map((peer) => peer.id));
-  const node = await createNode(options, names, {
+  const hidden = new Set(options.privatePeers);
+  const flood = new Flood({
+    send: (peer, bytes) => peers?.send(peer, bytes),
+    isPrivate: (peer) => hidden.has(peer),
+  });
+  const node = await createNode(options, {
     isBanned: (peer) => guard.isBanned(peer),
     admitsInbound: (peer, host) => persistent.has(peer) || hasRoomFor(host, options, node, persistent),
   });
@@ -113,7 +113,7 @@ export async function createP2pHost(
 
   return {
     id,
-    publish: (bytes) => publishTo(node, names.consensusTopic, bytes, logger),
+    publish: (bytes) => flood.publish(bytes),
     send: (peer, bytes) => peers?.send(peer, bytes),
     sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, directTx(bytes)) ?? false,
     peers: () => (peers === undefined ? [] : describePeers(node, peers)),
@@ -126,17 +126,20 @@ export async function createP2pHost(
       const known = { names, node, guard, book, logger };
       const { table, banned } = peerTable(known, {
         connected(peer) {
+          flood.addPeer(peer);
           manager?.poke();
           handlers.connected(peer);
         },
-        disconnected: (peer) => handlers.disconnected(peer),
+        disconnected(peer) {
+          flood.removePeer(peer);
+          handlers.disconnected(peer);
+        },
       });
       peers = table;
       const shared = options.exchangeAddresses ? exchange : undefined;
-      const gate = new MessageGate({ guard, judges: handlers, logger, hangUp: banned, exchange: shared });
+      const gate = new MessageGate({ guard, judges: handlers, logger, hangUp: banned, flood, exchange: shared });
       await listen(node, names, gate, table);
       await startOrExplain(node, options.listen);
-      node.services.pubsub.subscribe(names.consensusTopic);
       const dial = async (peer: PeerAddress) => {
         await node.dial(toMultiaddr(peer, peer.id));
       };
@@ -170,7 +173,7 @@ export async function createP2pHost(
 function peerTable(
   known: {
     readonly names: NetworkNames;
-    readonly node: Node;
+    readonly node: Libp2p;
     readonly guard: PeerGuard;
     readonly book: AddressBook;
     readonly logger: Logger;
@@ -205,11 +208,7 @@ function peerTable(
 }
 
 /** Connects what arrives with who takes it. */
-async function listen(node: Node, names: NetworkNames, gate: MessageGate, peers: PeerTable): Promise<void> {
-  const { topicValidators } = node.services.pubsub;
-  topicValidators.set(names.consensusTopic, async (peer, { data }) =>
-    toResult(await gate.gossip(peer.toString(), data)),
-  );
+async function listen(node: Libp2p, names: NetworkNames, gate: MessageGate, peers: PeerTable): Promise<void> {
   const streams = { maxInboundStreams: 4, maxOutboundStreams: 4 };
   await node.handle(names.directProtocol, (stream, connection) => gate.read(stream, connection), streams);
   node.addEventListener('peer:connect', (event) => peers.onConnect(event.detail.toString()));
@@ -219,24 +218,7 @@ async function listen(node: Node, names: NetworkNames, gate: MessageGate, peers:
   );
 }
 
-function toResult(verdict: Verdict): TopicValidatorResult {
-  switch (verdict.kind) {
-    case 'accept':
-      return TopicValidatorResult.Accept;
-    case 'ignore':
-      return TopicValidatorResult.Ignore;
-    case 'reject':
-      return TopicValidatorResult.Reject;
-  }
-}
-
-function publishTo(node: Node, topic: string, bytes: Uint8Array, logger: Logger): void {
-  node.services.pubsub.publish(topic, bytes).catch((error: unknown) => {
-    logger.debug('gossip was not published', { topic, error: String(error) });
-  });
-}
-
-function describePeers(node: Node, peers: PeerTable): ConnectedPeer[] {
+function describePeers(node: Libp2p, peers: PeerTable): ConnectedPeer[] {
   const described: ConnectedPeer[] = [];
   for (const { id, sender, moniker, listenAddress } of peers.all()) {
     const connection = node.getConnections(peerIdFromString(id))[0];
@@ -249,7 +231,7 @@ function describePeers(node: Node, peers: PeerTable): ConnectedPeer[] {
 
 /** Connected peers of that direction, persistent ones not counted; those at `host` when it is given. */
 function countDirection(
-  node: Node,
+  node: Libp2p,
   direction: 'inbound' | 'outbound',
   persistent: ReadonlySet<PeerId>,
   host?: string,
@@ -263,7 +245,7 @@ function countDirection(
   return found.size;
 }
 
-function hasRoomFor(host: string, options: P2pOptions, node: Node, persistent: ReadonlySet<PeerId>): boolean {
+function hasRoomFor(host: string, options: P2pOptions, node: Libp2p, persistent: ReadonlySet<PeerId>): boolean {
   return (
     countDirection(node, 'inbound', persistent) < options.maxInboundPeers &&
     countDirection(node, 'inbound', persistent, host) < options.maxPeersPerHost
@@ -289,7 +271,7 @@ interface Gate {
   admitsInbound(peer: PeerId, host: string): boolean;
 }
 
-async function createNode(options: P2pOptions, names: NetworkNames, gate: Gate): Promise<Node> {
+async function createNode(options: P2pOptions, gate: Gate): Promise<Libp2p> {
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
@@ -315,26 +297,11 @@ async function createNode(options: P2pOptions, names: NetworkNames, gate: Gate):
     services: {
       identify: identify({ protocolPrefix: 'autonomy' }),
       ping: ping({ protocolPrefix: 'autonomy' }),
-      pubsub: gossipsub({
-        globalSignaturePolicy: 'StrictNoSign',
-        allowPublishToZeroTopicPeers: true,
-        ignoreDuplicatePublishError: true,
-        emitSelf: false,
-        floodPublish: true,
-        fallbackToFloodsub: false,
-        allowedTopics: [names.consensusTopic],
-        // The topic carries content that is its own proof: the same bytes are the same message.
-        msgIdFn: (message) => sha256Truncated(message.data),
-        maxInboundDataLength: 2 * CONSENSUS_LIMITS.maxMessageBytes,
-        maxOutboundBufferSize: NODE_LIMITS.maxPeerQueueBytes,
-        // Validators of one operator, or a test network, share an address; faults are counted by peer-guard.ts.
-        scoreParams: { IPColocationFactorWeight: 0 },
-      }),
     },
-  }) as unknown as Promise<Node>;
+  });
 }
 
-async function startOrExplain(node: Node, listen: ListenAddress): Promise<void> {
+async function startOrExplain(node: Libp2p, listen: ListenAddress): Promise<void> {
   try {
     await node.start();
   } catch (error) {

@@ -8,13 +8,15 @@ import { IGNORE, type Verdict } from '../driver/intake.ts';
 import type { PeerId } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { isSnapshotMessage, maxSnapshotMessageBytes } from '../statesync/messages.ts';
+import { FLOOD_TAG, type Flood, NEIGHBOURS_TAG } from './flood.ts';
 import { FrameReader } from './framing.ts';
 import { isPeerExchange, MAX_EXCHANGE_BYTES, type PeerExchange } from './peer-exchange.ts';
 import type { PeerGuard } from './peer-guard.ts';
+import { quietWindow } from './quiet-window.ts';
 
 /** Who says what a message is worth. */
 export interface MessageJudges {
-  /** A consensus message, by gossip or by direct stream; gossip forwards it only when the verdict is `accept`. */
+  /** A consensus message; what came by flood is handed on only when the verdict is `accept`. */
   message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> | Verdict;
   /** A transaction. */
   tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict>;
@@ -29,6 +31,8 @@ function frameLimit(firstByte: number): number {
   if (isSnapshotMessage(firstByte)) return maxSnapshotMessageBytes(firstByte);
   if (isPeerExchange(firstByte)) return MAX_EXCHANGE_BYTES;
   if (isTxGossip(firstByte)) return MAX_TX_GOSSIP_BYTES;
+  if (firstByte === FLOOD_TAG) return 1 + CONSENSUS_LIMITS.maxMessageBytes;
+  if (firstByte === NEIGHBOURS_TAG) return 1 + 8 * NODE_LIMITS.maxNeighbours;
   return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : maxMessageBytes(firstByte);
 }
 
@@ -43,6 +47,7 @@ export class MessageGate {
   readonly #judges: MessageJudges;
   readonly #logger: Logger;
   readonly #hangUp: (peer: PeerId) => void;
+  readonly #flood: Flood;
   /** Undefined: this node neither asks for addresses nor tells any. */
   readonly #exchange: Pick<PeerExchange, 'receive'> | undefined;
 
@@ -51,19 +56,15 @@ export class MessageGate {
     readonly judges: MessageJudges;
     readonly logger: Logger;
     readonly hangUp: (peer: PeerId) => void;
+    readonly flood: Flood;
     readonly exchange: Pick<PeerExchange, 'receive'> | undefined;
   }) {
     this.#guard = dependencies.guard;
     this.#judges = dependencies.judges;
     this.#logger = dependencies.logger;
     this.#hangUp = dependencies.hangUp;
+    this.#flood = dependencies.flood;
     this.#exchange = dependencies.exchange;
-  }
-
-  /** A message of the consensus topic. */
-  async gossip(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
-    if (bytes.length > CONSENSUS_LIMITS.maxMessageBytes) return this.#refuse(peer, `gossip of ${bytes.length} bytes`);
-    return this.#message(peer, bytes);
   }
 
   async #tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
@@ -77,6 +78,7 @@ export class MessageGate {
   read(stream: Stream, connection: Connection): void {
     const peer = connection.remotePeer.toString();
     const reader = new FrameReader(frameLimit);
+    quietWindow(stream);
     stream.addEventListener('message', (event) => {
       const messages = reader.push(event.data instanceof Uint8Array ? event.data : event.data.subarray());
       if (!messages.ok) {
@@ -92,11 +94,30 @@ export class MessageGate {
   }
 
   async #direct(peer: PeerId, message: Uint8Array): Promise<void> {
-    if (message[0] !== TX_TAG) {
-      await this.#message(peer, message);
-      return;
+    switch (message[0]) {
+      case TX_TAG:
+        await this.#tx(peer, message.subarray(1));
+        return;
+      case FLOOD_TAG:
+        await this.#flooded(peer, message);
+        return;
+      case NEIGHBOURS_TAG:
+        if (this.#guard.admitMessage(peer, message.length) && !this.#flood.onNeighbours(peer, message.subarray(1)))
+          this.#refuse(peer, `a list of neighbours in ${message.length} bytes`);
+        return;
+      default:
+        await this.#message(peer, message);
     }
-    await this.#tx(peer, message.subarray(1));
+  }
+
+  /** What is new and good is handed on to whom its sender does not reach. */
+  async #flooded(peer: PeerId, tagged: Uint8Array): Promise<void> {
+    const message = tagged.subarray(1);
+    const name = this.#flood.nameOfNew(message);
+    if (name === undefined) return;
+    if ((await this.#message(peer, message)).kind !== 'accept') return;
+    this.#flood.accept(name);
+    this.#flood.forward(peer, tagged);
   }
 
   async #message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {

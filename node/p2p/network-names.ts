@@ -1,8 +1,7 @@
 import { toHex } from '#core/bytes.ts';
 
-/** Names of one chain's topic and protocols: nodes of another chain, or of another genesis, find nothing in common. */
+/** Names of one chain's protocols: nodes of another chain, or of another genesis, find nothing in common. */
 export interface NetworkNames {
-  readonly consensusTopic: string;
   readonly directProtocol: string;
 }
 
@@ -10,7 +9,6 @@ export interface NetworkNames {
 export function networkNames(chainId: string, genesisHash: Uint8Array): NetworkNames {
   const prefix = `/autonomy/${chainId}/${toHex(genesisHash.subarray(0, 8))}`;
   return {
-    consensusTopic: `${prefix}/consensus/1`,
-    directProtocol: `${prefix}/direct/1`,
+    directProtocol: `${prefix}/direct/2`,
   };
 }
