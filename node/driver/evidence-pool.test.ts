@@ -16,7 +16,7 @@ import { type BlockMeta, type BlockStore, openBlockStore, openStateStore } from 
 
 const TIME = fromMillis(1_767_225_600_000n);
 
-test('a block never gets more evidence than one may hold, however much there is', async () => {
+async function setting() {
   const genesis = makeGenesisState({
     chainId: 'evidence',
     initialHeight: toHeight(1n),
@@ -49,9 +49,25 @@ test('a block never gets more evidence than one may hold, however much there is'
       extensionSignature: EMPTY,
     };
   };
+  return { state, pool, vote };
+}
+
+test('a block never gets more evidence than one may hold, however much there is', async () => {
+  const { state, pool, vote } = await setting();
   for (let round = 0; round <= LIMITS.maxEvidencePerBlock; round++) pool.report(vote(round, 1), vote(round, 2));
   await pool.committed(state, []);
   const pending = pool.pending(state, state.params.evidence.maxBytes);
   expect(pending.length).toBe(LIMITS.maxEvidencePerBlock);
   expect(pool.check(state, pending).ok).toBe(true);
+});
+
+test('what is seen once more while a block settles it does not wait again', async () => {
+  const { state, pool, vote } = await setting();
+  pool.report(vote(0, 1), vote(0, 2));
+  await pool.committed(state, []);
+  const settled = pool.pending(state, state.params.evidence.maxBytes);
+  expect(settled.length).toBe(1);
+  pool.report(vote(0, 1), vote(0, 2));
+  await pool.committed({ ...state, lastBlockHeight: toHeight(2n) }, settled);
+  expect(pool.list()).toEqual([]);
 });

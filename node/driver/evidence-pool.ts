@@ -215,8 +215,10 @@ export function openEvidencePool(
       for (const [id, { evidence: item }] of [...waiting])
         if (isExpired(params, lastBlockHeight, lastBlockTime, { height: evidenceHeight(item), time: item.timestamp }))
           drop(id, item);
-      makeUp(state);
+      // Only then: a report of what this very block has settled must find it settled, or it would wait for ever.
       await save(done);
+      makeUp(state);
+      await save();
     },
   };
 }

@@ -10,8 +10,11 @@ import type { Kv } from '#core/ports/kv.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { FLAG_COMMIT } from '#core/types/commit.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
+import type { Genesis } from '#node/driver/handshake.ts';
 
 const INJECTION = 'inject:';
+/** The transaction that switches vote extensions on, three heights later. */
+export const ENABLE_EXTENSIONS = utf8('extensions');
 const STATE_KEY = utf8('state');
 
 /** Every honest extension says its height, so that a stale or foreign one is told apart. */
@@ -26,28 +29,69 @@ function injection(votes: (CommitInfo | ExtendedCommitInfo)['votes'], round: num
 
 export interface SimAppOptions {
   readonly validators: readonly ValidatorUpdate[];
+  /** Those of genesis; 0: by transaction only. */
+  readonly extensionsFrom: bigint;
+  /** So many first validators never leave: the Byzantine ones stay below a third. */
+  readonly pinned: number;
 }
 
 interface AppState {
   readonly height: bigint;
   readonly hash: Uint8Array;
+  /** Power of each of the options' validators after the updates so far; 0: not in the set. */
+  readonly powers: readonly bigint[];
+  /** Height from which votes are extended; 0: never. */
+  readonly extensionsFrom: bigint;
+}
+
+function encodeState({ height, hash, powers, extensionsFrom }: AppState): Uint8Array {
+  return concat(u64be(height), u64be(extensionsFrom), ...powers.map(u64be), hash);
+}
+
+function decodeState(bytes: Uint8Array, validators: number): AppState {
+  const at = (i: number) => readU64be(bytes.subarray(8 * i, 8 * i + 8));
+  return {
+    height: at(0),
+    extensionsFrom: at(1),
+    powers: Array.from({ length: validators }, (_, i) => at(2 + i)),
+    hash: bytes.slice(8 * (2 + validators)),
+  };
+}
+
+export function simAppOptions(genesis: Genesis, pinned: number): SimAppOptions {
+  return {
+    validators: genesis.validators,
+    extensionsFrom: genesis.params.abci.voteExtensionsEnableHeight,
+    pinned,
+  };
 }
 
 export function openSimApp(kv: Kv, options: SimAppOptions): Application {
   const stored = kv.get(STATE_KEY);
-  let committed: AppState =
-    stored === undefined ? { height: 0n, hash: EMPTY } : { height: readU64be(stored), hash: stored.slice(8) };
+  const genesis: AppState = {
+    height: 0n,
+    hash: EMPTY,
+    powers: options.validators.map(({ power }) => power),
+    extensionsFrom: options.extensionsFrom,
+  };
+  let committed = stored === undefined ? genesis : decodeState(stored, options.validators.length);
   let working: AppState | undefined;
 
-  function finalizeTx(tx: Uint8Array): { readonly code: number; readonly update?: ValidatorUpdate } {
+  /** `power:index:power`. A change that would leave too little power in honest hands is refused. */
+  function changePower(text: string, powers: bigint[]): number {
+    const [, index, power] = text.split(':').map(Number);
+    const known = powers[index ?? -1];
+    const wanted = BigInt(power ?? 0);
+    if (index === undefined || known === undefined || (wanted === 0n && (known === 0n || index < options.pinned)))
+      return 1;
+    powers[index] = wanted;
+    return 0;
+  }
+
+  function finalizeTx(tx: Uint8Array, powers: bigint[]): number {
     const text = fromUtf8(tx);
-    if (text.startsWith('power:')) {
-      const [, index, power] = text.split(':').map(Number);
-      const validator = options.validators[index ?? -1];
-      if (validator === undefined) return { code: 1 };
-      return { code: 0, update: { publicKey: validator.publicKey, power: BigInt(power ?? 0) } };
-    }
-    return { code: text.startsWith('bad') ? 2 : 0 };
+    if (text.startsWith('power:')) return changePower(text, powers);
+    return text.startsWith('bad') ? 2 : 0;
   }
 
   return {
@@ -66,7 +110,7 @@ export function openSimApp(kv: Kv, options: SimAppOptions): Application {
     },
     initChain: () => {
       const hash = sha256(utf8('genesis'));
-      committed = { height: 0n, hash };
+      committed = { ...genesis, hash };
       return { consensusParams: undefined, validators: [], appHash: hash };
     },
     prepareProposal: (request) =>
@@ -85,32 +129,35 @@ export function openSimApp(kv: Kv, options: SimAppOptions): Application {
     extendVote: (request) => extensionFor(request.height),
     verifyVoteExtension: (request) => equal(request.extension, extensionFor(request.height)),
     finalizeBlock: (request): FinalizeBlockResponse => {
-      if (request.height !== committed.height + 1n)
+      if (committed.height > 0n && request.height !== committed.height + 1n)
         throw new Error(`application at ${committed.height} asked to finalize ${request.height}`);
-      const updates = new Map<string, ValidatorUpdate>();
+      const powers = [...committed.powers];
       const txResults = request.txs.map((tx) => {
-        const injected = startsWith(tx, utf8(INJECTION));
-        const { code, update } = injected ? { code: 0, update: undefined } : finalizeTx(tx);
-        if (update !== undefined) updates.set(String(update.publicKey.bytes), update);
+        const code = startsWith(tx, utf8(INJECTION)) ? 0 : finalizeTx(tx, powers);
         return { code, data: EMPTY, log: '', info: '', gasWanted: 0n, gasUsed: 1n, events: [], codespace: '' };
       });
+      const validatorUpdates = options.validators.flatMap(({ publicKey }, i) =>
+        powers[i] === committed.powers[i] ? [] : [{ publicKey, power: powers[i] as bigint }],
+      );
+      const enable = committed.extensionsFrom === 0n && request.txs.some((tx) => equal(tx, ENABLE_EXTENSIONS));
+      const extensionsFrom = enable ? request.height + 3n : committed.extensionsFrom;
       const signers = request.decidedLastCommit.votes.filter((vote) => vote.flag === FLAG_COMMIT).length;
       const guilty = request.misbehavior.map((item) => item.validator.address);
       const hash = sha256(
         concat(committed.hash, u64be(request.height), u64be(BigInt(signers)), request.hash, ...request.txs, ...guilty),
       );
-      working = { height: request.height, hash };
+      working = { height: request.height, hash, powers, extensionsFrom };
       return {
         events: [],
         txResults,
-        validatorUpdates: [...updates.values()],
-        consensusParamUpdates: undefined,
+        validatorUpdates,
+        consensusParamUpdates: enable ? { abci: { voteExtensionsEnableHeight: extensionsFrom } } : undefined,
         appHash: hash,
       };
     },
     commit: async () => {
       const state = defined(working, 'a finalized block');
-      await kv.write([{ type: 'put', key: STATE_KEY, value: concat(u64be(state.height), state.hash) }], { sync: true });
+      await kv.write([{ type: 'put', key: STATE_KEY, value: encodeState(state) }], { sync: true });
       committed = state;
       working = undefined;
       return { retainHeight: 0n };

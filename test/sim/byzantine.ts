@@ -11,9 +11,17 @@ import type { Rng } from './rng.ts';
 /**
  * `twins`: two processes with one key and no memory of what was signed, each playing for one half of the network.
  * `equivocate`: sends every other peer a second vote. `withhold`: drops half of what it should send.
- * `bad-app`: proposes what the application refuses, and attaches wrong extensions.
+ * `amnesia`: loses its log and what it has signed at every crash, and crashes often: it votes again, lock or no lock.
+ * `bad-proposals`: proposes what the application refuses. `bad-extensions`: extends its votes wrongly.
  */
-export const BYZANTINE_KINDS = ['twins', 'equivocate', 'withhold', 'bad-app'] as const;
+export const BYZANTINE_KINDS = [
+  'twins',
+  'equivocate',
+  'withhold',
+  'amnesia',
+  'bad-proposals',
+  'bad-extensions',
+] as const;
 export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
 
 export type Send = (to: string, bytes: Uint8Array) => void;
@@ -65,14 +73,21 @@ export function contradiction(
   });
 }
 
-export function bentApp(rng: Rng): (app: Application) => Application {
-  return (app) => ({
-    ...app,
-    prepareProposal: (request) => {
-      const honest = app.prepareProposal(request);
-      return rng.chance(1 / 2) ? [utf8('inject:99:9'), ...honest] : honest;
-    },
-    processProposal: () => ({ accept: true, reason: '' }),
-    extendVote: (request) => (rng.chance(1 / 2) ? utf8('wrong') : app.extendVote(request)),
-  });
+export function bentApp(kind: ByzantineKind, rng: Rng): (app: Application) => Application {
+  return (app) => {
+    if (kind === 'bad-extensions')
+      return {
+        ...app,
+        extendVote: (request) => (rng.chance(1 / 2) ? utf8('wrong') : app.extendVote(request)),
+      };
+    if (kind !== 'bad-proposals') return app;
+    return {
+      ...app,
+      prepareProposal: (request) => {
+        const honest = app.prepareProposal(request);
+        return rng.chance(1 / 2) ? [utf8('inject:99:9'), ...honest] : honest;
+      },
+      processProposal: () => ({ accept: true, reason: '' }),
+    };
+  };
 }

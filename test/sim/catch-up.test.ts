@@ -17,7 +17,7 @@ test('a validator that was down for many heights catches up by block sync and ta
 });
 
 test('the same with one Byzantine validator of four', async () => {
-  const options = { ...DEFAULT_SIM, byzantine: 1, kinds: ['bad-app' as const], chaosMs: 0, healHeights: 5 };
+  const options = { ...DEFAULT_SIM, byzantine: 1, kinds: ['bad-proposals' as const], chaosMs: 0, healHeights: 5 };
   const report = await simulate({ ...options, seed: 33, crashAfter: 3, downMs: 500 });
   expect(report.violation?.message).toBeUndefined();
 });

@@ -8,16 +8,21 @@ import type { Rng } from './rng.ts';
 /** Called around every operation; throws to crash the process there. */
 export type CrashPoint = (name: string) => void;
 
+/** Awaited within every write; `undefined`: it takes no time. */
+export type Access = () => Promise<void> | undefined;
+
 class SimKv implements Kv {
   readonly #point: CrashPoint;
+  readonly #access: Access;
   readonly #name: string;
   readonly #durable: KvOp[][] = [];
   #pending: KvOp[][] = [];
   #view = new MemoryKv();
 
-  constructor(name: string, point: CrashPoint) {
+  constructor(name: string, point: CrashPoint, access: Access) {
     this.#name = name;
     this.#point = point;
+    this.#access = access;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -30,6 +35,7 @@ class SimKv implements Kv {
 
   async write(ops: readonly KvOp[], options?: { readonly sync?: boolean }): Promise<void> {
     this.#point(`before ${this.#name} write`);
+    await this.#access();
     this.#pending.push([...ops]);
     await this.#view.write(ops);
     if (options?.sync === true) {
@@ -55,6 +61,7 @@ class SimKv implements Kv {
 
 export class SimDisk {
   readonly #point: CrashPoint;
+  readonly #access: Access;
   readonly blocks: SimKv;
   readonly states: SimKv;
   readonly app: SimKv;
@@ -63,11 +70,12 @@ export class SimDisk {
   #lastSign: Uint8Array | undefined;
   lostFrames = 0;
 
-  constructor(point: CrashPoint) {
+  constructor(point: CrashPoint, access: Access = () => undefined) {
     this.#point = point;
-    this.blocks = new SimKv('block store', point);
-    this.states = new SimKv('state store', point);
-    this.app = new SimKv('application', point);
+    this.#access = access;
+    this.blocks = new SimKv('block store', point, access);
+    this.states = new SimKv('state store', point, access);
+    this.app = new SimKv('application', point, access);
   }
 
   wal(): Wal {
@@ -79,11 +87,13 @@ export class SimDisk {
       },
       append: async (frame) => {
         this.#point('before WAL append');
+        await this.#access();
         this.#walPending.push(frame);
         this.#point('after WAL append');
       },
       sync: async () => {
         this.#point('before WAL sync');
+        await this.#access();
         this.#walSynced = concat(this.#walSynced, ...this.#walPending);
         this.#walPending = [];
         this.#point('after WAL sync');
@@ -101,6 +111,7 @@ export class SimDisk {
       load: async () => this.#lastSign,
       save: async (bytes) => {
         this.#point('before last-sign save');
+        await this.#access();
         this.#lastSign = bytes;
         this.#point('after last-sign save');
       },

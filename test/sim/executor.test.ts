@@ -68,7 +68,11 @@ async function setting(options: { validators: number; extensionsFrom?: bigint; f
   };
   const blocks = openBlockStore(logged(new MemoryKv(), 'block', done));
   const states = openStateStore(logged(new MemoryKv(), 'state', done));
-  const app = openSimApp(logged(new MemoryKv(), 'application', done), { validators: genesis.validators });
+  const app = openSimApp(logged(new MemoryKv(), 'application', done), {
+    validators: genesis.validators,
+    extensionsFrom: 0n,
+    pinned: 1,
+  });
   const store = {
     load: async () => undefined,
     save: async () => {

@@ -25,7 +25,7 @@ test('an application with blocks is not begun anew when the consensus state is l
     appHash: EMPTY,
     appStateBytes: EMPTY,
   };
-  const app = openSimApp(new MemoryKv(), { validators });
+  const app = openSimApp(new MemoryKv(), { validators, extensionsFrom: 0n, pinned: 1 });
   let begun = 0;
   const ahead = {
     ...app,

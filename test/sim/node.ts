@@ -3,16 +3,17 @@
 import type { EngineConfig } from '#consensus/config.ts';
 import type { Application } from '#core/abci.ts';
 import { createGrammarChecker, withGrammar } from '#core/abci-grammar.ts';
+import { EMPTY } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import type { CommittedBlock } from '#node/driver/block-executor.ts';
-import { openEvidencePool } from '#node/driver/evidence-pool.ts';
+import { type EvidencePool, openEvidencePool, type PendingEvidence } from '#node/driver/evidence-pool.ts';
 import { type Executor, startExecutor } from '#node/driver/executor.ts';
 import { openGuardedSigner } from '#node/driver/guarded-signer.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
 import type { LastSignStore, Transport, TxSource } from '#node/driver/ports.ts';
 import { type BlockStore, openBlockStore, openStateStore } from '#node/driver/stores.ts';
-import { openSimApp } from './app.ts';
+import { openSimApp, simAppOptions } from './app.ts';
 import { Violation } from './checkers/violation.ts';
 import { SimDisk } from './disk.ts';
 import type { SimKey, SimKeys } from './keys.ts';
@@ -36,10 +37,15 @@ export interface SimNodeOptions {
   /** How far this node's clock is off. */
   readonly skewMs: number;
   readonly txs: TxSource;
+  /** Most milliseconds that one access of the disk takes; 0: none. Meanwhile messages and timeouts go on arriving. */
+  readonly slowMs: number;
+  /** Validators that the application never lets go. */
+  readonly pinned: number;
   readonly peers: readonly string[];
   readonly wrapApp?: (app: Application) => Application;
-  /** Forgets what was signed: only for Byzantine nodes. */
+  /** Forgets what was signed, and with `amnesia` its log as well: only for Byzantine nodes. */
   readonly unguarded?: boolean;
+  readonly amnesia?: boolean;
   readonly send: (to: string, bytes: Uint8Array) => void;
   /** What the node gives to everybody. */
   readonly publish: (bytes: Uint8Array) => void;
@@ -68,7 +74,10 @@ export class SimNode {
     this.options = options;
     this.#scheduler = scheduler;
     this.#rng = rng;
-    this.disk = new SimDisk((name) => this.#point(name));
+    this.disk = new SimDisk(
+      (name) => this.#point(name),
+      () => this.#access(),
+    );
   }
 
   get id(): string {
@@ -107,20 +116,53 @@ export class SimNode {
     throw new SimulatedCrash(name);
   }
 
+  /** Executor accesses of the disk that simulated time has yet to finish. */
+  #accesses = 0;
+  #onAccess: (() => void) | undefined;
+  /** How often a message came while an effect was unfinished. */
+  interleaved = 0;
+
+  /** A slow disk: resolves in simulated time. The executor waits; whoever drives this node does not. */
+  #access(): Promise<void> | undefined {
+    const { slowMs } = this.options;
+    if (slowMs === 0 || this.executor === undefined || !this.#rng.chance(1 / 3)) return undefined;
+    const epoch = this.#epoch;
+    this.#accesses++;
+    return new Promise((resolve) => {
+      this.#scheduler.after(this.#rng.between(1, slowMs), async () => {
+        if (epoch !== this.#epoch) return;
+        this.#accesses--;
+        resolve();
+        await this.settle();
+      });
+      this.#onAccess?.();
+    });
+  }
+
+  get pendingEvidence(): readonly PendingEvidence[] {
+    return this.#evidence?.list() ?? [];
+  }
+
+  #evidence: EvidencePool | undefined;
+
   async start(): Promise<void> {
     const epoch = ++this.#epoch;
+    this.#accesses = 0;
     const { options, disk } = this;
     const blocks = openBlockStore(disk.blocks);
     const states = openStateStore(disk.states);
     this.#blocks = blocks;
     const app = withGrammar(
-      openSimApp(disk.app, { validators: options.genesis.validators }),
+      openSimApp(disk.app, simAppOptions(options.genesis, options.pinned)),
       createGrammarChecker(),
       (sentence) => {
         throw new Violation('grammar', `${options.id}: ${sentence}`);
       },
     );
     const lastSign = options.unguarded === true ? forgetful : disk.lastSign();
+    const evidence = openEvidencePool(disk.states, { blocks, states }, options.keys.verifier);
+    this.#evidence = evidence;
+    const wal = disk.wal();
     const alive = () => epoch === this.#epoch;
     try {
       this.executor = await startExecutor(
@@ -134,11 +176,11 @@ export class SimNode {
           app: options.wrapApp === undefined ? app : options.wrapApp(app),
           blocks,
           states,
-          evidence: openEvidencePool(disk.states, { blocks, states }, options.keys.verifier),
+          evidence,
           txs: options.txs,
           logger: silentLogger,
           onCommitted: (committed) => options.onCommitted(committed, blocks),
-          wal: disk.wal(),
+          wal: options.amnesia === true ? { ...wal, read: async () => EMPTY } : wal,
           signer: options.key && (await openGuardedSigner(options.key, lastSign)),
           transport: this.#transport(alive),
           timers: {
@@ -186,7 +228,12 @@ export class SimNode {
 
   /** Lets the executor work off what it has; then sees whether it has crashed. */
   async settle(): Promise<void> {
-    await this.executor?.idle();
+    if (this.executor !== undefined && this.#accesses === 0) {
+      const access = new Promise<void>((resolve) => {
+        this.#onAccess = resolve;
+      });
+      await Promise.race([this.executor.idle(), access]);
+    }
     const failed = this.#failed;
     if (failed === undefined) return;
     this.#failed = undefined;
@@ -204,6 +251,7 @@ export class SimNode {
   async receive(from: string, bytes: Uint8Array): Promise<string | undefined> {
     const { executor } = this;
     if (executor === undefined) return undefined;
+    if (this.#accesses > 0) this.interleaved++;
     const verdict = executor.receive(from, bytes);
     await this.settle();
     return verdict.kind === 'reject' ? verdict.reason : undefined;

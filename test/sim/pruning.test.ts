@@ -53,7 +53,7 @@ async function makeChain(maxAgeNumBlocks: bigint) {
   const executor = await startExecutor(
     { genesis, config: DEFAULT_ENGINE_CONFIG, statusIntervalMs: 60_000, statusFanout: 1 },
     {
-      app: openSimApp(new MemoryKv(), { validators }),
+      app: openSimApp(new MemoryKv(), { validators, extensionsFrom: 0n, pinned: 1 }),
       blocks,
       states,
       evidence: openEvidencePool(kv, { blocks, states }, keys.verifier),

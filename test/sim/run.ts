@@ -6,12 +6,15 @@ import { utf8 } from '#core/bytes.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
+import type { ValidatorSet } from '#core/types/validator-set.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
 import type { TxSource } from '#node/driver/ports.ts';
+import { ENABLE_EXTENSIONS } from './app.ts';
 import { BYZANTINE_KINDS, type ByzantineKind, bentApp, bentPublish } from './byzantine.ts';
 import { AgreementChecker } from './checkers/agreement.ts';
 import { AppHashChecker } from './checkers/app-hash.ts';
 import { DoubleSignChecker } from './checkers/double-sign.ts';
+import { checkEvidence } from './checkers/evidence.ts';
 import { checkLiveness } from './checkers/liveness.ts';
 import { LockingChecker } from './checkers/locking.ts';
 import { ValidityChecker } from './checkers/validity.ts';
@@ -35,6 +38,11 @@ export interface SimOptions {
   readonly healMs: number;
   readonly healHeights: number;
   readonly crashes: boolean;
+  /**
+   * Powers differ, validators join and leave, disks are slow, the chain begins at a later height and switches vote
+   * extensions on while it runs.
+   */
+  readonly changes: boolean;
   /** The first node crashes once, after this many port calls from when it has committed two blocks. */
   readonly crashAfter?: number;
   /** How long it then stays down; 50 when left out. */
@@ -49,6 +57,7 @@ export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {
   healMs: 30_000,
   healHeights: 5,
   crashes: true,
+  changes: false,
 };
 
 export interface SimReport {
@@ -64,7 +73,12 @@ export interface SimReport {
     readonly partitions: number;
     readonly crashes: number;
     readonly lostWalRecords: number;
+    /** Messages that came while an effect was unfinished. */
+    readonly interleaved: number;
   };
+  /** Changes of the validator set's members and of powers. */
+  readonly setChanges: number;
+  readonly firstHeight: bigint;
   /** Port calls at which nodes crashed. */
   readonly crashedAt: readonly string[];
   /** Highest round that decided a height. */
@@ -103,11 +117,17 @@ class Simulation {
   readonly rejected = new Set<string>();
   /** Timeouts shorter than the network's delays: rounds fail, and locks matter. */
   readonly hasty: boolean;
+  readonly #crashing: SimNode[] = [];
   partitions = 0;
   highestRound = 0;
   blocksServed = 0;
   /** Places for which evidence was committed. */
   readonly punished = new Set<string>();
+  /** Validators by height, as far as any node has come. */
+  readonly sets = new Map<bigint, ValidatorSet>();
+  /** The first so many never leave, so that the Byzantine ones, who have ten each, stay below a third. */
+  readonly pinned: number;
+  setChanges = 0;
   violation: Error | undefined;
 
   constructor(options: SimOptions) {
@@ -116,20 +136,32 @@ class Simulation {
     this.network = new Network(this.rng.fork(), this.scheduler, (from, to, bytes) => this.#deliver(from, to, bytes));
     this.hasty = this.rng.chance(1 / 2);
     this.validatorKeys = Array.from({ length: options.nodes }, (_, i) => this.keys.make(i));
+    const { changes, nodes, byzantine } = options;
+    this.pinned = Math.max(1, 3 * byzantine);
     this.genesis = {
       chainId: CHAIN_ID,
-      initialHeight: toHeight(1n),
+      initialHeight: toHeight(changes ? BigInt(this.rng.pick([1, 2, 1_000])) : 1n),
       time: fromMillis(EPOCH_MS),
       params: {
         ...DEFAULT_CONSENSUS_PARAMS,
         abci: { voteExtensionsEnableHeight: BigInt(this.rng.pick([0, 1, 4])) },
       },
-      validators: this.validatorKeys.map((key) => ({ publicKey: key.publicKey, power: 10n })),
+      validators: this.validatorKeys.map(({ publicKey }, i) => ({
+        publicKey,
+        power: changes && i < nodes - byzantine ? BigInt(this.rng.between(10, 40)) : 10n,
+      })),
       appHash: new Uint8Array(0),
       appStateBytes: new Uint8Array(0),
     };
-    this.validity = new ValidityChecker(this.genesis, this.keys.verifier);
+    this.validity = new ValidityChecker(this.genesis, this.keys.verifier, this.pinned);
+    this.#note(this.genesis.initialHeight);
     this.#build();
+  }
+
+  #note(next: bigint): void {
+    const [validators, nextValidators] = this.validity.sets;
+    this.sets.set(next, validators);
+    this.sets.set(next + 1n, nextValidators);
   }
 
   #build(): void {
@@ -148,6 +180,7 @@ class Simulation {
       const node = this.#node(id, index, peers, kindOf.get(index), config);
       this.nodes.set(id, node);
       if (!kindOf.has(index)) this.honest.push(node);
+      if (!kindOf.has(index) || kindOf.get(index) === 'amnesia') this.#crashing.push(node);
     }
     this.#cutTwins(ids);
   }
@@ -203,10 +236,12 @@ class Simulation {
         genesis: this.genesis,
         config,
         statusIntervalMs: 100,
-        skewMs: this.rng.between(-500, 500),
+        skewMs: this.rng.pick([1, 1, 10]) * this.rng.between(-500, 500),
+        slowMs: this.options.changes && this.rng.chance(1 / 3) ? this.rng.pick([5, 30]) : 0,
+        pinned: this.pinned,
         txs: this.#txs(this.rng.fork()),
         peers,
-        ...(kind === 'bad-app' ? { wrapApp: bentApp(this.rng.fork()) } : {}),
+        ...(kind === undefined ? {} : { wrapApp: bentApp(kind, this.rng.fork()), amnesia: kind === 'amnesia' }),
         unguarded: kind !== undefined,
         send,
         publish: (bytes) => {
@@ -215,7 +250,11 @@ class Simulation {
           else for (const peer of peers) send(peer, bytes);
         },
         onCommitted: (committed, blocks) => {
+          const { height } = committed.block.header;
+          this.sets.set(height + 2n, committed.state.nextValidators);
           if (kind !== undefined) return undefined;
+          if (committed.response.validatorUpdates.length > 0 && height > this.agreement.height)
+            this.setChanges += committed.response.validatorUpdates.length;
           this.agreement.committed(id, committed);
           this.appHash.committed(id, committed);
           this.highestRound = Math.max(this.highestRound, blocks.seenCommit(committed.block.header.height)?.round ?? 0);
@@ -239,10 +278,21 @@ class Simulation {
   /** Each node proposes transactions of its own. */
   #txs(rng: Rng): TxSource {
     return {
-      reap: () => Array.from({ length: rng.below(4) }, () => utf8(`${rng.chance(1 / 8) ? 'bad' : 'set'}:${rng.u32()}`)),
+      reap: () => Array.from({ length: rng.below(4) }, () => this.#tx(rng)),
       isEmpty: () => false,
       update: async () => {},
     };
+  }
+
+  /** Powers change only among the honest; the Byzantine keep theirs. */
+  #tx(rng: Rng): Uint8Array {
+    const { changes, nodes, byzantine } = this.options;
+    if (changes && rng.chance(1 / 10)) {
+      const power = rng.chance(1 / 3) ? 0 : rng.between(10, 40);
+      return utf8(`power:${rng.below(nodes - byzantine)}:${power}`);
+    }
+    if (changes && rng.chance(1 / 40)) return ENABLE_EXTENSIONS;
+    return utf8(`${rng.chance(1 / 8) ? 'bad' : 'set'}:${rng.u32()}`);
   }
 
   #published(id: string, bytes: Uint8Array, honest: boolean): void {
@@ -250,8 +300,11 @@ class Simulation {
     if (!decoded.ok) throw new Violation('encoding', `${id} published what cannot be decoded: ${decoded.error}`);
     const message = decoded.value;
     if (message.kind === 'vote') {
-      this.locking.seen(message.vote, 10n);
-      if (honest) this.locking.honest(id, message.vote, 10n * BigInt(this.options.nodes));
+      const { height, validatorIndex } = message.vote;
+      const set = this.sets.get(height);
+      if (set === undefined) throw new Violation('early vote', `${id} votes at ${height}, which nobody has begun`);
+      this.locking.seen(message.vote, set.validators[validatorIndex]?.power ?? 0n);
+      if (honest) this.locking.honest(id, message.vote, set.totalPower);
     }
     if (honest) this.doubleSign.published(id, message);
   }
@@ -285,7 +338,7 @@ class Simulation {
 
   async #crashFirst(calls: number): Promise<void> {
     const node = this.honest[0] as SimNode;
-    await this.#until(60_000, () => node.height >= 2n);
+    await this.#until(60_000, () => node.height >= this.genesis.initialHeight + 1n);
     node.lightFuse(calls, this.options.downMs ?? 50);
     await this.#until(this.scheduler.nowMs + 60_000, () => node.crashes > 0 && node.up);
   }
@@ -299,6 +352,7 @@ class Simulation {
     });
     try {
       checkLiveness(heights, BigInt(this.options.healHeights));
+      for (const node of this.honest) checkEvidence(node.id, node.pendingEvidence, before.get(node.id) ?? 0n);
     } catch (error) {
       this.violation = error as Error;
     }
@@ -340,7 +394,7 @@ class Simulation {
   #crashSoon(): void {
     this.scheduler.after(this.rng.between(100, 1_500), () => {
       if (!this.chaos) return;
-      this.rng.pick(this.honest).lightFuse(this.rng.below(60), this.rng.between(10, 2_000));
+      this.rng.pick(this.#crashing).lightFuse(this.rng.below(60), this.rng.between(10, 2_000));
       this.#crashSoon();
     });
   }
@@ -360,6 +414,8 @@ class Simulation {
     return {
       seed: options.seed,
       height: this.agreement.height,
+      firstHeight: this.genesis.initialHeight,
+      setChanges: this.setChanges,
       simulatedMs: this.scheduler.nowMs,
       messages: network.counts.sent,
       faults: {
@@ -370,6 +426,7 @@ class Simulation {
         partitions: this.partitions,
         crashes: this.honest.reduce((sum, node) => sum + node.crashes, 0),
         lostWalRecords: this.honest.reduce((sum, node) => sum + node.disk.lostFrames, 0),
+        interleaved: this.honest.reduce((sum, node) => sum + node.interleaved, 0),
       },
       crashedAt: this.honest.flatMap((node) => node.crashedAt),
       highestRound: this.highestRound,

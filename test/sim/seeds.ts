@@ -1,5 +1,6 @@
 /**
- * `npm run sim -- --seeds 1000 --nodes 4..16 [--from 1] [--byzantine 0..f] [--kind twins] [--chaos 10000] [--no-crashes]`:
+ * `npm run sim -- --seeds 1000 --nodes 4..16 [--from 1] [--byzantine 0..f] [--kind twins] [--chaos 10000] [--no-crashes] [--plain]
+ * [--heights 20]`:
  * runs seeds one after another and prints what was decided and what was done to it. A failure ends with status 1 and
  * the one command that replays it.
  */
@@ -36,6 +37,8 @@ const { values } = parseArgs({
     kind: { type: 'string' },
     chaos: { type: 'string', default: String(DEFAULT_SIM.chaosMs) },
     'no-crashes': { type: 'boolean', default: false },
+    plain: { type: 'boolean', default: false },
+    heights: { type: 'string', default: String(DEFAULT_SIM.healHeights) },
   },
 });
 
@@ -54,6 +57,9 @@ function optionsOf(seed: number): SimOptions {
     kinds: kindsOf(values.kind),
     chaosMs: Number(values.chaos),
     crashes: !values['no-crashes'],
+    changes: !values.plain,
+    healHeights: Number(values.heights),
+    healMs: Math.max(DEFAULT_SIM.healMs, 3_000 * Number(values.heights)),
   };
 }
 
@@ -62,6 +68,8 @@ function replayCommand(options: SimOptions): string {
   parts.push(`--byzantine ${options.byzantine}`, `--chaos ${options.chaosMs}`);
   if (options.kinds !== undefined) parts.push(`--kind ${options.kinds.join()}`);
   if (!options.crashes) parts.push('--no-crashes');
+  if (!options.changes) parts.push('--plain');
+  if (options.healHeights !== DEFAULT_SIM.healHeights) parts.push(`--heights ${options.healHeights}`);
   return parts.join(' ');
 }
 
@@ -75,11 +83,15 @@ const total = {
   crashes: 0,
   torn: 0,
   evidence: 0,
+  interleaved: 0,
+  setChanges: 0,
 };
 
 function add(report: SimReport): void {
   const { faults } = report;
-  total.heights += report.height;
+  total.heights += report.height - report.firstHeight + 1n;
+  total.interleaved += faults.interleaved;
+  total.setChanges += report.setChanges;
   total.messages += report.messages;
   total.lost += faults.lost;
   total.duplicated += faults.duplicated;
@@ -114,7 +126,9 @@ console.log(
     `seeds ${from}…${from + done - 1}: ${total.heights} heights decided, highest deciding round ${highestRound}`,
     `faults: ${total.crashes} crashes (${total.torn} log records lost), ${total.partitions} partitions, ` +
       `${total.lost} messages lost, ${total.duplicated} duplicated, ${total.cut} cut, of ${total.messages}`,
+    `validator updates: ${total.setChanges}, messages during unfinished effects: ${total.interleaved}`,
     `evidence committed: ${total.evidence}`,
+    `${(process.cpuUsage().user / 1e6).toFixed(1)} s of processor time, ${((Number(total.heights) * 1e6) / process.cpuUsage().user).toFixed(0)} heights per processor second`,
     `${seconds.toFixed(1)} s, ${(done / seconds).toFixed(2)} seeds/s, ${(Number(total.heights) / seconds).toFixed(0)} heights/s`,
   ].join('\n'),
 );

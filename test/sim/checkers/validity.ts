@@ -6,11 +6,12 @@ import { defined } from '#core/assert.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
+import type { ValidatorSet } from '#core/types/validator-set.ts';
 import type { CommittedBlock } from '#node/driver/block-executor.ts';
 import { nextState } from '#node/driver/block-executor.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
 import type { BlockStore } from '#node/driver/stores.ts';
-import { openSimApp } from '../app.ts';
+import { openSimApp, simAppOptions } from '../app.ts';
 import { Violation } from './violation.ts';
 
 /** A chain of its own that executes every committed block once: each follows the one before by all rules. */
@@ -19,14 +20,19 @@ export class ValidityChecker {
   readonly #app: Application;
   #state: ChainState;
 
-  constructor(genesis: Genesis, verifier: Verifier) {
+  constructor(genesis: Genesis, verifier: Verifier, pinned: number) {
     this.#verifier = verifier;
-    this.#app = openSimApp(new MemoryKv(), { validators: genesis.validators });
+    this.#app = openSimApp(new MemoryKv(), simAppOptions(genesis, pinned));
     const initial = makeGenesisState(genesis);
     if (!initial.ok) throw new Error(initial.error);
     const started = applyInitChain(initial.value, this.#app.initChain({ ...genesis, consensusParams: genesis.params }));
     if (!started.ok) throw new Error(started.error);
     this.#state = started.value;
+  }
+
+  /** Validators of the chain's next height, and of the one after. */
+  get sets(): readonly [ValidatorSet, ValidatorSet] {
+    return [this.#state.validators, this.#state.nextValidators];
   }
 
   async committed(node: string, { block, blockId, state }: CommittedBlock, blocks: BlockStore): Promise<void> {
