@@ -149,6 +149,10 @@ function cancellation(scene: Scene): Message {
   });
 }
 
+function release({ who }: Scene): Message {
+  return pack(MsgUnjailSchema, { validatorAddr: operatorText(who) });
+}
+
 const OPERATIONS: readonly ((scene: Scene) => Message)[] = [
   ({ net, pick, who }) =>
     pack(tx.MsgDelegateSchema, {
@@ -189,7 +193,7 @@ const OPERATIONS: readonly ((scene: Scene) => Message)[] = [
       commissionRate: pick(2) === 0 ? '' : String(pick(3) * 100_000_000_000_000_000),
       minSelfDelegation: pick(2) === 0 ? '' : String(pick(3_000)),
     }),
-  ({ who }) => pack(MsgUnjailSchema, { validatorAddr: operatorText(who) }),
+  release,
   ({ net, pick, who }) =>
     pack(dtx.MsgWithdrawDelegatorRewardSchema, {
       delegatorAddress: net.chain.address(who),
@@ -215,7 +219,9 @@ const OPERATIONS: readonly ((scene: Scene) => Message)[] = [
 function transactions(net: StakingChain, pick: (below: number) => number): readonly Operation[] {
   const operations: Operation[] = [];
   for (let n = 1; n <= ACCOUNTS; n++) {
-    const operation = OPERATIONS[pick(OPERATIONS.length)];
+    // Operators come back from jail sooner than chance would let them.
+    const isReturning = n <= VALIDATORS && pick(5) === 0;
+    const operation = isReturning ? release : OPERATIONS[pick(OPERATIONS.length)];
     if (pick(3) === 0 || operation === undefined) continue;
     const who = testKey(n);
     const message = operation({ net, pick, who });
@@ -229,7 +235,7 @@ function transactions(net: StakingChain, pick: (below: number) => number): reado
 }
 
 function misbehaviorOf(net: StakingChain, pick: (below: number) => number): readonly Misbehavior[] {
-  if (pick(25) !== 0 || net.height() < 2n) return [];
+  if (pick(40) !== 0 || net.height() < 2n) return [];
   const { validators, totalPower } = net.signers();
   const one = validators[pick(validators.length)];
   if (one === undefined) return [];
@@ -258,8 +264,8 @@ async function simulate(seed: number, blocks: number): Promise<Record<string, nu
   for (let i = 0; i < blocks; i++) {
     for (let n = 1; n <= 30; n++) {
       const id = toHex(consensusAddress(consensusKey(n)));
-      if (pick(40) === 0) silent.add(id);
-      else if (pick(8) === 0) silent.delete(id);
+      if (pick(100) === 0) silent.add(id);
+      else if (pick(5) === 0) silent.delete(id);
     }
     const operations = transactions(net, pick);
     const response = await net.block({

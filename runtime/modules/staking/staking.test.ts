@@ -8,6 +8,11 @@ import {
 } from '#proto/gen/cosmos/bank/v1beta1/query_pb.ts';
 import { PubKeySchema } from '#proto/gen/cosmos/crypto/ed25519/keys_pb.ts';
 import * as dq from '#proto/gen/cosmos/distribution/v1beta1/query_pb.ts';
+import {
+  MsgDepositValidatorRewardsPoolSchema,
+  MsgFundCommunityPoolSchema,
+  MsgWithdrawDelegatorRewardSchema,
+} from '#proto/gen/cosmos/distribution/v1beta1/tx_pb.ts';
 import * as q from '#proto/gen/cosmos/staking/v1beta1/query_pb.ts';
 import { BondStatus } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
 import * as tx from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
@@ -245,5 +250,39 @@ test('fees of a block are the rewards of those who voted for it', async () => {
   );
   // 1000uauton of fees, 2 % of tax, a quarter to each of four, 10 % of commission, half of what is left is hers.
   expect(rewards.rewards).toMatchObject([{ denom: DENOM, amount: '110250000000000000000' }]);
+  sound(net);
+});
+
+test('rewards beyond every bound of fixed-width numbers neither stop the chain nor get lost', async () => {
+  const huge = (1n << 255n) - 1n;
+  const coins = [
+    { denom: DENOM, amount: 1_000_000_000n },
+    { denom: 'whale', amount: huge >> 3n },
+  ];
+  const net = await startStakingChain({ coins, commission: '0.333333333333333333', stakes: [1_000_001n] });
+  await net.block();
+  const deposit = pack(MsgDepositValidatorRewardsPoolSchema, {
+    depositor: net.chain.address(alice),
+    validatorAddress: operatorText(testKey(1)),
+    amount: [{ denom: 'whale', amount: String(huge >> 3n) }],
+  });
+  expect((await net.run(alice, deposit)).code).toBe(0);
+  sound(net);
+  const withdraw = pack(MsgWithdrawDelegatorRewardSchema, {
+    delegatorAddress: net.chain.address(testKey(1)),
+    validatorAddress: operatorText(testKey(1)),
+  });
+  const result = await net.run(testKey(1), withdraw);
+  expect(result.code).toBe(0);
+  expect(result.events.find(({ type }) => type === 'withdraw_rewards')?.attributes[0]?.value).toMatch(
+    /,[0-9]{70,}whale$/,
+  );
+  sound(net);
+  const drained = pack(MsgFundCommunityPoolSchema, {
+    depositor: net.chain.address(bob),
+    amount: [{ denom: 'whale', amount: String(huge >> 3n) }],
+  });
+  expect((await net.run(bob, drained)).code).toBe(0);
+  await net.block();
   sound(net);
 });

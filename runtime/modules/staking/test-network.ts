@@ -5,6 +5,7 @@ import { toBase64, toHex, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { type AccountKeyPair, accountAddress } from '#core/crypto/keys.ts';
 import { consensusAddress, ed25519Key, type PublicKey } from '#core/crypto/pubkey.ts';
+import { divFloor } from '#core/int.ts';
 import { toRound } from '#core/types/brand.ts';
 import { FLAG_ABSENT, FLAG_COMMIT } from '#core/types/commit.ts';
 import { addMillis, type Timestamp } from '#core/types/timestamp.ts';
@@ -95,7 +96,7 @@ export async function startStakingChain(options: StakingOptions = {}): Promise<S
   const reduction = options.powerReduction ?? 1_000_000n;
   const numbers = Array.from({ length: count }, (_, i) => i + 1);
   const updates = numbers
-    .map((n) => ({ publicKey: consensusKey(n), power: (options.stakes?.[n - 1] ?? STAKE) / reduction }))
+    .map((n) => ({ publicKey: consensusKey(n), power: divFloor(options.stakes?.[n - 1] ?? STAKE, reduction) }))
     .filter(({ power }) => power > 0n);
   const chain = await startTestChain({
     accounts: count + 3,
