@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { concat, equal, readU64be, u32be, u64be } from '#core/bytes.ts';
 import type { LastSignStore } from '../driver/ports.ts';
-import { syncFolder } from '../storage/durable-file.ts';
+import { syncFolder, writeWhole } from '../storage/durable-file.ts';
 
 /** Two slots of one disk page each; a state takes a few hundred bytes. */
 const SLOT_BYTES = 4_096;
@@ -63,7 +63,7 @@ export function lastSignFile(path: string): LastSignStore & { close(): Promise<v
       serial += 1n;
       const content = concat(u64be(serial), u32be(state.length), state);
       const slot = concat(content, digest(content));
-      await file.write(slot, 0, slot.length, Number(serial % BigInt(SLOTS)) * SLOT_BYTES);
+      await writeWhole(file, slot, Number(serial % BigInt(SLOTS)) * SLOT_BYTES);
       await file.datasync();
     },
     async close() {

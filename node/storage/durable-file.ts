@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -42,5 +43,24 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<U
     return new Uint8Array(await readFile(handle));
   } finally {
     await handle.close();
+  }
+}
+
+/** Up to so many bytes the kernel takes faster than another thread is woken to hand them over. */
+const HANDED_OVER_BYTES = 65_536;
+
+/**
+ * Writes to the end of a file opened for appending, or at `position`. It is not on disk before a sync, whose waiting is
+ * left to another thread; what is copied to the kernel meanwhile need not wait for one.
+ */
+export async function writeWhole(handle: FileHandle, bytes: Uint8Array, position: number | null): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const at = position === null ? null : position + done;
+    const left = bytes.length - done;
+    done +=
+      left <= HANDED_OVER_BYTES
+        ? writeSync(handle.fd, bytes, done, left, at)
+        : (await handle.write(bytes, done, left, at)).bytesWritten;
   }
 }

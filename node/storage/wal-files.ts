@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { assert } from '#core/assert.ts';
 import { concat } from '#core/bytes.ts';
 import type { Wal } from '../driver/ports.ts';
-import { syncFolder } from './durable-file.ts';
+import { syncFolder, writeWhole } from './durable-file.ts';
 
 const NAME = /^wal-(\d{10})$/;
 
@@ -70,7 +70,7 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
       const bytes = concat(...pending);
       pending = [];
       synced = false;
-      await file.appendFile(bytes);
+      await writeWhole(file, bytes, null);
       size += bytes.length;
     }
     if (synced) return;
