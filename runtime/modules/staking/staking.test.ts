@@ -31,6 +31,14 @@ import {
 const [alice, bob, carol] = [testKey(5), testKey(6), testKey(7)];
 const SERVICE = '/cosmos.staking.v1beta1.Query';
 
+const MINT_PARAMS = {
+  inflation_rate_change: '0.13',
+  inflation_max: '0.20',
+  inflation_min: '0.07',
+  goal_bonded: '0.67',
+  blocks_per_year: '6311520',
+};
+
 function delegate(net: StakingChain, from: typeof alice, to: number, amount: bigint) {
   return pack(tx.MsgDelegateSchema, {
     delegatorAddress: net.chain.address(from),
@@ -284,5 +292,34 @@ test('rewards beyond every bound of fixed-width numbers neither stop the chain n
   });
   expect((await net.run(bob, drained)).code).toBe(0);
   await net.block();
+  sound(net);
+});
+
+test('another prefix, another denomination for stake than for fees, and the gas of a delegation', async () => {
+  const net = await startStakingChain({
+    prefix: 'cosmos',
+    baseDenom: 'ucosm',
+    coins: [
+      { denom: 'ucosm', amount: 1_000_000_000n },
+      { denom: 'ustake', amount: 2_000_000_000n },
+    ],
+    params: { bond_denom: 'ustake' },
+    moduleState: { mint: { params: { ...MINT_PARAMS, mint_denom: 'ustake' } } },
+  });
+  await net.block();
+  const to = (denom: string) =>
+    pack(tx.MsgDelegateSchema, {
+      delegatorAddress: net.chain.address(alice),
+      validatorAddress: operatorText(testKey(1), 'cosmos'),
+      amount: { denom, amount: '1000000' },
+    });
+  expect(await net.run(alice, to('ucosm'))).toMatchObject({ codespace: 'sdk', code: 18 });
+  const first = await net.run(alice, to('ustake'));
+  const second = await net.run(alice, to('ustake'));
+  for (const { code, gasUsed } of [first, second]) {
+    expect(code).toBe(0);
+    expect(gasUsed).toBeGreaterThan(101_000n);
+    expect(gasUsed).toBeLessThan(200_000n);
+  }
   sound(net);
 });
