@@ -276,7 +276,8 @@ export function enterCommit(state: EngineState, out: Effects): void {
   // A block of our own that is still in the making must not take the place of the decided one.
   state.draft = undefined;
   for (const key of ['prepare', 'sign:proposal']) state.awaiting.delete(key);
-  collect(state, decision.blockId.partSetHeader, out);
+  // The block that was voted on is the decided one as a rule: it need not be decoded again.
+  if (!isCandidate(state.candidate, decision.blockId)) collect(state, decision.blockId.partSetHeader, out);
   setStep(state, 'commit', out);
 }
 

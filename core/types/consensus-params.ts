@@ -25,9 +25,16 @@ export const DEFAULT_CONSENSUS_PARAMS: ConsensusParams = {
   abci: { voteExtensionsEnableHeight: 0n },
 };
 
+/** Every block asks for the same. */
+const hashes = new WeakMap<ConsensusParams, Uint8Array>();
+
 /** `consensus_hash`: covers max_bytes and max_gas only (types/params.go HashConsensusParams). */
 export function consensusParamsHash(params: ConsensusParams): Uint8Array {
-  return sha256(new ProtoWriter().varint(1, params.block.maxBytes).varint(2, params.block.maxGas).finish());
+  const known = hashes.get(params);
+  if (known !== undefined) return known;
+  const hash = sha256(new ProtoWriter().varint(1, params.block.maxBytes).varint(2, params.block.maxGas).finish());
+  hashes.set(params, hash);
+  return hash;
 }
 
 export function extensionsEnabled(params: ConsensusParams, height: bigint): boolean {

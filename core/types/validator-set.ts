@@ -144,6 +144,9 @@ export function incrementPriority(set: ValidatorSet, times: number): ValidatorSe
     priorities[chosen] = clip((priorities[chosen] as bigint) - set.totalPower);
   }
   const validators = set.validators.map((validator, i) => ({ ...validator, priority: priorities[i] as bigint }));
+  // Priorities are no part of the hash.
+  const hash = hashes.get(set.validators);
+  if (hash !== undefined) hashes.set(validators, hash);
   return { validators, totalPower: set.totalPower, proposer: validators[chosen] };
 }
 
@@ -210,13 +213,20 @@ export function indexOfValidator(set: ValidatorSet, address: Uint8Array): number
   return set.validators.findIndex((validator) => compare(validator.address, address) === 0);
 }
 
+/** Hashes of sets, by their lists, which nobody changes: each block asks for the same two several times. */
+const hashes = new WeakMap<readonly Validator[], Uint8Array>();
+
 /** Merkle root over SimpleValidator{pub_key, voting_power}. */
-export function validatorSetHash(set: Pick<ValidatorSet, 'validators'>): Uint8Array {
-  return merkleRoot(
-    set.validators.map(({ publicKey, power }) =>
+export function validatorSetHash({ validators }: Pick<ValidatorSet, 'validators'>): Uint8Array {
+  const known = hashes.get(validators);
+  if (known !== undefined) return known;
+  const hash = merkleRoot(
+    validators.map(({ publicKey, power }) =>
       new ProtoWriter().message(1, encodePublicKey(publicKey)).varint(2, power).finish(),
     ),
   );
+  hashes.set(validators, hash);
+  return hash;
 }
 
 /** More than 2/3 of the total, without overflow. */

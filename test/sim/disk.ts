@@ -65,7 +65,7 @@ export class SimDisk {
   readonly blocks: SimKv;
   readonly states: SimKv;
   readonly app: SimKv;
-  #walSynced: Uint8Array = new Uint8Array(0);
+  #walSynced: Uint8Array[] = [];
   #walPending: Uint8Array[] = [];
   #lastSign: Uint8Array | undefined;
   lostFrames = 0;
@@ -80,9 +80,9 @@ export class SimDisk {
 
   wal(): Wal {
     return {
-      read: async () => concat(this.#walSynced, ...this.#walPending),
+      read: async () => concat(...this.#walSynced, ...this.#walPending),
       truncate: async (length) => {
-        this.#walSynced = concat(this.#walSynced, ...this.#walPending).slice(0, length);
+        this.#walSynced = [concat(...this.#walSynced, ...this.#walPending).slice(0, length)];
         this.#walPending = [];
       },
       append: async (frame) => {
@@ -94,13 +94,13 @@ export class SimDisk {
       sync: async () => {
         this.#point('before WAL sync');
         await this.#access();
-        this.#walSynced = concat(this.#walSynced, ...this.#walPending);
+        this.#walSynced.push(...this.#walPending);
         this.#walPending = [];
         this.#point('after WAL sync');
       },
       // As the node's log may when it begins a new file: only what has been marked as ended goes.
       rotate: async () => {
-        this.#walSynced = this.#walSynced.slice(this.#walSynced.length - lastFrameLength(this.#walSynced));
+        this.#walSynced = this.#walSynced.slice(-1);
       },
       close: async () => {},
     };
@@ -125,20 +125,8 @@ export class SimDisk {
     const frames = this.#walPending.slice(0, kept);
     const torn = this.#walPending[kept];
     if (torn !== undefined && rng.chance(1 / 2)) frames.push(torn.slice(0, rng.below(torn.length)));
-    this.#walSynced = concat(this.#walSynced, ...frames);
+    this.#walSynced.push(...frames);
     this.#walPending = [];
     for (const kv of [this.blocks, this.states, this.app]) await kv.crash(rng);
   }
-}
-
-/** Walks the frames to the last one, the end-height mark. */
-function lastFrameLength(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  let length = 0;
-  while (at < bytes.length) {
-    length = 8 + view.getUint32(at);
-    at += length;
-  }
-  return length;
 }

@@ -1,5 +1,5 @@
 /** Signatures of the simulator: keyed hashes, which only the verifier that knows the keys can check. Fast, and no less binding here. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { concat, toHex, u64be, utf8 } from '#core/bytes.ts';
 import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
@@ -11,10 +11,7 @@ export interface SimKey extends KeyHolder {
 }
 
 function keyedHash(secret: Uint8Array, message: Uint8Array): Uint8Array {
-  const hash = createHash('sha512');
-  hash.update(secret);
-  hash.update(message);
-  return new Uint8Array(hash.digest());
+  return new Uint8Array(hash('sha512', concat(secret, message), 'buffer'));
 }
 
 export class SimKeys {

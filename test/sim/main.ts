@@ -1,3 +1,8 @@
 /** `npm run sim`: seeds one after another, or with `--exhaustive` all orders of messages within bounds. */
+import { setFlagsFromString } from 'node:v8';
+
+// Nearly all that a simulation allocates is short-lived: a larger nursery halves the time spent in collecting it.
+setFlagsFromString('--max-semi-space-size=64');
+setFlagsFromString('--min-semi-space-size=32');
 if (process.argv.includes('--exhaustive')) await import('./search/main.ts');
 else await import('./seeds.ts');
