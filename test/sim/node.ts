@@ -34,6 +34,7 @@ export interface SimNodeOptions {
   readonly genesis: Genesis;
   readonly config: EngineConfig;
   readonly statusIntervalMs: number;
+  readonly statusFanout?: number;
   /** How far this node's clock is off. */
   readonly skewMs: number;
   readonly txs: TxSource;
@@ -170,7 +171,7 @@ export class SimNode {
           genesis: options.genesis,
           config: options.config,
           statusIntervalMs: options.statusIntervalMs,
-          statusFanout: 3,
+          statusFanout: options.statusFanout ?? 3,
         },
         {
           app: options.wrapApp === undefined ? app : options.wrapApp(app),

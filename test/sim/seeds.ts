@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --seeds 1000 --nodes 4..16 [--from 1] [--byzantine 0..f] [--kind twins] [--chaos 10000] [--no-crashes] [--plain]
- * [--heights 20]`:
+ * [--heights 20] [--minutes 8]`:
  * runs seeds one after another and prints what was decided and what was done to it. A failure ends with status 1 and
  * the one command that replays it.
  */
@@ -37,6 +37,7 @@ const { values } = parseArgs({
     kind: { type: 'string' },
     chaos: { type: 'string', default: String(DEFAULT_SIM.chaosMs) },
     'no-crashes': { type: 'boolean', default: false },
+    minutes: { type: 'string' },
     plain: { type: 'boolean', default: false },
     heights: { type: 'string', default: String(DEFAULT_SIM.healHeights) },
   },
@@ -105,10 +106,11 @@ function add(report: SimReport): void {
 const started = performance.now();
 const from = Number(values.from);
 const seeds = Number(values.seeds);
+const most = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
 let highestRound = 0;
 let failed = false;
 let done = 0;
-for (let seed = from; seed < from + seeds && !failed; seed++) {
+for (let seed = from; seed < from + seeds && !failed && performance.now() - started < most; seed++) {
   const options = optionsOf(seed);
   const report = await simulate(options);
   add(report);
