@@ -14,6 +14,8 @@ import { buildTx } from '#runtime/tx/build.ts';
 import { type Entry, percentile, type Sample } from './harness.ts';
 
 const VALIDATORS = 4;
+/** For compilers to have seen the code of a height a few dozen times. */
+const WARM_UP_MS = 5_000;
 const MEASURE_MS = 10_000;
 const TXS = 100;
 
@@ -21,6 +23,7 @@ const TXS = 100;
 const MINIMAL = { 'consensus.timeout_commit': '0', 'consensus.skip_timeout_commit': true, log_level: 'error' } as const;
 
 async function blocksPerSecond(node: NetworkNode): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
   const from = await heightOf(node);
   const began = performance.now();
   await new Promise((resolve) => setTimeout(resolve, MEASURE_MS));
