@@ -17,7 +17,7 @@ if (latency === undefined) throw new Error(`--latency: expected one of ${LATENCI
 const most = Number(values.nodes);
 const kib = (bytes: number) => (bytes / 1024).toFixed(1);
 console.log(
-  'nodes | block interval, ms | gossip, messages/node/height (KiB) | direct, messages/node/height (KiB) | highest round',
+  'nodes | block interval, ms | first delivery, messages/node/height (KiB) | status and repair, messages/node/height (KiB) | highest round',
 );
 for (const nodes of [...[4, 16, 64].filter((each) => each < most), most]) {
   const report = await measureScale(nodes, Number(values.heights), latency);

@@ -1,6 +1,6 @@
 /**
- * What consensus costs by the number of validators: production executors, repair included, on a gossip mesh like the
- * node's. A node forwards what it has found valid, once, to its neighbours in the mesh; status and repair go directly.
+ * What consensus costs by the number of validators: production executors, repair included, and the node's own way of
+ * first delivery (node/p2p/flood.ts), among nodes each connected to some of the others.
  */
 import { DEFAULT_ENGINE_CONFIG } from '#consensus/config.ts';
 import { toHeight } from '#core/types/brand.ts';
@@ -9,6 +9,7 @@ import { fromMillis } from '#core/types/timestamp.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
 import { noTxs } from '#node/driver/ports.ts';
 import { NODE_LIMITS } from '#node/limits.ts';
+import { FLOOD_TAG, Flood, NEIGHBOURS_TAG } from '#node/p2p/flood.ts';
 import { SimKeys } from './keys.ts';
 import { EPOCH_MS, SimNode } from './node.ts';
 import { Rng } from './rng.ts';
@@ -24,15 +25,15 @@ const WAN = [
 ] as const;
 export const LATENCIES = ['lan', 'wan'] as const;
 export type Latency = (typeof LATENCIES)[number];
-/** Links per node of gossipsub's mesh. */
-const MESH_DEGREE = 8;
+/** Peers of a node, about: as many as it looks for. */
+const PEERS = 10;
 
 export interface ScaleReport {
   readonly nodes: number;
   readonly heights: number;
   readonly blockIntervalMs: number;
   readonly highestRound: number;
-  /** Sent by one node on average, a height: gossip (with every copy that arrives a second time), and direct. */
+  /** Sent by one node on average, a height: first delivery (with every copy that arrives a second time), and status and repair. */
   readonly gossipMessages: number;
   readonly gossipBytes: number;
   readonly directMessages: number;
@@ -48,7 +49,7 @@ class ScaleRun {
   readonly #scheduler = new Scheduler();
   readonly #nodes: SimNode[] = [];
   readonly #mesh: number[][];
-  readonly #seen: Set<Uint8Array>[];
+  readonly #floods: Flood[];
   readonly #latency: Latency;
   readonly #count = { gossipMessages: 0, gossipBytes: 0, directMessages: 0, directBytes: 0 };
   #highestRound = 0;
@@ -57,7 +58,9 @@ class ScaleRun {
   constructor(nodes: number, latency: Latency) {
     this.#latency = latency;
     this.#mesh = meshOf(nodes, this.#rng);
-    this.#seen = this.#mesh.map(() => new Set());
+    this.#floods = this.#mesh.map(
+      (_, i) => new Flood({ send: (to, bytes) => this.#flood(i, Number(to), bytes), isPrivate: () => false }),
+    );
     const keys = new SimKeys();
     const validatorKeys = this.#mesh.map((_, i) => keys.make(i));
     const genesis: Genesis = {
@@ -86,7 +89,7 @@ class ScaleRun {
             pinned: 1,
             peers: (this.#mesh[i] ?? []).map(String),
             send: (to, bytes) => this.#direct(i, Number(to), bytes),
-            publish: (bytes) => this.#gossip(i, bytes, undefined),
+            publish: (bytes) => this.#floods[i]?.publish(bytes),
             onCommitted: ({ block }, blocks) => {
               const { round } = blocks.seenCommit(block.header.height) ?? { round: 0 };
               this.#highestRound = Math.max(this.#highestRound, round);
@@ -103,6 +106,7 @@ class ScaleRun {
   }
 
   async run(heights: number): Promise<ScaleReport> {
+    for (const [i, peers] of this.#mesh.entries()) for (const peer of peers) this.#floods[i]?.addPeer(String(peer));
     for (const node of this.#nodes) this.#scheduler.at(this.#rng.below(20), () => node.start());
     // The first height's beginning is not like the others': measured is from the second on.
     await this.#until(1n);
@@ -144,30 +148,29 @@ class ScaleRun {
     });
   }
 
-  #gossip(from: number, bytes: Uint8Array, source: number | undefined): void {
-    this.#seen[from]?.add(bytes);
-    for (const to of this.#mesh[from] ?? []) {
-      if (to === source) continue;
-      this.#count.gossipMessages++;
-      this.#count.gossipBytes += bytes.length;
-      this.#scheduler.after(this.#delay(from, to), () => this.#arrive(from, to, bytes));
-    }
+  #flood(from: number, to: number, bytes: Uint8Array): void {
+    this.#count.gossipMessages++;
+    this.#count.gossipBytes += bytes.length;
+    this.#scheduler.after(this.#delay(from, to), () => this.#arrive(from, to, bytes));
   }
 
-  async #arrive(from: number, to: number, bytes: Uint8Array): Promise<void> {
-    const seen = this.#seen[to];
-    if (seen === undefined || seen.has(bytes)) return;
-    seen.add(bytes);
+  async #arrive(from: number, to: number, tagged: Uint8Array): Promise<void> {
+    const flood = this.#floods[to];
     const node = this.#nodes[to];
+    const message = tagged.subarray(1);
+    if (tagged[0] === NEIGHBOURS_TAG) flood?.onNeighbours(String(from), message);
+    const name = tagged[0] === FLOOD_TAG ? flood?.nameOfNew(message) : undefined;
     const executor = node?.executor;
-    if (node === undefined || executor === undefined) return;
-    const verdict = executor.receive(String(from), bytes);
+    if (flood === undefined || name === undefined || node === undefined || executor === undefined) return;
+    const verdict = executor.receive(String(from), message);
     await node.settle();
-    if (verdict.kind === 'accept') this.#gossip(to, bytes, from);
+    if (verdict.kind !== 'accept') return;
+    flood.accept(name);
+    flood.forward(String(from), tagged);
   }
 }
 
-/** A ring, so that it is connected, and random links until everybody has about {@link MESH_DEGREE}. */
+/** A ring, so that it is connected, and random links until everybody has about {@link PEERS}. */
 function meshOf(nodes: number, rng: Rng): number[][] {
   const links = Array.from({ length: nodes }, () => new Set<number>());
   const join = (a: number, b: number) => {
@@ -175,7 +178,7 @@ function meshOf(nodes: number, rng: Rng): number[][] {
     links[b]?.add(a);
   };
   for (let i = 0; i < nodes; i++) join(i, (i + 1) % nodes);
-  const degree = Math.min(MESH_DEGREE, nodes - 1);
+  const degree = Math.min(PEERS, nodes - 1);
   for (let i = 0; i < nodes; i++)
     for (let tries = 0; (links[i]?.size ?? 0) < degree && tries < 100; tries++) {
       const other = rng.below(nodes);
