@@ -90,7 +90,11 @@ export class MiniNet {
       appHash: EMPTY,
       appStateBytes: EMPTY,
     };
-    const app = openSimApp(new MemoryKv(), { validators: genesis.validators });
+    const app = openSimApp(new MemoryKv(), {
+      validators: genesis.validators,
+      extensionsFrom: genesis.params.abci.voteExtensionsEnableHeight,
+      pinned: genesis.validators.length,
+    });
     const own = key === undefined ? undefined : this.validators[key];
     const executor = await startExecutor(
       {
