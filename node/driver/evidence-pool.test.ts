@@ -28,6 +28,12 @@ async function setting() {
   if (!genesis.ok) throw new Error(genesis.error);
   const state = { ...genesis.value, lastBlockHeight: toHeight(1n), lastBlockTime: TIME };
   const kv = new MemoryKv();
+  const write = kv.write.bind(kv);
+  // As a disk: nothing is there before the writer has waited.
+  kv.write = async (ops) => {
+    await Promise.resolve();
+    await write(ops);
+  };
   const states = openStateStore(kv);
   await states.save(genesis.value);
   const meta = { header: { time: TIME } } as unknown as BlockMeta;
@@ -69,5 +75,17 @@ test('what is seen once more while a block settles it does not wait again', asyn
   expect(settled.length).toBe(1);
   pool.report(vote(0, 1), vote(0, 2));
   await pool.committed({ ...state, lastBlockHeight: toHeight(2n) }, settled);
+  expect(pool.list()).toEqual([]);
+});
+
+test('what a peer tells of while the disk still writes that a block settled it does not wait again', async () => {
+  const { state, pool, vote } = await setting();
+  pool.report(vote(0, 1), vote(0, 2));
+  await pool.committed(state, []);
+  const settled = pool.pending(state, state.params.evidence.maxBytes);
+  const next = { ...state, lastBlockHeight: toHeight(2n) };
+  const writing = pool.committed(next, settled);
+  expect(pool.receive(state, defined(settled[0], 'evidence')).kind).toBe('ignored');
+  await writing;
   expect(pool.list()).toEqual([]);
 });

@@ -63,6 +63,8 @@ export function openEvidencePool(
   const waiting = loadPending(kv);
   /** Of `waiting`, in order; made when asked for. */
   let ordered: readonly PendingEvidence[] | undefined;
+  /** Of the block being committed, while the disk takes its time: a peer may tell of it meanwhile. */
+  const settling = new Set<string>();
   /** Changes of what waits that are not on disk yet. */
   let unsaved: KvOp[] = [];
 
@@ -86,7 +88,7 @@ export function openEvidencePool(
   function judge(state: ChainState, item: Evidence): EvidenceVerdict {
     const ignored = (reason: string) => ({ kind: 'ignored', reason }) as const;
     const height = evidenceHeight(item);
-    if (kv.get(storeKey('committedEvidence', ...keyOf(item))) !== undefined)
+    if (settling.has(idOf(item)) || kv.get(storeKey('committedEvidence', ...keyOf(item))) !== undefined)
       return ignored('evidence: already in an earlier block');
     const where = context(state, height);
     if (where === undefined) return ignored(`evidence.height: nothing is known of height ${height}`);
@@ -210,6 +212,7 @@ export function openEvidencePool(
       for (const item of evidence) {
         done.push({ type: 'put', key: storeKey('committedEvidence', ...keyOf(item)), value: EMPTY });
         drop(idOf(item), item);
+        settling.add(idOf(item));
       }
       const { params, lastBlockHeight, lastBlockTime } = state;
       for (const [id, { evidence: item }] of [...waiting])
@@ -217,6 +220,7 @@ export function openEvidencePool(
           drop(id, item);
       // Only then: a report of what this very block has settled must find it settled, or it would wait for ever.
       await save(done);
+      settling.clear();
       makeUp(state);
       await save();
     },

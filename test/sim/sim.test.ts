@@ -56,6 +56,11 @@ test('validators join, leave and change their power, disks are slow, clocks are 
   expect(reports.some((report) => report.faults.interleaved > 100)).toBe(true);
 });
 
+test('evidence that a peer tells of while a slow disk settles it does not wait for ever', async () => {
+  const heal = { healHeights: 20, healMs: 60_000 };
+  await runSeeds([1035], { ...heal, nodes: 7, byzantine: 1, chaosMs: 10_000, changes: true });
+});
+
 test('the canary: with f + 1 Byzantine validators agreement fails, and the checker sees it', async () => {
   const violations: string[] = [];
   for (const seed of seedsFrom(400, 4)) {
