@@ -7,6 +7,7 @@ import { concat, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { NODE_LIMITS } from '#node/limits.ts';
 import { AddressBook } from '#node/p2p/address-book.ts';
+import { Flood } from '#node/p2p/flood.ts';
 import { decodeExchange, encodeExchange, PeerExchange } from '#node/p2p/peer-exchange.ts';
 import { fuzzRuns } from './runs.ts';
 
@@ -101,6 +102,41 @@ test('any exchange of addresses is taken or refused, and the book stays within i
       const other = new AddressBook({ hidden: new Set(), strict: true }, { now: () => 0, random: Math.random });
       expect(other.load(book.render() ?? '{"version":1,"addresses":[]}')).toBe(true);
       expect(other.size).toBe(book.size);
+    }),
+    { numRuns: fuzzRuns(500) },
+  );
+});
+
+test('any list of neighbours is taken or refused; a message goes to few, once each, and never back', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('add' as const), peer }),
+    fc.record({ kind: fc.constant('remove' as const), peer }),
+    fc.record({ kind: fc.constant('names' as const), peer, bytes: fc.uint8Array({ maxLength: 40 }) }),
+    fc.record({ kind: fc.constant('forward' as const), peer, bytes: fc.uint8Array({ minLength: 1, maxLength: 20 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const connected = new Set<string>();
+      let sent: string[] = [];
+      const flood = new Flood({ send: (to) => sent.push(to), isPrivate: (name) => name === 'c' });
+      for (const each of steps) {
+        sent = [];
+        if (each.kind === 'add') {
+          flood.addPeer(each.peer);
+          connected.add(each.peer);
+        } else if (each.kind === 'remove') {
+          flood.removePeer(each.peer);
+          connected.delete(each.peer);
+        } else if (each.kind === 'names') {
+          expect(flood.onNeighbours(each.peer, each.bytes)).toBe(each.bytes.length % 8 === 0);
+        } else {
+          flood.forward(each.peer, each.bytes);
+          expect(sent).not.toContain(each.peer);
+          expect(sent.length).toBeLessThanOrEqual(NODE_LIMITS.floodFanout);
+        }
+        expect(new Set(sent).size).toBe(sent.length);
+        for (const to of sent) expect(connected).toContain(to);
+      }
     }),
     { numRuns: fuzzRuns(500) },
   );
