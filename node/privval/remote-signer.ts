@@ -248,9 +248,11 @@ class RemoteSignerClient implements RemoteSigner {
   ): Promise<Result<T, string>> {
     const deadline = Date.now() + this.#options.timeoutMs;
     let failure = 'no signer is connected';
+    // A wrong answer is what the operator must hear of, also when the last attempt then ran out of time.
+    let wrong: string | undefined;
     for (;;) {
       const link = await this.#pool.first(deadline);
-      if (link === undefined) return err(failure);
+      if (link === undefined) return err(wrong ?? failure);
       const reply = await link.request(request, deadline - Date.now());
       if (!reply.ok) {
         failure = reply.error;
@@ -258,8 +260,8 @@ class RemoteSignerClient implements RemoteSigner {
       }
       const judged = judge(reply.value);
       if (judged !== undefined) return judged;
-      failure = 'the signer answered something else than it was asked, or its signature does not verify';
-      link.close(failure);
+      wrong = 'the signer answered something else than it was asked, or its signature does not verify';
+      link.close(wrong);
       await link.ended;
     }
   }

@@ -59,8 +59,13 @@ function mutate(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
 const edits = fc.array(edit, { minLength: 1, maxLength: 4 });
 const seed = fc.constantFrom(...SEEDS);
 const mutated = fc.tuple(seed, edits).map(([bytes, changes]) => mutate(bytes, changes));
+/** One byte of a module changed: often still a module, so that acceptance is tried too. */
+const nudged = fc
+  .tuple(seed, fc.nat(), fc.nat(7))
+  .map(([bytes, at, bit]) => mutate(bytes, [{ kind: 'flip', at, value: bit }]));
 const anyModule = fc.oneof(
   { weight: 9, arbitrary: mutated },
+  { weight: 3, arbitrary: nudged },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 64 }) },
 );
 
