@@ -18,6 +18,7 @@ import {
   schedule,
   startRound,
 } from './actions.ts';
+import type { SignedStep } from './input.ts';
 import { type Candidate, type EngineState, isCandidate, proposerAt } from './state.ts';
 
 type Rule = (state: EngineState, out: Effects) => boolean;
@@ -155,21 +156,40 @@ const nilPolka: Rule = (state, out) => {
 const waitForPrevotes: Rule = (state, out) => {
   if (state.step !== 'prevote' || state.prevoteTimeoutSet) return false;
   if (!state.votes.prevotes(state.round).hasTwoThirdsAny) return false;
+  schedulePrevoteTimeout(state, out);
+  return true;
+};
+
+function schedulePrevoteTimeout(state: EngineState, out: Effects): void {
   const { timeoutPrevoteMs, timeoutPrevoteDeltaMs } = state.env.config;
   state.prevoteTimeoutSet = true;
   schedule(state, 'prevote', timeoutPrevoteMs + state.round * timeoutPrevoteDeltaMs, out);
-  return true;
-};
+}
 
 /** Lines 47–48: 2f+1 precommitted, whatever: this round will end. */
 const waitForPrecommits: Rule = (state, out) => {
   if (state.step === 'new-height' || state.step === 'commit' || state.precommitTimeoutSet) return false;
   if (!state.votes.precommits(state.round).hasTwoThirdsAny) return false;
+  schedulePrecommitTimeout(state, out);
+  return true;
+};
+
+function schedulePrecommitTimeout(state: EngineState, out: Effects): void {
   const { timeoutPrecommitMs, timeoutPrecommitDeltaMs } = state.env.config;
   state.precommitTimeoutSet = true;
   schedule(state, 'precommit', timeoutPrecommitMs + state.round * timeoutPrecommitDeltaMs, out);
-  return true;
-};
+}
+
+/**
+ * A vote that the signer refused, or could not sign in time, will not come: without it 2f+1 may never be there to start the
+ * step's timeout (lines 34, 47), when more than f signers are away at once. The step then ends by its own timeout; ending a
+ * step early is always safe.
+ */
+export function onSignRefused(state: EngineState, what: SignedStep, out: Effects): void {
+  if (what === 'prevote' && state.step === 'prevote' && !state.prevoteTimeoutSet) schedulePrevoteTimeout(state, out);
+  if (what === 'precommit' && state.step === 'precommit' && !state.precommitTimeoutSet)
+    schedulePrecommitTimeout(state, out);
+}
 
 const RULES: readonly Rule[] = [
   decide,

@@ -329,6 +329,15 @@ test('a signer that refuses costs the node its vote, not its progress', () => {
   expect(kit.state.height).toBe(2n);
 });
 
+test('with nobody else to end a round, refused votes end it by their timeouts', () => {
+  const kit = new Kit({ validators: 1, self: 0, refuse: true }).fire('new-height');
+  kit.fire('propose').fire('prevote').fire('precommit');
+  expect(kit.ownVotes).toEqual([]);
+  expect(kit.state.round).toBe(1);
+  const waits = kit.of('schedule-timeout').map(({ round, step }) => `${round} ${step}`);
+  expect(waits).toEqual(expect.arrayContaining(['0 propose', '0 prevote', '0 precommit', '1 propose']));
+});
+
 test('a full node follows without voting', () => {
   const kit = new Kit({ self: -1 }).fire('new-height');
   const a = kit.block('a');

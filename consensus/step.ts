@@ -32,7 +32,7 @@ import type { Effect } from './effect.ts';
 import { HeightVotes } from './height-votes.ts';
 import type { Input } from './input.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
-import { applyRules, onTimeout } from './rules.ts';
+import { applyRules, onSignRefused, onTimeout } from './rules.ts';
 import { type EngineState, ownIndex } from './state.ts';
 import type { VerifiedVote } from './verify-message.ts';
 
@@ -80,7 +80,9 @@ function handle(state: EngineState, input: Input, out: Effects): boolean {
       return onVoteSigned(state, input.vote, out);
     case 'sign-refused':
       if (input.height !== state.height || input.round !== state.round) return false;
-      return state.awaiting.delete(`sign:${input.what}`);
+      if (!state.awaiting.delete(`sign:${input.what}`)) return false;
+      onSignRefused(state, input.what, out);
+      return true;
     case 'committed':
       return onCommitted(state, input, out);
     default:
