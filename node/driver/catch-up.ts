@@ -10,6 +10,7 @@ import { equalPartSetHeader } from '#core/types/block-id.ts';
 import type { Height } from '#core/types/brand.ts';
 import { FLAG_COMMIT } from '#core/types/commit.ts';
 import { createPartSet } from '#core/types/part-set.ts';
+import { isQuorum } from '#core/types/validator-set.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { PeerId } from './ports.ts';
@@ -21,6 +22,8 @@ export interface CatchUpDeps {
   readonly verifier: Verifier;
   readonly peers: ReadonlyMap<PeerId, RoundStatus | undefined>;
   readonly send: (peer: PeerId, bytes: Uint8Array) => void;
+  /** A block that was held for its height has turned out wrong: the peer who sent it is to blame. */
+  readonly fault: (peer: PeerId, reason: string) => void;
   readonly enqueue: (input: Input) => void;
 }
 
@@ -55,7 +58,8 @@ export class CatchUp {
 
   /** A height begins: its block may be here already. */
   onHeight(): void {
-    this.#feed();
+    const refused = this.#feed();
+    if (refused !== undefined) this.#deps.fault(refused.peer, refused.reason);
     this.#ask();
   }
 
@@ -76,8 +80,11 @@ export class CatchUp {
     if (!this.#sync.receive(peer, height, block, commit)) return IGNORE;
     const { state } = this.#deps;
     if (height === state.height) {
-      const reason = this.#feed();
-      if (reason !== undefined) return { kind: 'reject', reason };
+      const refused = this.#feed();
+      if (refused !== undefined) {
+        this.#ask();
+        return { kind: 'reject', reason: refused.reason };
+      }
     }
     this.#ask();
     return IGNORE;
@@ -89,19 +96,24 @@ export class CatchUp {
       send(peer, encodePeerMessage({ kind: 'block-request', height }));
   }
 
-  /** Hands the block of the current height to the engine, as votes and parts. Answers what is wrong with it. */
-  #feed(): string | undefined {
+  /** Hands the block of the current height to the engine, as votes and parts. Answers what is wrong with it, and whose. */
+  #feed(): { readonly peer: PeerId; readonly reason: string } | undefined {
     const ready = this.#sync.take(this.#deps.state.height);
     if (ready === undefined) return undefined;
     const inputs = this.#inputsOf(ready);
     if (typeof inputs === 'string') {
       this.#sync.blame(ready.peer);
-      return inputs;
+      return { peer: ready.peer, reason: inputs };
     }
     for (const input of inputs) this.#deps.enqueue(input);
     return undefined;
   }
 
+  /**
+   * A block comes with the commit that its sender saw for it, and that commit alone must decide it: were too few votes
+   * handed on, the height would stay undecided and nobody be blamed. So it is always the sender of this block who lied,
+   * never that of the next one, whose last commit is not looked at here.
+   */
   #inputsOf({ block, commit }: SyncedBlock): Input[] | string {
     const { state, verifier } = this.#deps;
     const parts = createPartSet(block);
@@ -110,12 +122,18 @@ export class CatchUp {
     if (!equalPartSetHeader(parts.header, commit.blockId.partSetHeader))
       return 'block_response.block: not the block that its commit is for';
     const inputs: Input[] = [];
+    const { validators, totalPower } = state.chain.validators;
+    let power = 0n;
     for (const vote of votesOfCommit(commit)) {
       if (commit.signatures[vote.validatorIndex]?.flag !== FLAG_COMMIT) continue;
       const { verdict, input } = takeIn(state, verifier, { kind: 'vote', vote });
       if (verdict.kind === 'reject') return `block_response.commit: ${verdict.reason}`;
       if (input !== undefined) inputs.push(input);
+      else if (!state.votes.has(vote)) continue;
+      power += validators[vote.validatorIndex]?.power ?? 0n;
     }
+    if (!isQuorum(power, totalPower))
+      return `block_response.commit: ${power} of ${totalPower} signed, expected more than two thirds`;
     const { height, round } = commit;
     for (const part of parts.parts) inputs.push({ kind: 'block-part', height, round, part });
     return inputs;

@@ -157,6 +157,7 @@ class Runner implements Executor {
       verifier: deps.verifier,
       peers: this.#peers,
       send: (peer, bytes) => deps.transport.send(peer, bytes),
+      fault: (peer, reason) => deps.transport.fault?.(peer, reason),
       enqueue: (input) => this.#enqueue(input),
     });
   }

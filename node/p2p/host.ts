@@ -109,12 +109,14 @@ export async function createP2pHost(
     isBanned: (peer) => guard.isBanned(peer),
   });
   let manager: PeerManager | undefined;
+  let gate: MessageGate | undefined;
   let redialer: Redialer | undefined;
 
   return {
     id,
     publish: (bytes) => flood.publish(bytes),
     send: (peer, bytes) => peers?.send(peer, bytes),
+    fault: (peer, reason) => gate?.refuse(peer, reason),
     sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, directTx(bytes)) ?? false,
     peers: () => (peers === undefined ? [] : describePeers(node, peers)),
     listenAddresses: () =>
@@ -137,7 +139,7 @@ export async function createP2pHost(
       });
       peers = table;
       const shared = options.exchangeAddresses ? exchange : undefined;
-      const gate = new MessageGate({ guard, judges: handlers, logger, hangUp: banned, flood, exchange: shared });
+      gate = new MessageGate({ guard, judges: handlers, logger, hangUp: banned, flood, exchange: shared });
       await listen(node, names, gate, table);
       await startOrExplain(node, options.listen);
       const dial = async (peer: PeerAddress) => {

@@ -70,7 +70,7 @@ export class MessageGate {
   async #tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
     if (!this.#guard.admitTx(peer, bytes.length)) return IGNORE;
     if (bytes.length === 0 || bytes.length > NODE_LIMITS.maxGossipTxBytes)
-      return this.#refuse(peer, `a transaction of ${bytes.length} bytes`);
+      return this.refuse(peer, `a transaction of ${bytes.length} bytes`);
     return this.#charge(peer, await this.#judges.tx(peer, bytes));
   }
 
@@ -103,7 +103,7 @@ export class MessageGate {
         return;
       case NEIGHBOURS_TAG:
         if (this.#guard.admitMessage(peer, message.length) && !this.#flood.onNeighbours(peer, message.subarray(1)))
-          this.#refuse(peer, `a list of neighbours in ${message.length} bytes`);
+          this.refuse(peer, `a list of neighbours in ${message.length} bytes`);
         return;
       default:
         await this.#message(peer, message);
@@ -134,7 +134,8 @@ export class MessageGate {
     return IGNORE;
   }
 
-  #refuse(peer: PeerId, reason: string): Verdict {
+  /** Counts what a peer sent against him, also when it turned out only later. */
+  refuse(peer: PeerId, reason: string): Verdict {
     return this.#charge(peer, { kind: 'reject', reason });
   }
 
