@@ -65,6 +65,16 @@ export default defineConfig({
         },
       },
       {
+        // Real pages in a headless Chromium, against real processes.
+        test: {
+          ...common,
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 5 * minute,
+        },
+      },
+      {
         test: { ...common, name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 3 * minute },
       },
     ],

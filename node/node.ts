@@ -451,8 +451,9 @@ async function openSigner(
 
 async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {
   if (config.rpc.listen === undefined) return undefined;
+  const { corsOrigins } = config.rpc;
   const { host, port } = config.rpc.listen;
-  return startCometServer({ host, port, corsOrigins: [], limits: DEFAULT_SERVER_LIMITS }, { backend, logger });
+  return startCometServer({ host, port, corsOrigins, limits: DEFAULT_SERVER_LIMITS }, { backend, logger });
 }
 
 function networkInfo(host: P2pHost): NetInfo {

@@ -190,3 +190,9 @@ export const runStages = async (stages: readonly Stage[]): Promise<number> => {
 
 export const vectorsStage = (present: boolean): Stage =>
   vitestStage('vectors', { timeoutMs: 10 * minute, mayBeEmpty: !present });
+
+/** Pages in a headless browser; without one the stage is left out, and said to be. */
+export const browserStage = (ensureBrowser: () => boolean): Stage => {
+  const tests = vitestStage('browser', { timeoutMs: 10 * minute });
+  return { ...tests, run: async () => (ensureBrowser() ? tests.run() : { passed: 0, failed: 0, skipped: 1 }) };
+};

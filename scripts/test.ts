@@ -1,7 +1,8 @@
 /** `npm test`: everything. The last line is `N passed, N failed`. */
 import { existsSync } from 'node:fs';
 import { vectorsRoot } from '#test/vectors/locate.ts';
-import { commandStage, runStages, staticStages, vectorsStage, vitestStage } from './stages.ts';
+import { ensureChromium } from './chromium.ts';
+import { browserStage, commandStage, runStages, staticStages, vectorsStage, vitestStage } from './stages.ts';
 
 const minute = 60_000;
 
@@ -13,4 +14,5 @@ process.exitCode = await runStages([
   vitestStage('fuzz', { timeoutMs: 15 * minute }),
   commandStage('mutants', process.execPath, ['scripts/mutants.ts']),
   vitestStage('e2e', { timeoutMs: 40 * minute }),
+  browserStage(ensureChromium),
 ]);

@@ -1,3 +1,4 @@
+import { concat } from '#core/bytes.ts';
 import { NODE_LIMITS } from '../limits.ts';
 
 /** A request that the node refused, or that did not reach it. The message is for the user. */
@@ -66,7 +67,7 @@ async function boundedText(response: Response, maxBytes: number): Promise<string
     if (length > maxBytes) throw new Error(`the answer exceeds the limit of ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return new TextDecoder().decode(concat(...chunks));
 }
 
 function reasonOf(error: unknown): string {

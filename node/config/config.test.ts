@@ -27,7 +27,7 @@ test('written values and flags are taken, flags last', () => {
   const result = parseConfig(text, { moniker: 'v1', 'rpc.laddr': '' });
   expect(result.ok && result.value).toMatchObject({
     moniker: 'v1',
-    rpc: { listen: undefined },
+    rpc: { listen: undefined, corsOrigins: [] },
     consensus: { timeoutCommitMs: 200 },
     p2p: { persistentPeers: [{ id: peer, host: '127.0.0.1', port: 1 }] },
   });

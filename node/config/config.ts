@@ -21,7 +21,7 @@ export interface NodeConfig {
   readonly remoteSigner:
     | { readonly listen: AbciAddress; readonly allowed: readonly string[]; readonly timeoutMs: number }
     | undefined;
-  readonly rpc: { readonly listen: ListenAddress | undefined };
+  readonly rpc: { readonly listen: ListenAddress | undefined; readonly corsOrigins: readonly string[] };
   readonly p2p: {
     readonly listen: ListenAddress;
     readonly persistentPeers: readonly PeerAddress[];
@@ -183,7 +183,7 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
       allowed: get('priv_validator_signers'),
       timeoutMs: get('priv_validator_timeout'),
     },
-    rpc: { listen: get('rpc.laddr') },
+    rpc: { listen: get('rpc.laddr'), corsOrigins: get('rpc.cors_allowed_origins') },
     p2p: {
       listen: get('p2p.laddr'),
       persistentPeers: get('p2p.persistent_peers'),

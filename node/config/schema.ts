@@ -90,6 +90,15 @@ export const SETTINGS: readonly Setting[] = [
     comment: 'Where the CometBFT JSON-RPC listens; "" turns it off. Bind it to the outside only behind a proxy.',
   },
   {
+    section: 'rpc',
+    key: 'cors_allowed_origins',
+    kind: 'ids',
+    fallback: '',
+    pattern: /^(\*|https?:\/\/[a-z0-9.-]+(:\d{1,5})?)$/,
+    form: 'https://host or http://host:port, or "*" for all',
+    comment: 'Origins of web pages that may call the JSON-RPC, separated by commas; "*" for all, "" for none.',
+  },
+  {
     section: 'p2p',
     key: 'laddr',
     kind: 'listen',

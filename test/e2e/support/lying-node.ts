@@ -22,6 +22,12 @@ interface Envelope {
 export async function startLyingNode(node: TestNode): Promise<LyingNode> {
   const lies = new Map<string, Lie>();
   const server = createServer(async (request, reply) => {
+    // Web pages may ask too, and ask first whether they may.
+    reply.setHeader('access-control-allow-origin', '*').setHeader('access-control-allow-headers', 'content-type');
+    if (request.method === 'OPTIONS') {
+      reply.writeHead(204).end();
+      return;
+    }
     const body = await bodyOf(request);
     const { method, params } = JSON.parse(body) as { method: string; params: Record<string, unknown> };
     const answer = await fetch(node.rpcUrl, {
