@@ -186,27 +186,43 @@ function isKnownVote({ lastCommit }: EngineState, commit: Commit, index: number)
   );
 }
 
-/** Lines 23, 29, 36: valid(v). First by the rules, then by the application, whose answer comes later. */
+/**
+ * Lines 23 and 29: valid(v) of the round's proposal. First by the rules, then by the application, whose answer comes
+ * later. It is asked here alone, so at most once in a round, as an application of ABCI may expect.
+ */
 export function judge(state: EngineState, candidate: Candidate, out: Effects): void {
   const key = blockIdKey(candidate.blockId);
-  assert(!state.verdicts.has(key), 'a block is judged once');
-  const { chain } = state;
-  const { block } = candidate;
-  const checked = validateBlock(chain, block, state.env.verifier, (i) => isKnownVote(state, block.lastCommit, i));
-  if (!checked.ok) {
-    state.verdicts.set(key, 'invalid');
-    log(out, 'the proposed block is invalid', { height: state.height, round: state.round, reason: checked.error });
-    return;
-  }
+  if (!checkRules(state, candidate, out)) return;
   state.verdicts.set(key, 'asked');
+  const { block } = candidate;
   const request = {
     ...blockContext(candidate),
     txs: block.txs,
     hash: candidate.blockId.hash,
-    proposedLastCommit: commitInfo(block.lastCommit, chain.lastValidators),
+    proposedLastCommit: commitInfo(block.lastCommit, state.chain.lastValidators),
   };
   const effect: Effect = { kind: 'process-proposal', round: state.round, request, evidence: block.evidence };
   ask(state, `process:${toHex(candidate.blockId.hash)}`, effect, out);
+}
+
+/**
+ * Line 36: valid(v) of a block that 2f+1 prevoted and that was never this node's to judge: its proposal was lost, or the
+ * proposer made two. The rules are checked. What an application says of a block is the same everywhere, and f+1 honest
+ * validators have asked theirs before they prevoted it.
+ */
+export function judgeByPolka(state: EngineState, candidate: Candidate, out: Effects): void {
+  if (checkRules(state, candidate, out)) state.verdicts.set(blockIdKey(candidate.blockId), 'valid');
+}
+
+function checkRules(state: EngineState, { block, blockId }: Candidate, out: Effects): boolean {
+  const key = blockIdKey(blockId);
+  assert(!state.verdicts.has(key), 'a block is judged once');
+  const known = (index: number) => isKnownVote(state, block.lastCommit, index);
+  const checked = validateBlock(state.chain, block, state.env.verifier, known);
+  if (checked.ok) return true;
+  state.verdicts.set(key, 'invalid');
+  log(out, 'the proposed block is invalid', { height: state.height, round: state.round, reason: checked.error });
+  return false;
 }
 
 function blockContext({ block }: Candidate) {
@@ -263,7 +279,7 @@ export function requestVote(
   ask(state, type === PREVOTE ? 'sign:prevote' : 'sign:precommit', { kind: 'sign-vote', vote, minTime, extend }, out);
 }
 
-/** Whether the rules and the application have found the block valid. */
+/** Whether the block was found valid, by the rules and by the application or a polka. */
 function isValid(state: EngineState, candidate: Candidate): boolean {
   return state.verdicts.get(blockIdKey(candidate.blockId)) === 'valid';
 }

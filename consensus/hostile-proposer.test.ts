@@ -119,3 +119,37 @@ test('a signature for other parts of the same block is no signature of the last 
   again.propose(candidateOf(makeBlock(again.state.chain, forged)), 0);
   expect(again.ownVotes.at(-1)).toBe(voteName(PREVOTE, 0, undefined));
 });
+
+test('two proposals of one round: the application judges the first, a polka makes the second valid', () => {
+  const kit = atFirstHeight();
+  const [x = -1, y = -1, z = -1] = othersOf(kit);
+  const [first, second] = [kit.block('first'), kit.block('second')];
+  kit.propose(first, 0).prevotes(0, second, x, y, z);
+  // The parts of the first are no longer of use: those of the second are asked for.
+  expect(kit.state.collected?.header).toEqual(second.blockId.partSetHeader);
+  kit.parts(second, 0);
+  expect(kit.ownVotes).toEqual([voteName(PREVOTE, 0, first), voteName(PRECOMMIT, 0, second)]);
+  expect(kit.state.locked).toMatchObject({ round: 0, candidate: { blockId: second.blockId } });
+  expect(kit.of('process-proposal').map(({ request }) => request.hash)).toEqual([first.blockId.hash]);
+  // Proposed again with its proof, it is prevoted; the application was never asked about it.
+  kit.precommits(0, undefined, x, y).fire('precommit').propose(second, 1, 0);
+  expect(kit.ownVotes.at(-1)).toBe(voteName(PREVOTE, 1, second));
+  expect(kit.of('process-proposal')).toHaveLength(1);
+});
+
+test('no polka makes a block valid that breaks the rules, or that the own application has refused', () => {
+  const kit = atFirstHeight({ accept: () => false });
+  const [x = -1, y = -1, z = -1] = othersOf(kit);
+  const refused = kit.block('refused');
+  kit.propose(refused, 0).prevotes(0, refused, x, y, z).fire('prevote');
+  expect(kit.ownVotes).toEqual([voteName(PREVOTE, 0, undefined), voteName(PRECOMMIT, 0, undefined)]);
+
+  const other = atFirstHeight();
+  const { block } = other.block('foreign');
+  const foreign = candidateOf({ ...block, header: { ...block.header, chainId: 'another' } });
+  other.propose(other.block('first'), 0).prevotes(0, foreign, x, y, z).parts(foreign, 0);
+  expect(other.state.candidate?.blockId).toEqual(foreign.blockId);
+  other.fire('prevote');
+  expect(other.ownVotes.at(-1)).toBe(voteName(PRECOMMIT, 0, undefined));
+  expect([other.state.locked, other.state.valid]).toEqual([undefined, undefined]);
+});

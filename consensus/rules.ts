@@ -12,6 +12,7 @@ import {
   enterCommit,
   enterPropose,
   judge,
+  judgeByPolka,
   log,
   precommit,
   prevote,
@@ -129,12 +130,9 @@ const polka: Rule = (state, out) => {
   const { candidate, round } = state;
   const majority = state.votes.prevotes(round).majority;
   if (majority === undefined || !isCandidate(candidate, majority) || state.valid?.round === round) return false;
-  const verdict = state.verdicts.get(blockIdKey(majority));
-  if (verdict === undefined) {
-    judge(state, candidate, out);
-    return true;
-  }
-  if (verdict !== 'valid') return false;
+  const key = blockIdKey(majority);
+  if (!state.verdicts.has(key)) judgeByPolka(state, candidate, out);
+  if (state.verdicts.get(key) !== 'valid') return false;
   state.valid = { round, candidate };
   if (state.step === 'prevote') {
     state.locked = { round, candidate };

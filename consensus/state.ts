@@ -90,7 +90,8 @@ export interface EngineState {
   locked: Locked | undefined;
   valid: Locked | undefined;
   /**
-   * By {@link blockIdKey}: is the block valid, by the rules and by the application? The hash alone would not do: it leaves
+   * By {@link blockIdKey}: is the block valid, by the rules and by the application, or by a polka of those who asked
+   * theirs? The hash alone would not do: it leaves
    * out the last commit's height, round and block id, so one hash may name a valid block and an invalid one.
    */
   readonly verdicts: Map<string, 'asked' | 'valid' | 'invalid'>;

@@ -25,6 +25,17 @@ export const consensusMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'the application judges a second block of the round',
+    file: 'consensus/rules.ts',
+    search: 'judgeByPolka(state, candidate, out);',
+    replace: 'judge(state, candidate, out);',
+    test: {
+      project: 'unit',
+      file: 'consensus/hostile-proposer.test.ts',
+      name: 'two proposals of one round: the application judges the first, a polka makes the second valid',
+    },
+  },
+  {
     name: 'the WAL is not synced before a vote leaves',
     file: 'node/driver/executor.ts',
     search: 'return wal.sync();',
@@ -87,7 +98,7 @@ export const consensusMutations: readonly Mutation[] = [
     test: {
       project: 'unit',
       file: 'node/privval/remote-signer.test.ts',
-      name: 'adversarial 27: two nodes with one signer never get two signatures for one place',
+      name: 'Adversarial 27: two nodes with one signer never get two signatures for one place',
     },
   },
   {

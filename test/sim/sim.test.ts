@@ -61,6 +61,17 @@ test('evidence that a peer tells of while a slow disk settles it does not wait f
   await runSeeds([1035], { ...heal, nodes: 7, byzantine: 1, chaosMs: 10_000, changes: true });
 });
 
+test.each([
+  [2040, 7, 2],
+  [3073, 5, 1],
+])(
+  'two proposals of one round do not make the application judge twice in it: seed %i',
+  async (seed, nodes, byzantine) => {
+    const heal = { healHeights: 20, healMs: 60_000 };
+    await runSeeds([seed], { ...heal, nodes, byzantine, chaosMs: 10_000, changes: true });
+  },
+);
+
 test('the canary: with f + 1 Byzantine validators agreement fails, and the checker sees it', async () => {
   const violations: string[] = [];
   for (const seed of seedsFrom(400, 4)) {
