@@ -7,7 +7,21 @@ export const NODE_LIMITS = {
   /** Key objects of node:crypto that are kept: validators of two sets of the largest size that we expect, and more. */
   verifierKeyCacheEntries: 4_096,
   /** Good ed25519 signatures that are remembered: votes and extensions of a few heights of many validators. */
-  rememberedSignatures: 8_192,
+  rememberedSignatures: 16_384,
+  /** Threads that verify signatures beside the main thread. */
+  maxVerifierThreads: 2,
+  /** Signatures, and bytes of what they sign, that wait for those threads; the main thread verifies what comes beyond. */
+  maxQueuedChecks: 32_768,
+  maxQueuedCheckBytes: 67_108_864,
+  /** What a thread is handed at once: some milliseconds of work, so that votes need not wait long behind transactions. */
+  verifierChunkChecks: 64,
+  verifierChunkBytes: 1_048_576,
+  /** A thread silent for so long is replaced; after so many losses within such a time the main thread works alone. */
+  verifierTimeoutMs: 10_000,
+  maxVerifierLosses: 5,
+  verifierRestMs: 60_000,
+  /** Signatures that make handing them to another thread worth the message, at least. */
+  minChecksAhead: 8,
   /** Bytes of configuration and key files. */
   maxConfigFileBytes: 1_048_576,
 

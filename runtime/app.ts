@@ -61,7 +61,7 @@ export interface ApplicationDeps {
   readonly kv: Kv;
   readonly verifier: Verifier;
   /** Given, signatures of transactions that come into the mempool are verified there first. */
-  readonly batch?: BatchVerifier;
+  readonly batch?: Pick<BatchVerifier, 'secp256k1'>;
   readonly duties: Duties;
   readonly logger: Logger;
   /** The snapshots that this node has taken. Default: none. */
@@ -202,7 +202,7 @@ class App implements RuntimeApplication {
   }
 
   /** Has the signatures verified elsewhere, as the check state sees them, and remembers those that are good. */
-  async #verifyAhead(batch: BatchVerifier, tx: DecodedTx): Promise<void> {
+  async #verifyAhead(batch: Pick<BatchVerifier, 'secp256k1'>, tx: DecodedTx): Promise<void> {
     const checks = pendingChecks(this.#environment(this.#nextBlock()), this.#check, tx);
     if (checks.length === 0) return;
     try {

@@ -43,7 +43,7 @@ export interface TestChainOptions extends ApplicationOptions {
   /** First height with vote extensions; by default never. */
   readonly extensionsFrom?: bigint;
   readonly verifier?: Verifier;
-  readonly batch?: BatchVerifier;
+  readonly batch?: Pick<BatchVerifier, 'secp256k1'>;
   readonly kv?: Kv;
 }
 

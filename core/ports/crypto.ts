@@ -9,9 +9,9 @@ export interface Verifier {
   secp256k1(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** One secp256k1 signature to verify. */
+/** One signature to verify. */
 export interface SignatureCheck {
-  /** 33 bytes, compressed. */
+  /** secp256k1: 33 bytes, compressed; ed25519: 32. */
   readonly publicKey: Uint8Array;
   readonly message: Uint8Array;
   /** 64 bytes. */
@@ -19,10 +19,11 @@ export interface SignatureCheck {
 }
 
 /**
- * Verifies many secp256k1 signatures away from the caller's thread, with the verdicts of {@link Verifier}. Answers in the
- * order of the calls. A false or a failure says nothing: the caller then verifies by itself.
+ * Verifies many signatures of one kind away from the caller's thread. True is a verdict of {@link Verifier}; a false or a
+ * failure says nothing: the caller then verifies by itself. Calls for one kind are answered in their order.
  */
 export interface BatchVerifier {
+  ed25519(checks: readonly SignatureCheck[]): Promise<readonly boolean[]>;
   secp256k1(checks: readonly SignatureCheck[]): Promise<readonly boolean[]>;
 }
 

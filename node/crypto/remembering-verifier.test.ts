@@ -55,3 +55,16 @@ test('what is remembered is bounded, and what is used again stays', () => {
   expect(check(1)).toBe(true);
   expect(calls.count).toBe(10);
 });
+
+test('what was learnt is known and not verified; only the whole statement is', () => {
+  const { calls, verifier } = counting(10);
+  const message = utf8('a vote');
+  const check = { publicKey: key, message, signature: ed25519.sign(message, secret) };
+  expect(verifier.knows(check)).toBe(false);
+  verifier.learn(check);
+  expect(verifier.knows(check)).toBe(true);
+  expect(verifier.knows({ ...check, message: utf8('a vot') })).toBe(false);
+  expect(verifier.knows({ ...check, signature: check.signature.subarray(1) })).toBe(false);
+  expect(verifier.ed25519(key, message, check.signature)).toBe(true);
+  expect(calls.count).toBe(0);
+});
