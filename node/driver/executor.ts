@@ -33,6 +33,7 @@ import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import { type Evidence, evidenceId } from '#core/types/evidence.ts';
 import { compareTime } from '#core/types/timestamp.ts';
 import { PREVOTE } from '#core/types/vote.ts';
+import { checkExtension, checkPrepared } from './application-answers.ts';
 import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
 import { CatchUp } from './catch-up.ts';
 import { EvidenceGossip } from './evidence-gossip.ts';
@@ -59,6 +60,8 @@ export interface ExecutorDeps extends BlockExecutorDeps {
   readonly clock: Clock;
   readonly verifier: Verifier;
   readonly fatal: Fatal;
+  /** Sees each input after the engine has taken it, before its effects are performed. Never throws. */
+  readonly observe?: (input: Input, effects: readonly Effect[], state: EngineState) => void;
 }
 
 export interface Executor {
@@ -278,7 +281,9 @@ class Runner implements Executor {
         while (!this.#stopped) {
           const input = this.#answers.shift() ?? this.#queue.shift();
           if (input === undefined) break;
-          await this.#perform(step(this.state, input).effects);
+          const { effects } = step(this.state, input);
+          this.#deps.observe?.(input, effects, this.state);
+          await this.#perform(effects);
         }
       } catch (error) {
         this.#stop();
@@ -321,7 +326,7 @@ class Runner implements Executor {
         return this.#process(effect);
       case 'extend-vote': {
         const { height, round } = effect.request;
-        const extension = this.#deps.app.extendVote(effect.request);
+        const extension = checkExtension(height, this.#deps.app.extendVote(effect.request));
         this.#answers.push({ kind: 'extended', height, round, extension });
         return;
       }
@@ -406,7 +411,9 @@ class Runner implements Executor {
       maxTxBytes: limit,
       txs: txs.reap(limit, chain.params.block.maxGas),
     });
-    this.#answers.push({ kind: 'prepared', height: request.height, round, txs: prepared, evidence: included });
+    const { height } = request;
+    const checked = checkPrepared(height, prepared, limit);
+    this.#answers.push({ kind: 'prepared', height, round, txs: checked, evidence: included });
   }
 
   #process({ round, request, evidence }: Extract<Effect, { kind: 'process-proposal' }>): void {
