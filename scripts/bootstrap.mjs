@@ -25,6 +25,7 @@ const entries = {
   mutants: ['scripts/mutants.ts'],
   fuzz: ['scripts/fuzz.ts'],
   sim: ['test/sim/main.ts'],
+  soak: ['scripts/soak.ts'],
   bench: ['bench/main.ts'],
 };
 
