@@ -284,7 +284,8 @@ class App implements RuntimeApplication {
     assert(request.height === expected, `finalizeBlock: expected height ${expected}, got ${request.height}`);
     this.#startWorking();
     const branch = this.#store.workingBranch().branch();
-    const outcome = executeBlock(this.#environment(request), branch, request);
+    const environment = { ...this.#environment(request), verifier: this.#signatures.inBlock };
+    const outcome = executeBlock(environment, branch, request);
     branch.write();
     this.#finalized = request.height;
     return { ...outcome, appHash: this.#store.workingHash() };
@@ -296,6 +297,7 @@ class App implements RuntimeApplication {
     assert(done.version === height, `commit made version ${done.version}, expected ${height}`);
     this.#finalized = undefined;
     this.#genesis = undefined;
+    this.#signatures.executed();
     this.#show(this.#store.latest());
     const keep = this.#options.minRetainBlocks ?? 0n;
     return { retainHeight: keep === 0n || height <= keep ? 0n : height - keep + 1n };

@@ -179,20 +179,24 @@ export class Pruner {
   }
 
   #freeBottom(batch: Batch, nodes: NodeStore, record: Uint8Array, at: number): void {
-    const key = nodes.key(readU32(record, at), readU32(record, at + 4));
+    const version = readU32(record, at);
+    const nonce = readU32(record, at + 4);
+    const key = nodes.key(version, nonce);
     const bottoms = record[at + 8] as number;
-    if (bottoms === 1) {
+    const free = () => {
+      nodes.forget(version, nonce);
       batch.delete(key);
       batch.freed++;
+    };
+    if (bottoms === 1) {
+      free();
       return;
     }
     const countKey = waningKey(key);
     const id = countKey.join();
     const left = (batch.waning.get(id)?.left ?? this.#kv.get(countKey)?.[0] ?? bottoms) - 1;
     batch.waning.set(id, { key: countKey, left });
-    if (left > 0) return;
-    batch.delete(key);
-    batch.freed++;
+    if (left === 0) free();
   }
 }
 

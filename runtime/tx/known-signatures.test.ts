@@ -76,6 +76,23 @@ test('the oldest statements are forgotten first, by number and by bytes', () => 
   }
 });
 
+test('what a committed block was asked is forgotten, and nothing else', () => {
+  const { counts, counted } = counting({ ed25519: () => false, secp256k1: () => true });
+  const known = knownSignatures(counted);
+  const ask = (verifier: Verifier, n: number) =>
+    verifier.secp256k1(Uint8Array.of(n), Uint8Array.of(n), Uint8Array.of(n));
+  for (const n of [1, 2]) ask(known, n);
+  for (const n of [2, 3]) ask(known.inBlock, n);
+  expect(counts.calls).toBe(3);
+  ask(known.inBlock, 3);
+  expect(counts.calls).toBe(3);
+  known.executed();
+  ask(known, 1);
+  expect(counts.calls).toBe(3);
+  for (const n of [2, 3]) ask(known, n);
+  expect(counts.calls).toBe(5);
+});
+
 test('a transaction is verified once from the mempool to its block', async () => {
   const { counts, counted } = counting(pureVerifier);
   const chain = await startTestChain({ verifier: counted });

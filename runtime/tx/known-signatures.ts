@@ -11,6 +11,10 @@ import { idOf } from '../state/key-id.ts';
 export interface KnownSignatures extends Verifier {
   /** Records a statement that some verifier with the same verdicts has found true. */
   learn(check: SignatureCheck): void;
+  /** The same verdicts, for executing a block. */
+  readonly inBlock: Verifier;
+  /** The block is committed: what {@link inBlock} was asked is forgotten, since no transaction comes twice. */
+  executed(): void;
 }
 
 export interface KnownSignatureLimits {
@@ -28,6 +32,7 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
   // In the order of learning: the oldest goes first.
   const known = new Map<string, SignatureCheck>();
   let bytes = 0;
+  const met = new Set<string>();
   const forget = (id: string): void => {
     const check = known.get(id);
     if (check === undefined) return;
@@ -45,15 +50,29 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
       forget(oldest);
     }
   };
+  const ed25519: Verifier['ed25519'] = (publicKey, message, signature) => inner.ed25519(publicKey, message, signature);
+  const secp256k1: Verifier['secp256k1'] = (publicKey, message, signature) => {
+    const found = known.get(idOf(signature));
+    if (found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message)) return true;
+    if (!inner.secp256k1(publicKey, message, signature)) return false;
+    learn({ publicKey: publicKey.slice(), message: message.slice(), signature: signature.slice() });
+    return true;
+  };
   return {
     learn,
-    ed25519: (publicKey, message, signature) => inner.ed25519(publicKey, message, signature),
-    secp256k1(publicKey, message, signature) {
-      const found = known.get(idOf(signature));
-      if (found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message)) return true;
-      if (!inner.secp256k1(publicKey, message, signature)) return false;
-      learn({ publicKey: publicKey.slice(), message: message.slice(), signature: signature.slice() });
-      return true;
+    ed25519,
+    secp256k1,
+    inBlock: {
+      ed25519,
+      secp256k1(publicKey, message, signature) {
+        const good = secp256k1(publicKey, message, signature);
+        if (good) met.add(idOf(signature));
+        return good;
+      },
+    },
+    executed() {
+      for (const id of met) forget(id);
+      met.clear();
     },
   };
 }

@@ -39,7 +39,16 @@ export class RecordCache {
     return old;
   }
 
+  /** The database no longer has it. */
+  drop(shelf: Shelf, id: number): void {
+    const young = shelf.young.get(id);
+    if (young !== undefined) this.#youngBytes -= RECORD_OVERHEAD_BYTES + young.length;
+    shelf.young.delete(id);
+    shelf.old.delete(id);
+  }
+
   put(shelf: Shelf, id: number, record: Uint8Array): void {
+    this.drop(shelf, id);
     shelf.young.set(id, record);
     this.#youngBytes += RECORD_OVERHEAD_BYTES + record.length;
     if (this.#youngBytes <= this.#halfBytes) return;
@@ -49,6 +58,10 @@ export class RecordCache {
     }
     this.#youngBytes = 0;
   }
+}
+
+function recordId(version: number, page: number): number {
+  return version * (STATE_LIMITS.pagesPerVersion + 1) + page;
 }
 
 /** The saved records of one store: read when needed, kept while the cache has room. */
@@ -70,7 +83,7 @@ export class NodeStore {
   /** The page that holds a node. @throws AssertionError when the database lacks it: damaged. */
   page(version: number, nonce: number): Uint8Array {
     const page = pageOf(nonce);
-    const id = version * (STATE_LIMITS.pagesPerVersion + 1) + page;
+    const id = recordId(version, page);
     const cached = this.#cache.get(this.#shelf, id);
     if (cached !== undefined) return cached;
     const record = this.#kv.get(nodeKey(this.#prefix, version, page));
@@ -85,7 +98,12 @@ export class NodeStore {
 
   /** A record that was just made and is about to be written. */
   remember(version: number, nonce: number, record: Uint8Array): void {
-    this.#cache.put(this.#shelf, version * (STATE_LIMITS.pagesPerVersion + 1) + pageOf(nonce), record);
+    this.#cache.put(this.#shelf, recordId(version, pageOf(nonce)), record);
+  }
+
+  /** A record that is about to be deleted: nobody may read it any more. */
+  forget(version: number, nonce: number): void {
+    this.#cache.drop(this.#shelf, recordId(version, pageOf(nonce)));
   }
 
   /** Of the record that holds a node. */
