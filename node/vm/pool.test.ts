@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
-import { RECURSIONS } from '#test/vm/recursions.ts';
-import { component, ECHO, guest, result, run } from '#test/vm/wat.ts';
+import { ENDLESS, OUTCOME_SHAPES } from '#test/vm/outcome-shapes.ts';
+import { component, guest, run } from '#test/vm/wat.ts';
 import { CALL_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, outcomeName } from '#vm/outcome.ts';
 import { createVmPool, type ExecuteRequest, type VmPool, type VmPoolOptions } from './pool.ts';
@@ -35,47 +35,9 @@ function request(core: Uint8Array, change: Partial<ExecuteRequest> = {}): Execut
   };
 }
 
-const ENDLESS = guest({ infer: '(loop $l (br $l)) (unreachable)' });
-
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
-
-/** One of each: what the glue and the pool carry must be what this thread computes without either. */
-const SHAPES: readonly (readonly [string, Uint8Array])[] = [
-  ['an echo', guest()],
-  ['an endless loop', ENDLESS],
-  ['a returned error', guest({ infer: result(1, '(i32.const 16)', '(i32.const 7)') })],
-  ['a list beyond memory', guest({ infer: result(0, '(i32.const 65000)', '(i32.const 1000)') })],
-  ['a bad tag', guest({ infer: result(9, '(i32.const 0)', '(i32.const 0)') })],
-  ['an unreachable', guest({ infer: '(unreachable)' })],
-  ['a fault', guest({ infer: '(i32.load (i32.const -4))' })],
-  ...Object.entries(RECURSIONS).map(
-    ([name, fields]) => [`deep recursion ${name}`, guest({ fields, infer: `(call $r) ${ECHO}` })] as const,
-  ),
-  ['a grown memory', guest({ infer: `(drop (memory.grow (i32.const 9))) ${ECHO}` })],
-  [
-    'floats that overflow into NaNs, hot enough to tier up',
-    guest({
-      fields: '(global $bits (mut i64) (i64.const 0)) (global $v (mut v128) (v128.const i64x2 0 0))',
-      infer: `(local $i i32) (local $x f64) (local $y f32) (local $v v128)
-        (local.set $x (f64.convert_i64_u (local.get $seed))) (local.set $y (f32.const 3))
-        (loop $l
-          (local.set $x (f64.sub (f64.mul (local.get $x) (local.get $x)) (f64.const 1.5)))
-          (local.set $y (f32.div (f32.sub (local.get $y) (local.get $y)) (f32.demote_f64 (local.get $x))))
-          (local.set $v (f32x4.mul (f32x4.sub (local.get $v) (f32x4.splat (local.get $y)))
-            (f32x4.splat (f32.neg (f32.convert_i32_s (local.get $i))))))
-          (global.set $bits (i64.xor (i64.rotl (global.get $bits) (i64.const 7)) (i64.reinterpret_f64 (local.get $x))))
-          (global.set $v (v128.xor (global.get $v) (f32x4.neg (local.get $v))))
-          (local.set $x (select (local.get $x) (f64.convert_i32_s (local.get $i))
-            (f64.lt (f64.abs (local.get $x)) (f64.const 1e100))))
-          (local.set $i (i32.add (local.get $i) (i32.const 1)))
-          (br_if $l (i32.lt_u (local.get $i) (i32.const 300000))))
-        (v128.store (i32.const 128) (global.get $v)) (i64.store (i32.const 144) (global.get $bits))
-        ${result(0, '(i32.const 128)', '(i32.const 24)')}`,
-    }),
-  ],
-];
 
 test('outcomes through glue and children are those of this thread, at every tier of the engine', SLOW, async () => {
   const made = [
@@ -83,7 +45,7 @@ test('outcomes through glue and children are those of this thread, at every tier
     pool({ engineFlags: ['--liftoff', '--no-wasm-tier-up'] }),
     pool({ engineFlags: ['--no-liftoff'] }),
   ];
-  for (const [name, core] of SHAPES) {
+  for (const [name, core] of OUTCOME_SHAPES) {
     const expected = run(core, { gasLimit: GAS });
     for (const each of made) {
       const outcome = await each.execute(request(core));

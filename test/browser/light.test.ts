@@ -23,7 +23,7 @@ async function blockAt(node: TestNode, height: number): Promise<{ hash: string; 
 }
 
 test('a page follows the chain by the light client, and does not believe a node that lies', async () => {
-  const origin = await servePage(PAGE);
+  const origin = await servePage({ page: PAGE });
   const net = await createTestNetwork({
     validators: 2,
     fullNodes: 1,
