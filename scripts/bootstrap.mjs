@@ -27,6 +27,7 @@ const entries = {
   sim: ['test/sim/main.ts'],
   soak: ['scripts/soak.ts'],
   bench: ['bench/main.ts'],
+  'onnx-conformance': ['scripts/onnx-conformance.ts'],
 };
 
 class SetupError extends Error {}

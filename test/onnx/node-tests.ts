@@ -1,0 +1,112 @@
+/**
+ * The ONNX project's backend node tests: a folder of `test_*` with `model.onnx` and `test_data_set_*` of
+ * `input_*.pb` and `output_*.pb`.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compile, type OnnxHandle, run } from '#test/vectors/subject-onnx.ts';
+import type { Tensor } from '#wasm-modules/onnx/model.ts';
+import { readModel, readTensor } from '#wasm-modules/onnx/reader.ts';
+import { describeError } from '#wasm-modules/onnx/refusal.ts';
+
+/** Allowed differences of the ONNX project's own runner: absolute 1e-7, relative 1e-3. */
+const ABSOLUTE = 1e-7;
+const RELATIVE = 1e-3;
+
+export type Verdict = 'passed' | 'unsupported' | 'failed';
+
+export interface NodeTestResult {
+  readonly name: string;
+  /** Operators of the graph; empty where the file cannot be read. */
+  readonly operators: readonly string[];
+  readonly verdict: Verdict;
+  /** Why it is not passed; empty where it is. */
+  readonly reason: string;
+}
+
+/** Names of the tests in a folder, in order. Throws where there are none. */
+export function listNodeTests(folder: string): readonly string[] {
+  const names = readdirSync(folder)
+    .filter((name) => name.startsWith('test_'))
+    .sort((a, b) => (a < b ? -1 : 1));
+  if (names.length === 0) throw new Error(`${folder}: expected folders test_*/ with model.onnx, there is none`);
+  return names;
+}
+
+export function runNodeTest(folder: string, name: string): NodeTestResult {
+  const path = join(folder, name);
+  const bytes = new Uint8Array(readFileSync(join(path, 'model.onnx')));
+  const model = readModel(bytes);
+  const operators = model.ok ? [...new Set(model.value.nodes.map(({ op }) => op))] : [];
+  let handle: OnnxHandle;
+  try {
+    handle = compile(bytes);
+  } catch (error) {
+    const { code, message } = error as Error & { readonly code?: string };
+    return { name, operators, verdict: code === 'unsupported' ? 'unsupported' : 'failed', reason: message };
+  }
+  const sets = readdirSync(path).filter((entry) => entry.startsWith('test_data_set_'));
+  const reason =
+    sets.length === 0
+      ? 'there is no test_data_set_*'
+      : sets.map((entry) => difference(handle, join(path, entry))).find((found) => found !== undefined);
+  return { name, operators, verdict: reason === undefined ? 'passed' : 'failed', reason: reason ?? '' };
+}
+
+function tensors(folder: string, prefix: string): Tensor[] {
+  const count = readdirSync(folder).filter((file) => file.startsWith(prefix)).length;
+  return Array.from({ length: count }, (_, i) => {
+    const tensor = readTensor(new Uint8Array(readFileSync(join(folder, `${prefix}_${i}.pb`))));
+    if (!tensor.ok) throw new Error(describeError(tensor.error));
+    return tensor.value;
+  });
+}
+
+/** A sentence for the first difference, or undefined. */
+function difference(handle: OnnxHandle, folder: string): string | undefined {
+  let results: ReturnType<typeof run>;
+  let expected: readonly Tensor[];
+  try {
+    results = run(handle, tensors(folder, 'input'));
+    expected = tensors(folder, 'output');
+  } catch (error) {
+    return (error as Error).message;
+  }
+  for (const [i, want] of expected.entries()) {
+    const got = results[i];
+    if (got?.dims.join() !== want.dims.join()) return `output ${i} is [${got?.dims}], expected [${want.dims}]`;
+    if (got.dtype !== want.dtype) return `output ${i} is ${got.dtype}, expected ${want.dtype}`;
+    const numbers = elements(got.dtype, new Uint8Array(got.data.buffer, got.data.byteOffset, got.data.byteLength));
+    for (const [k, w] of elements(want.dtype, want.data).entries()) {
+      const value = numbers[k] ?? Number.NaN;
+      if (!close(value, w)) return `output ${i} at ${k} is ${value}, expected ${w}`;
+    }
+  }
+  return undefined;
+}
+
+function close(got: number | bigint, want: number | bigint): boolean {
+  if (typeof got === 'bigint' || typeof want === 'bigint') return got === want;
+  return Object.is(got, want) || Math.abs(got - want) <= ABSOLUTE + RELATIVE * Math.abs(want);
+}
+
+const VIEWS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Float16Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  uint64: BigUint64Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const;
+
+function elements(dtype: string, bytes: Uint8Array): readonly (number | bigint)[] {
+  const view = VIEWS[dtype as keyof typeof VIEWS];
+  if (view === undefined) throw new Error(`${dtype} is no known element type`);
+  return [...new view(bytes.slice().buffer)];
+}
