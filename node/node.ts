@@ -24,6 +24,7 @@ import {
   openApplication,
   type RuntimeApplication,
 } from '#runtime/app.ts';
+import { observeConsensus } from './backend/consensus-events.ts';
 import { consensusView } from './backend/consensus-view.ts';
 import { createNodeBackend, type NodeBackend } from './backend/node-backend.ts';
 import { Closers } from './closers.ts';
@@ -340,6 +341,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       clock,
       verifier,
       logger: consensusLogger,
+      observe: observeConsensus((event) => backend.happened(event)),
       onCommitted({ block, blockId, response, state, retainHeight }) {
         consensusLogger.info('committed block', {
           height: block.header.height,

@@ -17,13 +17,14 @@ import type { MerkleProof } from '#core/merkle.ts';
 import type { Result } from '#core/result.ts';
 import type { Block } from '#core/types/block.ts';
 import type { BlockId } from '#core/types/block-id.ts';
-import type { Height } from '#core/types/brand.ts';
+import type { Address, Height } from '#core/types/brand.ts';
 import type { Commit } from '#core/types/commit.ts';
 import type { ConsensusParams } from '#core/types/consensus-params.ts';
 import type { Evidence } from '#core/types/evidence.ts';
 import type { Header } from '#core/types/header.ts';
 import type { Timestamp } from '#core/types/timestamp.ts';
 import type { ValidatorSet } from '#core/types/validator-set.ts';
+import type { Vote } from '#core/types/vote.ts';
 import type { Query } from './query.ts';
 
 /** Why a request could not be answered. `message` says what was wrong and what was expected, for the user to read. */
@@ -168,6 +169,41 @@ export interface CommittedBlock extends BlockRecord {
   readonly results: FinalizeBlockResponse;
 }
 
+/** Moments of consensus, by CometBFT's names (types/events.go), that have nothing to say but where the engine stands. */
+export type RoundMoment =
+  | 'NewRoundStep'
+  | 'Polka'
+  | 'Lock'
+  | 'Relock'
+  | 'Unlock'
+  | 'ValidBlock'
+  | 'TimeoutPropose'
+  | 'TimeoutWait';
+
+/** Something that has just happened in consensus. `step` as in {@link ConsensusStateView.step}. */
+export type ConsensusEvent =
+  | {
+      readonly kind: 'round-state';
+      readonly name: RoundMoment;
+      readonly height: Height;
+      readonly round: number;
+      readonly step: number;
+    }
+  | {
+      readonly kind: 'new-round';
+      readonly height: Height;
+      readonly round: number;
+      readonly proposer: { readonly address: Address; readonly index: number } | undefined;
+    }
+  | {
+      readonly kind: 'complete-proposal';
+      readonly height: Height;
+      readonly round: number;
+      readonly step: number;
+      readonly blockId: BlockId;
+    }
+  | { readonly kind: 'vote'; readonly vote: Vote };
+
 export interface Backend {
   status(): NodeStatus;
   netInfo(): NetInfo;
@@ -204,6 +240,10 @@ export interface Backend {
 
   /** Calls `listener` after each commit, in order, once the block is queryable. The answer ends the subscription. */
   onCommitted(listener: (committed: CommittedBlock) => void): () => void;
+  /** Calls `listener` with what happens in consensus, as it happens: it must be quick. The answer ends the subscription. */
+  onConsensus(listener: (event: ConsensusEvent) => void): () => void;
+  /** Whether a block's first transaction is the proposer's own note to the chain: nobody's transaction, and never announced. */
+  isInjection(tx: Uint8Array): boolean;
 }
 
 /** Each event's attributes under their composite keys `type.attribute`, as queries see them. Attributes without a key are left out. */

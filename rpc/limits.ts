@@ -27,6 +27,15 @@ export const RPC_LIMITS = {
   broadcastCommitTimeoutMs: 10_000,
   /** Requests that wait for their block in `broadcast_tx_commit` at the same time. */
   maxCommitWaiters: 100,
+  /** Events of consensus, and committed blocks, that wait to be handed out; beyond that all subscriptions are cancelled. */
+  maxQueuedEvents: 10_000,
+  maxQueuedBlocks: 64,
+  /** Events of one block that are handed out before other work gets its turn. */
+  eventsPerTurn: 32,
+  /** Requests of one WebSocket that wait for those before them; a client that sends more at once is disconnected. */
+  maxQueuedRequests: 4_096,
+  /** Bytes that wait to be read by all WebSocket clients together; beyond that the one with the most is disconnected. */
+  maxBufferedBytesOfAll: 268_435_456,
 } as const;
 
 /** What an operator may set for each server. */
@@ -37,12 +46,31 @@ export interface ServerLimits {
   readonly maxConnections: number;
   /** How long one request may take before it is answered with an error. */
   readonly responseTimeoutMs: number;
+  /** WebSocket clients that have subscriptions, and subscriptions of each. */
+  readonly maxSubscriptionClients: number;
+  readonly maxSubscriptionsPerClient: number;
+  /** Messages and bytes that wait for a WebSocket client to read them; one that lets more wait is disconnected as slow. */
+  readonly maxBufferedMessages: number;
+  readonly maxBufferedBytes: number;
+  /** How long a WebSocket client may read nothing of what waits for it. */
+  readonly writeTimeoutMs: number;
+  /** How often a WebSocket client is pinged; one that was silent from one ping to the next is disconnected. */
+  readonly pingPeriodMs: number;
 }
 
-/** As CometBFT's config [rpc]: max_body_bytes 1 MB, max_open_connections 900; a batch of 10 is raised for wallets. */
+/**
+ * As CometBFT's config [rpc] and its WebSocket handler (rpc/jsonrpc/server/ws_handler.go), but for: a body of 1 MB and a
+ * batch of 10, raised for wallets; a limit on bytes that wait, which it does not have.
+ */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   maxBodyBytes: 4_194_304,
   maxBatch: 100,
   maxConnections: 900,
   responseTimeoutMs: 30_000,
+  maxSubscriptionClients: 100,
+  maxSubscriptionsPerClient: 5,
+  maxBufferedMessages: 200,
+  maxBufferedBytes: 16_777_216,
+  writeTimeoutMs: 10_000,
+  pingPeriodMs: 27_000,
 };

@@ -262,3 +262,54 @@ export function matchesQuery(query: Query, events: readonly EventValues[]): bool
   }
   return true;
 }
+
+/** A number at the beginning of a value, such as the amount of `8uauton`. */
+const LEADING_NUMBER = /^-?[0-9]+(?:\.[0-9]+)?/;
+
+/** As {@link matchesValue}, but a condition with a number sees only the number that a value begins with. */
+function matchesPublishedValue(condition: Condition, value: string): boolean {
+  if (condition.kind !== 'compare' || condition.operand.kind !== 'number') return matchesValue(condition, value);
+  const number = parseDecimal(LEADING_NUMBER.exec(value)?.[0] ?? '');
+  return number !== undefined && holds(condition.operator, compareDecimal(number, condition.operand.number));
+}
+
+/**
+ * Whether what is being published satisfies the query of a subscription. As CometBFT's bus (libs/pubsub/query), which
+ * differs from its index: each condition may hold in another event, `8uauton` counts as 8, and a condition on an event
+ * type alone, without an attribute, sees one empty value when there is such an event.
+ */
+export function matchesPublished(query: Query, values: EventValues): boolean {
+  return query.conditions.every((condition) => {
+    if (values.get(condition.key)?.some((value) => matchesPublishedValue(condition, value))) return true;
+    if (!matchesPublishedValue(condition, '')) return false;
+    for (const key of values.keys()) if (eventTypeOf(key) === condition.key) return true;
+    return false;
+  });
+}
+
+/** The query in one spelling, whatever blanks it was written with: queries that print alike are the same subscription. */
+export function printQuery(query: Query): string {
+  return query.conditions.map(printCondition).join(' AND ');
+}
+
+function printCondition(condition: Condition): string {
+  switch (condition.kind) {
+    case 'exists':
+      return `${condition.key} EXISTS`;
+    case 'contains':
+      return `${condition.key} CONTAINS '${condition.text}'`;
+    case 'compare':
+      return `${condition.key} ${condition.operator} ${printOperand(condition.operand)}`;
+  }
+}
+
+function printOperand(operand: Operand): string {
+  switch (operand.kind) {
+    case 'text':
+      return `'${operand.text}'`;
+    case 'number':
+      return operand.text;
+    case 'time':
+      return `${/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(operand.text) ? 'DATE' : 'TIME'} ${operand.text}`;
+  }
+}

@@ -6,7 +6,7 @@ import { PRECOMMIT, PREVOTE } from '#core/types/vote.ts';
 import type { ConsensusStateView } from '#rpc/backend.ts';
 
 /** CometBFT's RoundStepType (consensus/types/round_state.go); waiting is part of the step that waits. */
-const STEP_NUMBERS: Readonly<Record<Step, number>> = {
+export const STEP_NUMBERS: Readonly<Record<Step, number>> = {
   'new-height': 1,
   'new-round': 2,
   propose: 3,

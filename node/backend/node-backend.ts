@@ -17,6 +17,7 @@ import type {
   BlockRecord,
   BlockSummary,
   CommittedBlock,
+  ConsensusEvent,
   ConsensusStateView,
   NetInfo,
   NodeInfo,
@@ -43,7 +44,7 @@ export interface NodeBackendOptions {
 export interface NodeBackendDependencies {
   readonly blocks: BlockStore;
   readonly states: Pick<StateStore, 'load' | 'validators' | 'params' | 'finalizeResponse'>;
-  readonly app: Pick<RuntimeApplication, 'info' | 'query' | 'tryTx' | 'encodeGetTx'>;
+  readonly app: Pick<RuntimeApplication, 'info' | 'query' | 'tryTx' | 'encodeGetTx' | 'isInjection'>;
   readonly mempool: Pick<Mempool, 'submit' | 'count' | 'bytes' | 'list'>;
   /** `undefined`: this node keeps no index. */
   readonly index: { readonly indexer: Indexer; readonly searcher: Searcher } | undefined;
@@ -61,6 +62,8 @@ export interface NodeBackendDependencies {
 export interface NodeBackend extends Backend {
   /** Told of each block after its state is saved, in order. Never throws. */
   committed(committed: CommittedBlock): void;
+  /** Told of what happens in consensus, as it happens. Never throws. */
+  happened(event: ConsensusEvent): void;
   /** Resolves when everything told so far is indexed and the listeners know of it. */
   settled(): Promise<void>;
 }
@@ -75,6 +78,7 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
   const { blocks, states, app, mempool, index, consensus } = dependencies;
   const logger = dependencies.logger.child('backend');
   const listeners = new Set<(committed: CommittedBlock) => void>();
+  const consensusListeners = new Set<(event: ConsensusEvent) => void>();
   // The block store is ahead of the state while a block is being executed; the outside sees executed blocks only.
   let latest: Height = states.load()?.lastBlockHeight ?? toHeight(0n);
   let newestSet: { readonly height: bigint; readonly set: ValidatorSet } | undefined;
@@ -132,11 +136,15 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
     } catch (error) {
       logger.error('A block could not be indexed; it is tried again with the next.', { error });
     }
-    for (const listener of [...listeners]) {
+    callAll(listeners, committed);
+  }
+
+  function callAll<T>(all: ReadonlySet<(told: T) => void>, told: T): void {
+    for (const listener of [...all]) {
       try {
-        listener(committed);
+        listener(told);
       } catch (error) {
-        logger.error('A listener for blocks failed.', { error });
+        logger.error('A listener for blocks or events failed.', { error });
       }
     }
   }
@@ -213,11 +221,17 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onConsensus(listener) {
+      consensusListeners.add(listener);
+      return () => consensusListeners.delete(listener);
+    },
+    isInjection: (tx) => app.isInjection(tx),
 
     committed(committed) {
       latest = committed.block.header.height;
       running = running.then(() => tell(committed));
     },
+    happened: (event) => callAll(consensusListeners, event),
     settled: () => running,
   };
 }

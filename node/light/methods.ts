@@ -295,11 +295,11 @@ function queryMethods(access: LightAccess, options: LightMethodOptions): Table {
     prove: optional(boolean, false),
   };
   return {
-    abci_query: method(params, async (args) => {
+    abci_query: method(params, async (args, call) => {
       const store = storeOfPath(args.path);
       if (store === undefined) {
         const raw = { path: args.path, data: toHex(args.data), height: String(args.height), prove: args.prove };
-        return anyPath.answer(raw);
+        return anyPath.answer(raw, call);
       }
       let at = args.height;
       if (at === 0n) {

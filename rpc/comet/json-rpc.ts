@@ -10,7 +10,7 @@ import { blockRoutes } from './block-routes.ts';
 import { describeJson, type JsonObject, readJson } from './json/reader.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { readJsonParams, readUriParams } from './params.ts';
-import type { Method, Methods, Route } from './route.ts';
+import type { Id, Method, Methods, Route } from './route.ts';
 import { txRoutes } from './tx-routes.ts';
 
 export interface RpcError {
@@ -25,6 +25,7 @@ export const rpcErrors = {
   method: (data: string): RpcError => ({ code: -32601, message: 'Method not found', data }),
   params: (data: string): RpcError => ({ code: -32602, message: 'Invalid params', data }),
   internal: (data: string): RpcError => ({ code: -32603, message: 'Internal error', data }),
+  server: (data: string): RpcError => ({ code: -32000, message: 'Server error', data }),
 };
 
 /** Every method by its name. */
@@ -53,11 +54,10 @@ export interface JsonRpc {
   get(method: string, query: URLSearchParams): Promise<{ readonly text: string; readonly error: RpcError | undefined }>;
 }
 
-type Id = string | number;
 /** The id of an answer to what has none (GET), as CometBFT writes it. */
 const NO_ID = -1;
 
-function responseJson(id: Id | null, outcome: Result<unknown, RpcError>): string {
+export function responseJson(id: Id | null, outcome: Result<unknown, RpcError>): string {
   return JSON.stringify(
     outcome.ok ? { jsonrpc: '2.0', id, result: outcome.value } : { jsonrpc: '2.0', id, error: outcome.error },
   );
@@ -70,14 +70,19 @@ export function createJsonRpc(
   const { logger } = dependencies;
   const methods = methodsOf(dependencies);
 
-  async function run(method: string, deadline: number, readParams: (found: Method) => Record<string, unknown>) {
+  async function run(
+    id: Id,
+    method: string,
+    deadline: number,
+    readParams: (found: Method) => Record<string, unknown>,
+  ): Promise<Result<unknown, RpcError>> {
     const found = methods.get(method);
     if (found === undefined) return err(rpcErrors.method(`there is no method ${describeJson(method)}`));
     const args = readJson(() => readParams(found));
     if (!args.ok) return err(rpcErrors.params(args.error));
     return withDeadline(deadline, limits.responseTimeoutMs, async () => {
       try {
-        const answer = await found.answer(args.value);
+        const answer = await found.answer(args.value, { id });
         return answer.ok ? answer : err(rpcErrors.internal(answer.error.message));
       } catch (error) {
         logger.error('A request failed unexpectedly.', { method, error });
@@ -94,7 +99,7 @@ export function createJsonRpc(
     // A notification: JSON-RPC forbids an answer, and nothing here is done for its effect alone.
     if (id === undefined) return undefined;
     if (room <= 0) return responseJson(id, err(rpcErrors.internal(TOO_MUCH)));
-    return responseJson(id, await run(method, deadline, (route) => readJsonParams(route.params, params)));
+    return responseJson(id, await run(id, method, deadline, (route) => readJsonParams(route.params, params)));
   }
 
   return {
@@ -125,7 +130,7 @@ export function createJsonRpc(
       return { text: answers.length === 0 ? undefined : `[${answers.join(',')}]`, malformed: false };
     },
     async get(method, query) {
-      const outcome = await run(method, performance.now() + limits.responseTimeoutMs, (route) =>
+      const outcome = await run(NO_ID, method, performance.now() + limits.responseTimeoutMs, (route) =>
         readUriParams(route.params, query),
       );
       return { text: responseJson(NO_ID, outcome), error: outcome.ok ? undefined : outcome.error };

@@ -8,10 +8,18 @@ export interface Route {
   readonly answer: (backend: Backend, args: Record<string, unknown>) => Answer<unknown> | Promise<Answer<unknown>>;
 }
 
+/** What a request calls itself. */
+export type Id = string | number;
+
+/** The request that a method answers. */
+export interface Call {
+  readonly id: Id;
+}
+
 /** A method that needs nothing more than its arguments. */
 export interface Method {
   readonly params: ParamTable;
-  readonly answer: (args: Record<string, unknown>) => Answer<unknown> | Promise<Answer<unknown>>;
+  readonly answer: (args: Record<string, unknown>, call: Call) => Answer<unknown> | Promise<Answer<unknown>>;
 }
 
 export type Methods = ReadonlyMap<string, Method>;
@@ -19,9 +27,9 @@ export type Methods = ReadonlyMap<string, Method>;
 /** Ties a handler's arguments to its table of parameters, for a server that has no {@link Backend}. */
 export function method<P extends ParamTable>(
   params: P,
-  answer: (args: Args<P>) => Answer<unknown> | Promise<Answer<unknown>>,
+  answer: (args: Args<P>, call: Call) => Answer<unknown> | Promise<Answer<unknown>>,
 ): Method {
-  return { params, answer: (args) => answer(args as Args<P>) };
+  return { params, answer: (args, call) => answer(args as Args<P>, call) };
 }
 
 /** Ties a handler's arguments to its table of parameters. */

@@ -7,14 +7,23 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { err, ok } from '#core/result.ts';
 import { toHeight } from '#core/types/brand.ts';
 import type { Answer, Backend } from '../backend.ts';
+import { DEFAULT_SERVER_LIMITS } from '../limits.ts';
 import { type CometServer, startCometServer } from './server.ts';
 
-const LIMITS = { maxBodyBytes: 2_000, maxBatch: 3, maxConnections: 50, responseTimeoutMs: 500 };
+const LIMITS = {
+  ...DEFAULT_SERVER_LIMITS,
+  maxBodyBytes: 2_000,
+  maxBatch: 3,
+  maxConnections: 50,
+  responseTimeoutMs: 500,
+};
 
 const asked: unknown[] = [];
 
 /** A backend of a chain of ten blocks, of which only the named parts are there. */
 const backend = {
+  onCommitted: () => () => {},
+  onConsensus: () => () => {},
   heights: () => ({ base: toHeight(3), latest: toHeight(10) }),
   genesis: () => utf8('{"chain_id":"test-1"}'),
   mempool: () => ({ count: 0, bytes: 0, txs: [] }),
@@ -212,7 +221,7 @@ test('a body that is too large is refused with 413', async () => {
   expect(answer.body.error).toMatchObject({ code: -32600, data: 'the body exceeds the limit of 2000 bytes' });
 });
 
-test('adversarial 24: a compressed body is not unpacked, however small it is (CVE-2019-25072)', async () => {
+test('Adversarial 24: a compressed body is not unpacked, however small it is (CVE-2019-25072)', async () => {
   const bomb = gzipSync(
     JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'health', params: { pad: ' '.repeat(1_000_000) } }),
   );

@@ -1,9 +1,11 @@
-/** The CometBFT JSON-RPC over HTTP: POST of one request or a batch, and URI-style GET. */
+/** The CometBFT JSON-RPC over HTTP: POST of one request or a batch, and URI-style GET; WebSocket at `/websocket`. */
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from '#core/ports/logger.ts';
 import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
 import { createJsonRpc, type JsonRpc, methodsOf, type RpcDependencies, type RpcError, rpcErrors } from './json-rpc.ts';
 import type { Methods } from './route.ts';
+import { createSubscriptions } from './subscriptions.ts';
+import { serveWebSockets, WEBSOCKET_PATH } from './websocket.ts';
 
 export interface CometServerOptions {
   /** Loopback unless the operator says otherwise. */
@@ -53,11 +55,22 @@ export async function startCometServer(
     throw new Error(`the RPC server cannot listen on ${host}:${port}: ${reason}`, { cause: error });
   }
   app.server.maxConnections = limits.maxConnections;
+  const subscriptions =
+    'backend' in dependencies ? createSubscriptions(limits, { backend: dependencies.backend, logger }) : undefined;
+  const closeWebSockets = serveWebSockets(
+    app.server,
+    { corsOrigins: options.corsOrigins, limits },
+    { methods: methodsOf(dependencies), subscriptions, logger },
+  );
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    close: () => app.close(),
+    async close() {
+      subscriptions?.close();
+      closeWebSockets();
+      await app.close();
+    },
   };
 }
 
@@ -68,6 +81,9 @@ function addRoutes(app: FastifyInstance, rpc: JsonRpc, methods: Methods): void {
     return text === undefined ? null : sendJson(reply, text);
   });
   app.get('/', async (_request, reply) => sendJson(reply, JSON.stringify({ methods: methodList(methods) })));
+  app.get(WEBSOCKET_PATH, async (_request, reply) =>
+    sendJson(reply.code(400), errorBody(rpcErrors.request('expected a WebSocket handshake'))),
+  );
   app.get<{ Params: { method: string } }>('/:method', async (request, reply) => {
     const { text, error } = await rpc.get(request.params.method, uriQuery(request));
     return sendJson(reply.code(error === undefined ? 200 : httpStatus(error)), text);
