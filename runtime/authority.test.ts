@@ -86,7 +86,7 @@ test('sending a denomination can be switched off and on, for one or for all', as
   expect([enabled('uauton'), enabled('other')]).toEqual([true, true]);
 });
 
-test('adversarial 36: no key signs for governance, whoever sends from its address', async () => {
+test('Adversarial 36: no key signs for governance, whoever sends from its address', async () => {
   const chain = await startTestChain();
   await chain.block();
   const alice = testKey(1);

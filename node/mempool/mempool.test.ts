@@ -143,7 +143,7 @@ test('a transaction that failed in a block may be sent again', async () => {
   expect(await pool.submit('a 0 1')).toBe(0);
 });
 
-test('adversarial 18: duplicates from everywhere at once are one transaction, and it can be removed (CVE-2023-34451)', async () => {
+test('Adversarial 18: duplicates from everywhere at once are one transaction, and it can be removed (CVE-2023-34451)', async () => {
   const pool = setup();
   const tx = utf8('a 0 1');
   for (let round = 1n; round <= 3n; round++) {

@@ -104,7 +104,7 @@ test('beyond the inbound limits nobody gets in, but persistent peers', async () 
   expect(guests.filter(({ id }) => idsOf(crowded).includes(id))).toHaveLength(1);
 });
 
-test('adversarial 25: addresses that nobody asked for, too many of them, and requests in a row end the acquaintance; honest peers stay', async () => {
+test('Adversarial 25: addresses that nobody asked for, too many of them, and requests in a row end the acquaintance; honest peers stay', async () => {
   const victim = await start(1, { maxOutboundPeers: 0 });
   const persistentPeers = [addressOf(victim)];
   const honest = await start(2, { persistentPeers });

@@ -135,7 +135,7 @@ test.each(['unix', 'tcp'] as const)('votes, extensions and proposals are signed 
   );
 });
 
-test('adversarial 27: two nodes with one signer never get two signatures for one place', async () => {
+test('Adversarial 27: two nodes with one signer never get two signatures for one place', async () => {
   const [one, two] = [unixPath(), unixPath()].map((path) => ({ kind: 'unix', path }) as const);
   if (one === undefined || two === undefined) throw new Error('two addresses');
   // A disk takes its time: long enough for the other node's request to come in between.

@@ -192,7 +192,7 @@ test('when all lie, or nobody ever answers, it ends with a sentence', async () =
   expect(silence.result).toMatchObject({ error: expect.stringContaining('failed to come') });
 });
 
-test('adversarial 17: a snapshot that claims the most chunks costs a few requests, and what nobody asked for is not kept', async () => {
+test('Adversarial 17: a snapshot that claims the most chunks costs a few requests, and what nobody asked for is not kept', async () => {
   const { asked, fetch } = await fetchFrom([{ name: 'a', answer: () => ({ chunk: undefined }) }], 65_536);
   expect(asked.length).toBeLessThanOrEqual(NODE_LIMITS.chunkRequests);
   const unasked = { kind: 'chunk-response', height: 9n, format: 1, index: 60_000, chunk: right(1) } as const;

@@ -51,7 +51,7 @@ test('unknown fields: non-critical ones in the body alone', () => {
   expect(refusal(rawTx(encode(TxBodySchema, { messages: [nested] }), authInfo))).toMatch(/amount: unknown field 1024/);
 });
 
-test('adversarial 19: a megabyte of empty messages is refused before it becomes objects', () => {
+test('Adversarial 19: a megabyte of empty messages is refused before it becomes objects', () => {
   const empties = (field: number) => new Uint8Array(900_000).map((_, i) => (i % 2 === 0 ? (field << 3) | 2 : 0));
   const multiSend = { typeUrl: '/cosmos.bank.v1beta1.MsgMultiSend', value: empties(2) };
   const cases = [

@@ -6,7 +6,7 @@ import { homePaths } from '#node/config/home.ts';
 import { type NodeProcess, spawnAutond } from '#node/localnet/node-process.ts';
 import { createTestNetwork, until } from './support/network.ts';
 
-test('adversarial 27: a validator whose key is with a signer waits for it, survives its death, and no second process has the key', async () => {
+test('Adversarial 27: a validator whose key is with a signer waits for it, survives its death, and no second process has the key', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'autonomy-signer-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const address = `unix://${join(folder, 's.sock')}`;

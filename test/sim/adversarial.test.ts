@@ -10,19 +10,18 @@ import { roundStatus } from '#consensus/state.ts';
 import { concat, EMPTY, utf8 } from '#core/bytes.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { LIMITS } from '#core/limits.ts';
-import { type Block, encodeBlock } from '#core/types/block.ts';
+import { encodeBlock } from '#core/types/block.ts';
 import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
 import { toHeight, toRound } from '#core/types/brand.ts';
-import { type Commit, FLAG_COMMIT, FLAG_NIL, toCommit } from '#core/types/commit.ts';
+import { FLAG_COMMIT, FLAG_NIL } from '#core/types/commit.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { headerHash } from '#core/types/header.ts';
 import { createPartSet, encodePart } from '#core/types/part-set.ts';
 import { addMillis, compareTime, fromMillis } from '#core/types/timestamp.ts';
 import { PRECOMMIT, PREVOTE } from '#core/types/vote.ts';
+import { blockOf, decides, propose, SOME_ID } from '../support/hostile.ts';
 import { type MiniNet, openMiniNet } from '../support/mini-net.ts';
 import { EPOCH_MS } from './node.ts';
-
-const SOME_ID = { hash: new Uint8Array(32).fill(5), partSetHeader: { total: 1, hash: new Uint8Array(32).fill(6) } };
 
 /** The status of n0 with fields replaced, as bytes. */
 function statusBytes(net: MiniNet, replace: ReadonlyMap<number, (writer: ProtoWriter) => void>): Uint8Array {
@@ -47,31 +46,6 @@ async function expectRejected(net: MiniNet, bytes: Uint8Array, reason: RegExp): 
     expect(verdict.kind === 'reject' ? verdict.reason : verdict.kind).toMatch(reason);
 }
 
-/** The block that the played validator may propose now, changed; with the parts and the proposal. */
-function blockOf(net: MiniNet, change: { readonly lastCommit?: (commit: Commit) => Commit } = {}): Block {
-  const { state } = net.node('n0').executor;
-  const seen = net.node('n0').blocks.seenCommit(state.chain.lastBlockHeight);
-  if (seen === undefined) throw new Error('a last commit');
-  const commit = toCommit(seen);
-  const lastCommit = change.lastCommit?.(commit) ?? commit;
-  const flags = lastCommit.signatures.map(({ flag }) => flag).join('');
-  const txs = [utf8(`inject:${lastCommit.round}:${flags}`)];
-  return makeBlock(state.chain, { txs, evidence: [], lastCommit, proposerAddress: net.played.address });
-}
-
-async function propose(net: MiniNet, encoded: Uint8Array, hash: Uint8Array): Promise<void> {
-  const parts = createPartSet(encoded);
-  const { height } = net.node('n0').executor.state;
-  await net.attack(net.proposal({ hash, partSetHeader: parts.header }));
-  for (const part of parts.parts) await net.attack({ kind: 'block-part', height, round: toRound(0), part });
-}
-
-/** Whether the block that was proposed at `height` is the one that was decided. */
-async function decides(net: MiniNet, height: bigint, hash: Uint8Array): Promise<boolean> {
-  await net.goesOn();
-  return String(net.node('n0').blocks.meta(height)?.blockId.hash) === String(hash);
-}
-
 test('the harness: an honest block of the played validator is decided', async () => {
   const net = await openMiniNet();
   const height = await net.playedTurn();
@@ -80,7 +54,7 @@ test('the harness: an honest block of the played validator is decided', async ()
   expect(await decides(net, height, headerHash(block.header))).toBe(true);
 });
 
-test('adversarial 1: a bit array whose size differs from its words (ASA-2025-003)', async () => {
+test('Adversarial 1: a bit array whose size differs from its words (ASA-2025-003)', async () => {
   const net = await openMiniNet();
   await net.goesOn(1n);
   const bits = (size: number, bytes: number) =>
@@ -101,7 +75,7 @@ test('adversarial 1: a bit array whose size differs from its words (ASA-2025-003
   await net.goesOn();
 });
 
-test('adversarial 2: a proposal with more parts than the maximum block size allows', async () => {
+test('Adversarial 2: a proposal with more parts than the maximum block size allows', async () => {
   const net = await openMiniNet();
   const height = await net.playedTurn();
   const hash = new Uint8Array(32).fill(9);
@@ -111,7 +85,7 @@ test('adversarial 2: a proposal with more parts than the maximum block size allo
   expect(await decides(net, height, hash)).toBe(false);
 });
 
-test('adversarial 3: a part whose index is not that of its proof (ASA-2025-002)', async () => {
+test('Adversarial 3: a part whose index is not that of its proof (ASA-2025-002)', async () => {
   const net = await openMiniNet();
   const height = await net.playedTurn();
   const block = blockOf(net);
@@ -131,7 +105,7 @@ test('adversarial 3: a part whose index is not that of its proof (ASA-2025-002)'
   expect(await decides(net, height, headerHash(block.header))).toBe(false);
 });
 
-test('adversarial 4: a vote of an index out of range while extensions are enabled (ASA-2024-011)', async () => {
+test('Adversarial 4: a vote of an index out of range while extensions are enabled (ASA-2024-011)', async () => {
   const net = await openMiniNet({ extensionsFrom: 1n });
   await net.goesOn(1n);
   for (const validatorIndex of [4, 1_000, 2 ** 31 - 1]) {
@@ -141,7 +115,7 @@ test('adversarial 4: a vote of an index out of range while extensions are enable
   await net.goesOn();
 });
 
-test('adversarial 5: a commit signature under the address of another slot, to move the median time (CSA-2026-001)', async () => {
+test('Adversarial 5: a commit signature under the address of another slot, to move the median time (CSA-2026-001)', async () => {
   const net = await openMiniNet();
   const height = await net.playedTurn();
   const swapped = blockOf(net, {
@@ -156,7 +130,7 @@ test('adversarial 5: a commit signature under the address of another slot, to mo
   expect(await decides(net, height, headerHash(swapped.header))).toBe(false);
 });
 
-test('adversarial 6: precommits for nil from the far future do not pull the time of blocks', async () => {
+test('Adversarial 6: precommits for nil from the far future do not pull the time of blocks', async () => {
   const net = await openMiniNet();
   for (let i = 0; i < 6; i++) {
     const timestamp = fromMillis(EPOCH_MS + 10n ** 12n);
@@ -169,7 +143,7 @@ test('adversarial 6: precommits for nil from the far future do not pull the time
   }
 });
 
-describe('adversarial 7: fields that are not there', () => {
+describe('Adversarial 7: fields that are not there', () => {
   const inner = (field: number, bytes: Uint8Array = EMPTY) => new ProtoWriter().message(field, bytes).finish();
   test('messages of every kind without their content', async () => {
     const net = await openMiniNet();
@@ -197,7 +171,7 @@ describe('adversarial 7: fields that are not there', () => {
   });
 });
 
-test('adversarial 8: the height of vote extensions set to the past, to now, or unchanged (ASA-2024-001)', () => {
+test('Adversarial 8: the height of vote extensions set to the past, to now, or unchanged (ASA-2024-001)', () => {
   const genesis = (from: bigint): ChainState => {
     const made = makeGenesisState({
       chainId: 'c',
@@ -236,7 +210,7 @@ test('adversarial 8: the height of vote extensions set to the past, to now, or u
   expect(after(5n, 50n, 10n)).toContain('already enabled');
 });
 
-test('adversarial 10: an application whose ExtendVote and VerifyVoteExtension disagree stops its node, not the network', async () => {
+test('Adversarial 10: an application whose ExtendVote and VerifyVoteExtension disagree stops its node, not the network', async () => {
   const net = await openMiniNet({
     extensionsFrom: 1n,
     wrapApp: (id, app) => (id === 'n0' ? { ...app, extendVote: () => utf8('what nobody accepts') } : app),
@@ -245,7 +219,7 @@ test('adversarial 10: an application whose ExtendVote and VerifyVoteExtension di
   await net.goesOn(5n, ['n1', 'n2', 'n3']);
 });
 
-test('adversarial 11 and 12: peers whose height falls, is absurd, or who cannot serve their base (ASA-2025-001)', async () => {
+test('Adversarial 11, 12: peers whose height falls, is absurd, or who cannot serve their base (ASA-2025-001)', async () => {
   const net = await openMiniNet();
   await net.goesOn(2n);
   for (const { executor } of net.nodes.values()) executor.addPeer('attacker');
@@ -264,7 +238,7 @@ test('adversarial 11 and 12: peers whose height falls, is absurd, or who cannot 
   await net.goesOn();
 });
 
-test('adversarial 13: a peer that claims blocks and never delivers does not keep a late node from the chain (ASA-2024-008)', async () => {
+test('Adversarial 13: a peer that claims blocks and never delivers does not keep a late node from the chain (ASA-2024-008)', async () => {
   const net = await openMiniNet();
   await net.goesOn(30n);
   const late = await net.join('late', undefined);
@@ -292,7 +266,7 @@ test('a node whose next block everybody has pruned says so', async () => {
   expect(said()).toHaveLength(1);
 });
 
-test('adversarial 14: block responses that nobody asked for, late ones, and commits with surplus signatures', async () => {
+test('Adversarial 14: block responses that nobody asked for, late ones, and commits with surplus signatures', async () => {
   const net = await openMiniNet();
   const height = toHeight(await net.goesOn(3n));
   const { blocks } = net.node('n0');
@@ -316,7 +290,7 @@ test('adversarial 14: block responses that nobody asked for, late ones, and comm
 test.each([
   ['does not verify', (signature: Uint8Array) => signature.map((byte) => byte ^ 1)],
   ['is not there', () => EMPTY],
-])('adversarial 15: one minority signature of a synced commit %s', async (_what, bend) => {
+])('Adversarial 15: one minority signature of a synced commit %s', async (_what, bend) => {
   const net = await openMiniNet();
   await net.goesOn(8n);
   // The late node knows the attacker alone, who serves true blocks, but bends one signature of each commit.
@@ -356,7 +330,7 @@ test.each([
   await net.goesOn();
 });
 
-test('adversarial 19: field numbers beyond 32 bits, and packed empty messages', async () => {
+test('Adversarial 19: field numbers beyond 32 bits, and packed empty messages', async () => {
   const net = await openMiniNet();
   await net.goesOn(1n);
   // Field 2^32 + 3, which truncated to 32 bits would be a vote.
@@ -373,7 +347,7 @@ test('adversarial 19: field numbers beyond 32 bits, and packed empty messages', 
   await net.goesOn();
 });
 
-test('adversarial 20: a signature for nil, or for another block, inside a block’s last commit (CVE-2020-15091)', async () => {
+test('Adversarial 20: a signature for nil, or for another block, inside a block’s last commit (CVE-2020-15091)', async () => {
   for (const bent of ['nil', 'other'] as const) {
     const net = await openMiniNet();
     const height = await net.playedTurn();
@@ -394,7 +368,7 @@ test('adversarial 20: a signature for nil, or for another block, inside a block�
   }
 });
 
-test('adversarial 21: evidence that states another time than its block (CVE-2021-21271), and evidence that convicts nobody', async () => {
+test('Adversarial 21: evidence that states another time than its block (CVE-2021-21271), and evidence that convicts nobody', async () => {
   const net = await openMiniNet();
   const height = await net.playedTurn();
   const [a, b] = [NIL_BLOCK_ID, SOME_ID].map((blockId) => net.vote({ type: PREVOTE, blockId }));

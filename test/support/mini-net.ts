@@ -13,7 +13,7 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import type { BlockId } from '#core/types/block-id.ts';
 import { NO_ROUND, toHeight, toRound } from '#core/types/brand.ts';
-import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
+import { type ConsensusParams, DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { type Proposal, proposalSignBytes } from '#core/types/proposal.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { indexOfValidator } from '#core/types/validator-set.ts';
@@ -22,7 +22,7 @@ import { openEvidencePool } from '#node/driver/evidence-pool.ts';
 import { type Executor, startExecutor } from '#node/driver/executor.ts';
 import { openGuardedSigner } from '#node/driver/guarded-signer.ts';
 import type { Verdict } from '#node/driver/intake.ts';
-import { noTxs } from '#node/driver/ports.ts';
+import { noTxs, type Wal } from '#node/driver/ports.ts';
 import { type BlockStore, openBlockStore, openStateStore } from '#node/driver/stores.ts';
 import { openSimApp } from '#test/sim/app.ts';
 import { SimKeys } from '#test/sim/keys.ts';
@@ -42,7 +42,16 @@ export interface MiniNode {
 
 export interface MiniNetOptions {
   readonly extensionsFrom?: bigint;
+  readonly params?: Partial<ConsensusParams>;
   readonly wrapApp?: (id: string, app: Application) => Application;
+}
+
+/** What sets one node apart from the others. */
+export interface JoinOptions {
+  /** How far its clock is ahead; negative: behind. */
+  readonly clockAheadMs?: bigint;
+  /** Its log; one that forgets by default. */
+  readonly wal?: Partial<Wal>;
 }
 
 export async function openMiniNet(options: MiniNetOptions = {}): Promise<MiniNet> {
@@ -61,6 +70,8 @@ export class MiniNet {
   readonly failures: unknown[] = [];
   /** What nodes warned of, with the node's name before it. */
   readonly warnings: string[] = [];
+  /** The reasons that stood beside warnings, likewise. */
+  readonly reasons: string[] = [];
   /** What nodes sent to ids that are no node: to the attacker. */
   readonly toAttacker: { readonly from: string; readonly to: string; readonly bytes: Uint8Array }[] = [];
   readonly #options: MiniNetOptions;
@@ -78,14 +89,23 @@ export class MiniNet {
   }
 
   /** `key`: index of its validator key; undefined: a full node. Connects to all that are there, unless `to` says whom. */
-  async join(id: string, key: number | undefined, to: readonly string[] = [...this.nodes.keys()]): Promise<MiniNode> {
+  async join(
+    id: string,
+    key: number | undefined,
+    to: readonly string[] = [...this.nodes.keys()],
+    options: JoinOptions = {},
+  ): Promise<MiniNode> {
     const blocks = openBlockStore(new MemoryKv());
     const states = openStateStore(new MemoryKv());
     const genesis = {
       chainId: CHAIN_ID,
       initialHeight: toHeight(1n),
       time: fromMillis(EPOCH_MS),
-      params: { ...DEFAULT_CONSENSUS_PARAMS, abci: { voteExtensionsEnableHeight: this.#options.extensionsFrom ?? 0n } },
+      params: {
+        ...DEFAULT_CONSENSUS_PARAMS,
+        ...this.#options.params,
+        abci: { voteExtensionsEnableHeight: this.#options.extensionsFrom ?? 0n },
+      },
       validators: this.validators.map(({ publicKey }) => ({ publicKey, power: 10n })),
       appHash: EMPTY,
       appStateBytes: EMPTY,
@@ -95,6 +115,10 @@ export class MiniNet {
       extensionsFrom: genesis.params.abci.voteExtensionsEnableHeight,
       pinned: genesis.validators.length,
     });
+    const warn = (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
+      this.warnings.push(`${id}: ${message}`);
+      if (typeof fields.reason === 'string') this.reasons.push(`${id}: ${fields.reason}`);
+    };
     const own = key === undefined ? undefined : this.validators[key];
     const executor = await startExecutor(
       {
@@ -109,7 +133,7 @@ export class MiniNet {
         states,
         evidence: openEvidencePool(new MemoryKv(), { blocks, states }, this.keys.verifier),
         txs: noTxs,
-        logger: { ...silentLogger, warn: (message) => this.warnings.push(`${id}: ${message}`) },
+        logger: { ...silentLogger, warn },
         onCommitted: () => {},
         wal: {
           read: async () => EMPTY,
@@ -118,6 +142,7 @@ export class MiniNet {
           sync: async () => {},
           rotate: async () => {},
           close: async () => {},
+          ...options.wal,
         },
         signer: own && (await openGuardedSigner(own, { load: async () => undefined, save: async () => {} })),
         transport: {
@@ -136,7 +161,7 @@ export class MiniNet {
             };
           },
         },
-        clock: { now: () => fromMillis(EPOCH_MS + BigInt(this.scheduler.nowMs)) },
+        clock: { now: () => fromMillis(EPOCH_MS + BigInt(this.scheduler.nowMs) + (options.clockAheadMs ?? 0n)) },
         verifier: this.keys.verifier,
         fatal: (error) => this.failures.push(error),
       },

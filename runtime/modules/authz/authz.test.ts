@@ -134,7 +134,7 @@ test('what cannot be granted', async () => {
   }
 });
 
-test('adversarial 33: an inner message gets every check that an outer one gets (Elderflower)', async () => {
+test('Adversarial 33: an inner message gets every check that an outer one gets (Elderflower)', async () => {
   const chain = await startChain();
   await deliver(chain, alice, grant(chain, generic(SEND)));
   const bad: [AnyMessage, string][] = [
@@ -163,7 +163,7 @@ test('adversarial 33: an inner message gets every check that an outer one gets (
   }
 });
 
-test('adversarial 33: wrapping does not lend anybody’s name', async () => {
+test('Adversarial 33: wrapping does not lend anybody’s name', async () => {
   const chain = await startChain();
   const send = chain.send(alice, chain.address(bob), 1n);
   // Bob may exec for carol; that does not make him alice.
@@ -177,7 +177,7 @@ test('adversarial 33: wrapping does not lend anybody’s name', async () => {
   expect(await deliver(chain, bob, exec(chain, bob, send))).toMatchObject({ code: 2, codespace: 'authz' });
 });
 
-test('adversarial 33: how deep and how many is limited, before anything is paid', async () => {
+test('Adversarial 33: how deep and how many is limited, before anything is paid', async () => {
   const chain = await startChain();
   let nested: AnyMessage = chain.send(bob, chain.address(alice), 1n);
   for (let depth = 1; depth < 4; depth++) nested = exec(chain, bob, nested);
@@ -193,7 +193,7 @@ test('adversarial 33: how deep and how many is limited, before anything is paid'
   expect(balance(chain, bob)).toBe(before);
 });
 
-test('adversarial 33: a message with two signers is nobody’s to delegate', async () => {
+test('Adversarial 33: a message with two signers is nobody’s to delegate', async () => {
   const chain = await startChain();
   await deliver(chain, alice, grant(chain, generic('/cosmos.bank.v1beta1.MsgMultiSend')));
   const multi = pack(MsgMultiSendSchema, {
@@ -207,7 +207,7 @@ test('adversarial 33: a message with two signers is nobody’s to delegate', asy
   expect(result.code).not.toBe(0);
 });
 
-test('adversarial 33: a grant expires by the block’s time, for messages and for queries alike (Jackfruit)', async () => {
+test('Adversarial 33: a grant expires by the block’s time, for messages and for queries alike (Jackfruit)', async () => {
   const chain = await startChain();
   // Block n has time n seconds after the start: granted in 2, good until 4.
   await deliver(chain, alice, grant(chain, generic(SEND), 4n));

@@ -104,7 +104,7 @@ test('locked coins can be delegated and come back locked', async () => {
   expect(balanceOf(state.store(BANK_STORE), owner, 'uauton')).toBe(1_000n);
 });
 
-test('adversarial 32: periods that would break the account are refused (Barberry)', async () => {
+test('Adversarial 32: periods that would break the account are refused (Barberry)', async () => {
   const chain = await startChain();
   const cases: [string, object, string][] = [
     ['no periods', { vestingPeriods: [] }, 'expected at least one period'],
@@ -175,7 +175,7 @@ test('what has vested can be spent on a node that has just been started, too', a
   expect(await restarted.app.checkTx({ tx: spend, type: 'new' })).toMatchObject({ code: 0, log: '' });
 });
 
-test('adversarial 32: no vesting for modules, for accounts that exist, or over in the past', async () => {
+test('Adversarial 32: no vesting for modules, for accounts that exist, or over in the past', async () => {
   const chain = await startChain();
   const create = (toAddress: string, endTime = START + 100n, delayed = false) =>
     pack(tx.MsgCreateVestingAccountSchema, {
