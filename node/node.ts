@@ -37,7 +37,7 @@ import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
 import { IGNORE } from './driver/intake.ts';
-import type { PeerId, Signer, Timers } from './driver/ports.ts';
+import type { PeerId, Signer, Timers, Wal } from './driver/ports.ts';
 import { createPruner } from './driver/pruner.ts';
 import { openBlockStore, openStateStore } from './driver/stores.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
@@ -80,6 +80,9 @@ export interface NodeParts {
   readonly executeModel?: (own: ExecuteModel) => ExecuteModel;
   readonly signer?: (own: Signer) => Signer;
   readonly host?: (own: P2pHost) => P2pHost;
+  /** Each of the databases. */
+  readonly kv?: (own: Kv) => Kv;
+  readonly wal?: (own: Wal) => Wal;
 }
 
 export interface RunningNode {
@@ -120,7 +123,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const { genesisBytes, document, nodeKey } = await readHome(paths);
   const genesisRequest = toInitChain(document);
 
-  const stores = await openStores(paths, config, closers);
+  const stores = await openStores(paths, config, parts, closers);
   if (await discardUnfinishedSync(stores.chain, [stores.application, ...(stores.index ? [stores.index] : [])]))
     logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);
@@ -129,7 +132,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     entries: NODE_LIMITS.rememberedSignatures,
   });
   const evidence = openEvidencePool(stores.chain, { blocks, states }, verifier);
-  const wal = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
+  const walFiles = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
+  const wal = parts.wal?.(walFiles) ?? walFiles;
   closers.push(() => wal.close());
 
   const signer = await openSigner(paths, config, parts, closers, {
@@ -408,13 +412,13 @@ interface Stores {
   readonly index: Kv | undefined;
 }
 
-async function openStores(paths: HomePaths, config: NodeConfig, closers: Closers): Promise<Stores> {
+async function openStores(paths: HomePaths, config: NodeConfig, parts: NodeParts, closers: Closers): Promise<Stores> {
   const rangeReader = createRangeReader();
   closers.push(() => rangeReader.close());
   const open = async (path: string): Promise<Kv> => {
     const kv = await openLevelKv({ path, cacheBytes: config.storage.cacheBytes }, { rangeReader });
     closers.push(() => kv.close());
-    return kv;
+    return parts.kv?.(kv) ?? kv;
   };
   return {
     chain: await open(paths.blockStore),

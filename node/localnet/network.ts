@@ -21,8 +21,17 @@ export interface NetworkPlan {
   readonly ports: readonly NodePorts[];
   /** Settings of every node's config.toml. */
   readonly config: ConfigValues;
-  /** Further parts of the genesis document. */
-  readonly genesis?: Partial<Pick<GenesisPlan, 'moduleState' | 'consensusParams' | 'accounts'>> | undefined;
+  /** Further parts of the genesis document; a function where they depend on the network's keys. */
+  readonly genesis?: GenesisParts | ((keys: NetworkKeys) => GenesisParts) | undefined;
+}
+
+export type GenesisParts = Partial<Pick<GenesisPlan, 'moduleState' | 'consensusParams' | 'accounts'>>;
+
+export interface NetworkKeys {
+  /** ed25519, of each node: validators first. Those that follow have one too, should they become validators. */
+  readonly validatorKeys: readonly Uint8Array[];
+  /** Of each validator. */
+  readonly operators: readonly NetworkAccount[];
 }
 
 export interface NodePorts {
@@ -80,6 +89,8 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
   const faucet = { name: 'faucet', mnemonic, address: bech32Address(faucetKey.publicKey, PREFIX) };
   const provider = newAccount('provider');
   const operators = keys.slice(0, plan.validators).map((_, i) => newAccount(`operator${i}`));
+  const validatorKeys = keys.map(({ validator }) => validator.publicKey);
+  const parts = typeof plan.genesis === 'function' ? plan.genesis({ validatorKeys, operators }) : plan.genesis;
   const genesis = buildGenesis({
     chainId: plan.chainId,
     genesisTime: fromMillis(BigInt(Date.now())),
@@ -88,7 +99,7 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
       power: VALIDATOR_POWER,
       name: nodeName(i, plan.validators),
     })),
-    ...plan.genesis,
+    ...parts,
     moduleState: {
       poi: {
         operators: operators.map(({ address }, i) => ({
@@ -96,12 +107,12 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
           account: address,
         })),
       },
-      ...plan.genesis?.moduleState,
+      ...parts?.moduleState,
     },
     accounts: [
       { address: faucet.address, coins: [{ denom: 'uauton', amount: FAUCET_FUNDS }] },
       { address: provider.address, coins: [{ denom: 'uauton', amount: PROVIDER_FUNDS }] },
-      ...(plan.genesis?.accounts ?? []),
+      ...(parts?.accounts ?? []),
     ],
   });
   if (!genesis.ok) return genesis;

@@ -1,70 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { assertIsDeliverTxSuccess } from '@cosmjs/stargate';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { concat, equal, fromHex, toBase64, toHex, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
-import { createRpcClient, type RpcClient } from '#node/client/rpc-client.ts';
 import { homePaths } from '#node/config/home.ts';
-import { spawnAutond } from '#node/localnet/node-process.ts';
 import { readValidatorKey } from '#node/privval/key-files.ts';
 import { commitJson } from '#rpc/comet/json/commit.ts';
 import { headerJson, readHeaderJson } from '#rpc/comet/json/header.ts';
 import { readValidatorJson, validatorJson } from '#rpc/comet/json/validator.ts';
 import { decide } from '#test/support/light-chain.ts';
+import { type LightFlags, startLight } from './support/light-node.ts';
 import { type Lie, type LyingNode, startLyingNode } from './support/lying-node.ts';
 import { createTestNetwork, type TestNetwork, type TestNode, until } from './support/network.ts';
 import { connectFaucet, connectWallet } from './support/wallet.ts';
 
 type Json = Record<string, unknown>;
-
-interface LightNode {
-  readonly rpc: RpcClient;
-  readonly home: string;
-  log(): Promise<string>;
-  stop(): Promise<unknown>;
-}
-
-interface LightFlags {
-  readonly primary: string;
-  readonly witnesses: readonly string[];
-  readonly root?: { readonly height: number; readonly hash: string };
-  readonly home?: string;
-  readonly more?: readonly string[];
-}
-
-/** `autond light` as a process of its own. */
-async function startLight({ primary, witnesses, root, home, more = [] }: LightFlags): Promise<LightNode> {
-  const folder = home ?? mkdtempSync(join(tmpdir(), 'autonomy-light-'));
-  const logFile = join(folder, `light-${Math.random()}.log`);
-  const process = spawnAutond(
-    [
-      'light',
-      'e2e',
-      '--primary',
-      primary,
-      ...witnesses.flatMap((url) => ['--witness', url]),
-      ...(root === undefined ? [] : ['--trusted-height', String(root.height), '--trusted-hash', root.hash]),
-      ...['--laddr', 'tcp://127.0.0.1:0', '--home', folder, '--log-format', 'json', ...more],
-    ],
-    logFile,
-  );
-  const log = () => readFile(logFile, 'utf8');
-  onTestFinished(async () => {
-    await process.stop();
-    if (home === undefined) rmSync(folder, { recursive: true, force: true });
-  });
-  let url: string | undefined;
-  await until('the light client serves', async () => {
-    const exit = process.exit();
-    if (exit !== undefined) throw new Error(`autond light has ended with ${exit.code}: ${await log()}`);
-    url = /"url":"([^"]+)"/.exec(await log())?.[1];
-    return url !== undefined;
-  });
-  return { rpc: createRpcClient(url ?? ''), home: folder, log, stop: () => process.stop() };
-}
 
 /** The sentence with which a light client does not start. */
 const refusedStart = (flags: LightFlags): Promise<string> =>

@@ -1,25 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { homePaths } from '#node/config/home.ts';
 import { startLyingNode } from './support/lying-node.ts';
-import { blockFacts, createTestNetwork, type TestNode, until } from './support/network.ts';
+import { blockFacts, configure, createTestNetwork, type TestNode, until } from './support/network.ts';
 
 interface Committed {
   readonly signed_header: { readonly commit: { readonly block_id: { readonly hash: string } } };
 }
 interface Status {
   readonly sync_info: { readonly earliest_block_height: string; readonly latest_block_height: string };
-}
-
-/** Sets values of one section in a node's config.toml. */
-async function configure(node: TestNode, section: string, values: Readonly<Record<string, unknown>>): Promise<void> {
-  const path = homePaths(node.home).config;
-  const text = await readFile(path, 'utf8');
-  const at = text.indexOf(`[${section}]`);
-  let body = text.slice(at);
-  for (const [key, value] of Object.entries(values))
-    body = body.replace(new RegExp(`^${key} = .*$`, 'm'), `${key} = ${JSON.stringify(value)}`);
-  await writeFile(path, text.slice(0, at) + body);
 }
 
 async function hasLogged(node: TestNode, sentence: string): Promise<boolean> {
@@ -111,7 +99,7 @@ test('a node that cannot begin by state sync says which condition is missing', a
   );
 });
 
-test('adversarial 16: a server that forges proposer priorities or parameters is found out before anything is begun (ASA-2024-009)', async () => {
+test('Adversarial 16: a server that forges proposer priorities or parameters is found out before anything is begun (ASA-2024-009)', async () => {
   const net = await createTestNetwork({
     validators: 2,
     fullNodes: 1,

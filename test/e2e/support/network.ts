@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { createChainClient } from '#node/client/chain-client.ts';
 import { createRpcClient, type RpcClient } from '#node/client/rpc-client.ts';
 import type { ConfigValues } from '#node/config/config.ts';
+import { homePaths } from '#node/config/home.ts';
 import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
 import { generateNetwork, type Network, type NetworkNode, type NetworkPlan } from '#node/localnet/network.ts';
 import { type NodeProcess, type ProcessExit, spawnNode, spawnScript } from '#node/localnet/node-process.ts';
@@ -24,6 +25,8 @@ export interface TestNode extends NetworkNode {
   /** @param script a composition of a node in the place of `autond start`; its argument is the home folder. */
   start(script?: string): void;
   running(): boolean;
+  /** SIGSTOP and SIGCONT, to a process that runs. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<ProcessExit>;
   stop(signal?: 'SIGTERM' | 'SIGINT'): Promise<ProcessExit>;
@@ -97,6 +100,7 @@ function testNode(node: NetworkNode): TestNode {
         script === undefined ? spawnNode(node.home) : spawnScript(script, [node.home], join(node.home, 'node.log'));
     },
     running: () => process !== undefined && process.exit() === undefined,
+    signal: (signal) => process?.kill(signal),
     async kill() {
       process?.kill('SIGKILL');
       return ended();
@@ -120,6 +124,21 @@ function testNode(node: NetworkNode): TestNode {
         .map((line) => JSON.parse(line) as LogLine);
     },
   };
+}
+
+/** Sets values of one section in a node's config.toml. */
+export async function configure(
+  node: TestNode,
+  section: string,
+  values: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const path = homePaths(node.home).config;
+  const text = await readFile(path, 'utf8');
+  const at = text.indexOf(`[${section}]`);
+  let body = text.slice(at);
+  for (const [key, value] of Object.entries(values))
+    body = body.replace(new RegExp(`^${key} = .*$`, 'm'), () => `${key} = ${JSON.stringify(value)}`);
+  await writeFile(path, text.slice(0, at) + body);
 }
 
 export function chainOf(node: TestNode) {
