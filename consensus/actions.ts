@@ -48,8 +48,8 @@ export function schedule(state: EngineState, step: TimeoutStep, durationMs: numb
   out.push(effect);
 }
 
-/** Lines 11–21: StartRound. Round 0 keeps what came for it during the commit wait. */
-export function startRound(state: EngineState, round: Round, out: Effects): void {
+/** Lines 11–21: StartRound. Round 0 keeps what came for it during the commit wait; `waits`: for transactions, first. */
+export function startRound(state: EngineState, round: Round, out: Effects, waits = false): void {
   assert(round > state.round || (round === 0 && state.step === 'new-height'), `round ${round} is not ahead`);
   if (round > 0) {
     state.roundValidators = rotateTo(state, round);
@@ -76,17 +76,21 @@ export function startRound(state: EngineState, round: Round, out: Effects): void
       collect(state, next.blockId.partSetHeader, out);
     }
   }
-  if (mayWaitForTxs(state)) {
-    setStep(state, 'new-round', out);
-    const interval = state.env.config.createEmptyBlocksIntervalMs;
-    if (interval > 0) schedule(state, 'new-round', interval, out);
-  } else enterPropose(state, out);
+  if (!waits) {
+    enterPropose(state, out);
+    return;
+  }
+  setStep(state, 'new-round', out);
+  const { createEmptyBlocks, createEmptyBlocksIntervalMs: interval } = state.env.config;
+  // A replayed wait that the configuration of today does not know ends at once, by a timeout that the log will hold.
+  if (createEmptyBlocks) schedule(state, 'new-round', 0, out);
+  else if (interval > 0) schedule(state, 'new-round', interval, out);
 }
 
 /** create_empty_blocks = false: without transactions, and with nothing that the last block left to prove. */
-function mayWaitForTxs(state: EngineState): boolean {
+export function mayWaitForTxs(state: EngineState): boolean {
   const { chain } = state;
-  if (state.env.config.createEmptyBlocks || state.round > 0 || state.txsAvailable) return false;
+  if (state.env.config.createEmptyBlocks || state.txsAvailable) return false;
   return chain.lastBlockHeight > 0n && equal(chain.appHash, chain.lastHeaderAppHash);
 }
 

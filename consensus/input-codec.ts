@@ -16,7 +16,7 @@ import {
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { LIMITS } from '#core/limits.ts';
 import type { Result } from '#core/result.ts';
-import { toHeight, toRound } from '#core/types/brand.ts';
+import { type Height, type Round, toHeight, toRound } from '#core/types/brand.ts';
 import { encodeEvidence, readEvidence } from '#core/types/evidence.ts';
 import { encodePart, readPart } from '#core/types/part-set.ts';
 import { encodeProposal, readProposal } from '#core/types/proposal.ts';
@@ -66,7 +66,7 @@ function encodeBody(input: LoggedInput): Uint8Array {
     case 'block-part':
       return at(input).message(3, encodePart(input.part)).finish();
     case 'timeout':
-      return at(input).varint(3, TIMEOUT_STEPS.indexOf(input.step)).finish();
+      return at(input).varint(3, TIMEOUT_STEPS.indexOf(input.step)).varint(4, waitsCode(input.waits)).finish();
     case 'txs-available':
       return at(input).finish();
     case 'prepared': {
@@ -86,6 +86,11 @@ function encodeBody(input: LoggedInput): Uint8Array {
     default:
       return assertNever(input, 'logged input');
   }
+}
+
+/** Logs of older versions do not say. */
+function waitsCode(waits: boolean | undefined): number {
+  return waits === undefined ? 0 : waits ? 2 : 1;
 }
 
 export function decodeWalPayload(bytes: Uint8Array): Result<WalRecord, string> {
@@ -182,7 +187,7 @@ function readSmall(kind: number, body: Uint8Array): LoggedInput {
     case KIND['block-part']:
       return { kind: 'block-part', height, round, part: readPart('part', bytes(Number.MAX_SAFE_INTEGER)) };
     case KIND.timeout:
-      return { kind: 'timeout', height, round, step: member('timeout.step', TIMEOUT_STEPS, index) };
+      return readTimeout(height, round, member('timeout.step', TIMEOUT_STEPS, index), fourth);
     case KIND['txs-available']:
       return { kind: 'txs-available', height };
     case KIND.processed: {
@@ -196,6 +201,12 @@ function readSmall(kind: number, body: Uint8Array): LoggedInput {
     default:
       throw new DecodeError(`record: unknown kind ${kind}`);
   }
+}
+
+function readTimeout(height: Height, round: Round, step: TimeoutStep, field: ProtoField | undefined): LoggedInput {
+  const code = field === undefined ? 0 : asUint32('timeout.waits', field);
+  if (code > 2) throw new DecodeError(`timeout.waits: expected 0 … 2, got ${code}`);
+  return { kind: 'timeout', height, round, step, ...(code === 0 ? {} : { waits: code === 2 }) };
 }
 
 function member<T>(title: string, list: readonly T[], index: number): T {

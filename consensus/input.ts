@@ -15,7 +15,17 @@ export type Input =
   | { readonly kind: 'proposal'; readonly proposal: VerifiedProposal }
   | { readonly kind: 'block-part'; readonly height: Height; readonly round: Round; readonly part: Part }
   | { readonly kind: 'vote'; readonly vote: VerifiedVote }
-  | { readonly kind: 'timeout'; readonly height: Height; readonly round: Round; readonly step: TimeoutStep }
+  | {
+      readonly kind: 'timeout';
+      readonly height: Height;
+      readonly round: Round;
+      readonly step: TimeoutStep;
+      /**
+       * Of `new-height` alone, put in by the engine: whether round 0 then waited for transactions. It follows from the
+       * node's configuration, which may be another one when the log is replayed.
+       */
+      readonly waits?: boolean;
+    }
   /** The mempool is no longer empty. */
   | { readonly kind: 'txs-available'; readonly height: Height }
   /** Answer to `prepare-proposal`: what the new block contains. */

@@ -1,11 +1,15 @@
 /** What a node is after a crash at the worst moment: the same, whatever led to its own votes. */
 import { expect, test } from 'vitest';
 import { defined } from '#core/assert.ts';
+import { concat } from '#core/bytes.ts';
 import { indexOfValidator, proposerOf } from '#core/types/validator-set.ts';
 import { PRECOMMIT } from '#core/types/vote.ts';
-import { createEngine } from './state.ts';
+import type { EngineConfig } from './config.ts';
+import type { Input } from './input.ts';
+import { createEngine, type EngineState, resume } from './state.ts';
 import { step } from './step.ts';
 import { fingerprint, Kit } from './test-kit.ts';
+import { decodeWal, encodeWalRecord, tailOfWal } from './wal-codec.ts';
 
 test('a lock survives a restart at a height that began without the commit wait', () => {
   const { validators } = new Kit({ validators: 2, self: -1 }).state.chain;
@@ -66,4 +70,75 @@ test('a decision of an earlier round makes what this node was about to propose p
   kit.send({ kind: 'prepared', height: state.height, round: state.round, txs: [], evidence: [] });
   kit.parts(decided, 0);
   expect(kit.of('commit').map(({ blockId }) => blockId)).toEqual([decided.blockId]);
+});
+
+const EMPTY_BLOCKS = [
+  { createEmptyBlocks: true, createEmptyBlocksIntervalMs: 0 },
+  { createEmptyBlocks: false, createEmptyBlocksIntervalMs: 0 },
+  { createEmptyBlocks: false, createEmptyBlocksIntervalMs: 5_000 },
+] as const;
+
+/** At the beginning of height 3, where a node that makes no empty blocks waits for transactions. */
+function atHeight3(self: number, config: Partial<EngineConfig>): Kit {
+  const kit = new Kit({ self, config }).fire('new-height');
+  while (kit.state.height < 3n) {
+    const block = kit.state.candidate ?? kit.block('before');
+    const others = [0, 1, 2, 3].filter((index) => index !== self);
+    if (kit.state.proposal === undefined) kit.propose(block, 0);
+    kit.prevotes(0, block, ...others.slice(1)).precommits(0, block, ...others.slice(1));
+    if (kit.state.height < 3n) kit.fire('new-height');
+  }
+  return kit;
+}
+
+/** What a node is after a restart, its timers aside: those go by the configuration of today. */
+function restarted({ env, chain }: EngineState, kit: Kit, config: Partial<EngineConfig>, inputs: readonly Input[]) {
+  const seen = defined(kit.state.lastCommit, 'last commit').toExtendedCommit();
+  const engine = createEngine({ ...env, config: { ...env.config, ...config } }, chain, seen);
+  const bytes = inputs.map((input) => {
+    if (input.kind === 'committed') throw new Error('never logged');
+    return encodeWalRecord({ kind: 'input', input });
+  });
+  const content = decodeWal(concat(...bytes));
+  if (!content.ok) throw new Error(content.error);
+  for (const input of tailOfWal(content.value.records).inputs) step(engine, input);
+  return engine;
+}
+
+const timeless = (state: EngineState) => ({ ...JSON.parse(fingerprint(state)), timers: undefined });
+
+test('a round is rebuilt exactly, whatever the configuration says of empty blocks by then', () => {
+  let waited = 0;
+  for (const before of EMPTY_BLOCKS)
+    for (const after of EMPTY_BLOCKS)
+      for (let self = 0; self < 4; self++) {
+        const kit = atHeight3(self, before);
+        const since = kit.logged.length;
+        const others = [0, 1, 2, 3].filter((index) => index !== self);
+        const check = () => {
+          const again = restarted(kit.state, kit, after, kit.logged.slice(since));
+          expect(timeless(again)).toEqual(timeless(kit.state));
+          return again;
+        };
+        check();
+        kit.fire('new-height');
+        const again = check();
+        if (kit.state.step === 'new-round') {
+          waited++;
+          // Whoever now wants empty blocks begins the round at once; whoever has an interval waits no longer than it.
+          const timer = resume(again).find((effect) => effect.kind === 'schedule-timeout');
+          expect(timer?.durationMs).toBe(after.createEmptyBlocks ? 0 : after.createEmptyBlocksIntervalMs || undefined);
+          kit.send({ kind: 'txs-available', height: kit.state.height });
+          check();
+        }
+        const block = kit.state.candidate ?? kit.block('of height 3');
+        if (kit.state.proposal === undefined) kit.propose(block, 0);
+        kit.prevotes(0, block, ...others.slice(0, 2));
+        expect(kit.state.locked?.round).toBe(0);
+        check();
+        kit.precommits(0, undefined, ...others.slice(0, 2)).fire('precommit');
+        expect(kit.state.round).toBe(1);
+        check();
+      }
+  expect(waited).toBe(24);
 });

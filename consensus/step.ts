@@ -20,6 +20,7 @@ import {
   finishParts,
   log,
   maxParts,
+  mayWaitForTxs,
   requestProposal,
   requestVote,
   schedule,
@@ -42,13 +43,20 @@ export interface Stepped {
   readonly effects: readonly Effect[];
 }
 
-export function step(state: EngineState, input: Input): Stepped {
+export function step(state: EngineState, told: Input): Stepped {
   const out: Effects = [];
+  const input = withDecision(state, told);
   const taken = handle(state, input, out);
   if (!taken) return { state, effects: out };
   applyRules(state, out);
   if (input.kind !== 'committed') out.unshift({ kind: 'append-wal', input });
   return { state, effects: out };
+}
+
+/** What the configuration decides about the inputs to come is said in the log, for a replay under another one. */
+function withDecision(state: EngineState, input: Input): Input {
+  if (input.kind !== 'timeout' || input.step !== 'new-height' || input.waits !== undefined) return input;
+  return { ...input, waits: mayWaitForTxs(state) };
 }
 
 /** Answers whether the input changed anything: only then is it logged. */
@@ -128,7 +136,9 @@ function onVote(state: EngineState, vote: VerifiedVote, out: Effects): boolean {
   if (vote.height !== state.height || state.awaiting.has('commit') || state.votes.has(vote)) return false;
   const extended = vote.type === PRECOMMIT && !isNilBlockId(vote.blockId);
   const own = state.env.self !== undefined && equal(vote.validatorAddress, state.env.self);
-  if (!extended || own || !extensionsEnabled(state.chain.params, state.height)) return addVote(state, vote, out);
+  // What would not be counted is not worth the application's verdict, nor a place in the log.
+  if (!extended || own || !extensionsEnabled(state.chain.params, state.height) || !state.votes.mayAdd(vote))
+    return addVote(state, vote, out);
   const key = extensionKey(vote);
   if (state.awaiting.has(key) || state.awaiting.size >= CONSENSUS_LIMITS.maxUncheckedExtensions) return false;
   const request = {
@@ -177,7 +187,7 @@ function onTimeoutInput(state: EngineState, input: Extract<Input, { kind: 'timeo
   switch (waited) {
     case 'new-height':
       if (state.step !== 'new-height') return false;
-      startRound(state, toRound(0), out);
+      startRound(state, toRound(0), out, input.waits);
       return true;
     case 'new-round':
       if (state.step !== 'new-round') return false;

@@ -25,6 +25,9 @@ function records(): WalRecord[] {
     { kind: 'prepared', height, round, txs: [utf8('a'), new Uint8Array(0)], evidence: [] },
     { kind: 'sign-refused', height, round, what: 'precommit' },
     { kind: 'timeout', height, round: toRound(3), step: 'precommit' },
+    { kind: 'timeout', height, round, step: 'new-height' },
+    { kind: 'timeout', height, round, step: 'new-height', waits: true },
+    { kind: 'timeout', height, round, step: 'new-height', waits: false },
     { kind: 'processed', height, round, blockHash: new Uint8Array(32).fill(1), accept: false },
   ];
   const inputs = [...logs.flat(), ...more].filter((input) => input.kind !== 'committed');
