@@ -1,41 +1,54 @@
 /**
  * Preloaded into each validator of a soak run (`NODE_OPTIONS=--import …`): what cannot be seen of a process from outside.
- * Every few seconds it writes one JSON object to `$SOAK_PROBE_FOLDER/<pid>.json`. It changes nothing in the process
- * besides: no collection is forced, since how much memory is left uncollected is part of what is measured.
+ * Every few seconds it writes one JSON object to `$SOAK_PROBE_FOLDER/<pid>.json`. A few times a minute it has all garbage
+ * collected first: how lazily it is collected otherwise moves the resident memory by a hundred MiB within minutes, and
+ * says nothing of what the process holds.
  */
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
-import { PROBE_EVERY_MS, type ProbeReading } from './soak-sample.ts';
+import { type HeldMemory, PROBE_EVERY_MS, type ProbeReading } from './soak-sample.ts';
 
-/** `kind` of a full collection in Node's performance entries (`perf_hooks.constants.NODE_PERFORMANCE_GC_MAJOR`). */
-const MAJOR = 4;
+/** So many readings for one after a collection. */
+const READINGS_PER_COLLECTION = 4;
+const KIB_PER_MIB = 1_024;
 const BYTES_PER_MIB = 1_048_576;
 const NANOS_PER_MS = 1_000_000;
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+function heldMemory(collect: () => void, number: number): HeldMemory {
+  collect();
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return {
+    number,
+    anonymousMiB: Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1]) / KIB_PER_MIB,
+    heapMiB: process.memoryUsage().heapUsed / BYTES_PER_MIB,
+  };
+}
 
 function startProbe(folder: string): void {
   const file = join(folder, `${process.pid}.json`);
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
-  let liveHeapMiB: number | undefined;
-  let majorCollections = 0;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) {
-      if ((entry as { detail?: { kind?: number } }).detail?.kind !== MAJOR) continue;
-      majorCollections += 1;
-      liveHeapMiB = process.memoryUsage().heapUsed / BYTES_PER_MIB;
-    }
-  }).observe({ entryTypes: ['gc'] });
+  const collect = collector();
+  let held: HeldMemory | undefined;
+  let readings = 0;
   setInterval(() => {
     const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
+    if (readings++ % READINGS_PER_COLLECTION === 0) held = heldMemory(collect, readings);
     const reading: ProbeReading = {
       heapUsedMiB: heapUsed / BYTES_PER_MIB,
       heapTotalMiB: heapTotal / BYTES_PER_MIB,
       externalMiB: external / BYTES_PER_MIB,
       arrayBuffersMiB: arrayBuffers / BYTES_PER_MIB,
-      liveHeapMiB: liveHeapMiB ?? null,
-      majorCollections,
+      held: held ?? null,
       eventLoopDelayP99Ms: delay.percentile(99) / NANOS_PER_MS,
     };
     delay.reset();

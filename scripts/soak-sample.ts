@@ -6,15 +6,22 @@ import { homePaths } from '#node/config/home.ts';
 /** How often the probe in each process writes its readings, and how often they are taken. */
 export const PROBE_EVERY_MS = 5_000;
 
+/** Right after a full collection. */
+export interface HeldMemory {
+  /** Another one for each collection. */
+  readonly number: number;
+  /** Resident memory without pages of files. */
+  readonly anonymousMiB: number;
+  readonly heapMiB: number;
+}
+
 /** What the probe in a process says of it. */
 export interface ProbeReading {
   readonly heapUsedMiB: number;
   readonly heapTotalMiB: number;
   readonly externalMiB: number;
   readonly arrayBuffersMiB: number;
-  /** In use right after the last full collection; null before the first. */
-  readonly liveHeapMiB: number | null;
-  readonly majorCollections: number;
+  readonly held: HeldMemory | null;
   /** Since the reading before. */
   readonly eventLoopDelayP99Ms: number;
 }

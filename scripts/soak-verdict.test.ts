@@ -6,7 +6,7 @@ import { CRITERIA, growthOf, judge, type Measured, type SoakRun, theilSenSlope }
 const MINUTES = Array.from({ length: 240 }, (_, i) => i / 12);
 
 /** A process as it should be: fills its caches for four minutes, then breathes with its collections. */
-function healthy(minute: number): Measured {
+function healthy(minute: number): Measured & { readonly memory: number } {
   const filling = 40 * Math.min(minute, 4);
   const breathing = 12 * ((minute * 7) % 1);
   return { minute, memory: 120 + filling + breathing, prunedDisk: 30 + 9 * ((minute * 3) % 1), openFiles: 60 };
@@ -61,9 +61,18 @@ test('what grows before the warm-up is over, and spikes after it, do not count',
   expect(growthOf(samples, 'memory', CRITERIA)).toBe(0);
 });
 
+test('memory that is taken every twenty seconds alone is judged as well', () => {
+  const every = (sample: Measured, i: number): Measured => ({
+    ...sample,
+    memory: i % 4 === 0 ? sample.memory : undefined,
+  });
+  const leak = MINUTES.map((minute) => ({ ...healthy(minute), memory: 200 + 1.5 * minute })).map(every);
+  expect(growthOf(leak, 'memory', CRITERIA)).toBeCloseTo(1.5);
+});
+
 test('a short run is judged by all but its growth, and says so', () => {
   const run = runOf(healthy);
-  const short = { ...run, validators: run.validators.map((one) => ({ ...one, samples: one.samples.slice(0, 12) })) };
+  const short = { ...run, validators: run.validators.map((one) => ({ ...one, samples: one.samples.slice(0, 126) })) };
   expect(failures(short)).toEqual([]);
   expect(judge(short).filter(({ sentence }) => sentence.includes('not judged'))).toHaveLength(6);
 });

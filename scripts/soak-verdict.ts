@@ -7,7 +7,8 @@
 export interface Measured {
   /** Minutes since the run began. */
   readonly minute: number;
-  readonly memory: number;
+  /** Undefined where it was not taken. */
+  readonly memory: number | undefined;
   /** What pruning keeps small: blocks, states, index. */
   readonly prunedDisk: number;
   readonly openFiles: number;
@@ -47,8 +48,8 @@ export interface Criteria {
   readonly maxFileGrowth: number;
   /** Blocks between the highest and the lowest validator. */
   readonly maxHeightSpread: bigint;
-  /** Fewer samples than this cannot be judged: growth is then not judged at all, and the verdict says so. */
-  readonly minSamples: number;
+  /** Minutes after the warm-up. Where samples span fewer, growth is not judged, and the verdict says so. */
+  readonly minMinutes: number;
 }
 
 export const CRITERIA: Criteria = {
@@ -57,7 +58,7 @@ export const CRITERIA: Criteria = {
   maxDiskGrowth: 1,
   maxFileGrowth: 1,
   maxHeightSpread: 2n,
-  minSamples: 20,
+  minMinutes: 6,
 };
 
 export interface Finding {
@@ -77,15 +78,18 @@ export function theilSenSlope(points: readonly { readonly x: number; readonly y:
   return slopes.length % 2 === 1 ? high : (high + (slopes[upper - 1] as number)) / 2;
 }
 
-/** Growth a minute after the warm-up; undefined when there are too few samples to say. */
+/** Growth a minute after the warm-up; undefined when the samples span too short a time to say. */
 export function growthOf(
   samples: readonly Measured[],
   what: 'memory' | 'prunedDisk' | 'openFiles',
-  criteria: Pick<Criteria, 'warmUpMinutes' | 'minSamples'>,
+  criteria: Pick<Criteria, 'warmUpMinutes' | 'minMinutes'>,
 ): number | undefined {
-  const judged = samples.filter(({ minute }) => minute >= criteria.warmUpMinutes);
-  if (judged.length < criteria.minSamples) return undefined;
-  return theilSenSlope(judged.map((sample) => ({ x: sample.minute, y: sample[what] })));
+  const judged = samples.flatMap((sample) => {
+    const y = sample[what];
+    return sample.minute < criteria.warmUpMinutes || y === undefined ? [] : [{ x: sample.minute, y }];
+  });
+  const span = (judged.at(-1)?.x ?? 0) - (judged[0]?.x ?? 0);
+  return span < criteria.minMinutes ? undefined : theilSenSlope(judged);
 }
 
 /** One finding for each criterion and validator; the run is good when all are. */

@@ -72,6 +72,8 @@ async function startNetwork(options: Options, folder: string, probeFolder: strin
     stop,
     config: {
       log_level: 'warn',
+      // Full before growth is judged.
+      'storage.cache_bytes': 4_194_304,
       'storage.pruning': 'custom',
       'storage.pruning_keep_recent': KEPT,
       'storage.pruning_interval': 10,
@@ -135,7 +137,7 @@ async function table(
       `accepted to seen in a block p50 ${latency(0.5)} ms, p99 ${latency(0.99)} ms; ` +
       `${load.queries} queries, ${load.failedQueries} failed`,
     ...load.complaints.map((complaint) => `  ${complaint}`),
-    '            height  anon   rss    heap   live   ext    chain  app    index  wal    files thr  loop p99 (MiB, ms)',
+    '            height  rss    anon   heap   ext    held   live   chain  app    index  wal    files thr  loop p99 (MiB, ms)',
     ...nodes.map((node, i) => {
       const sample = samples[i]?.at(-1);
       return `${node.name.padEnd(12)}${String(heights[i]).padEnd(8)}${sample === undefined ? '' : cells(sample)}`;
@@ -146,7 +148,8 @@ async function table(
 function cells({ anonymousMiB, residentMiB, probe, disk, openFiles, threads }: ProcessSample): string {
   const mib = (value: number | null | undefined) => (value?.toFixed(1) ?? '–').padEnd(7);
   return [
-    ...[anonymousMiB, residentMiB, probe?.heapUsedMiB, probe?.liveHeapMiB, probe?.externalMiB].map(mib),
+    ...[residentMiB, anonymousMiB, probe?.heapUsedMiB, probe?.externalMiB].map(mib),
+    ...[probe?.held?.anonymousMiB, probe?.held?.heapMiB].map(mib),
     ...[disk.chain, disk.application, disk.index, disk.wal].map(mib),
     String(openFiles).padEnd(6),
     String(threads).padEnd(5),
@@ -154,13 +157,14 @@ function cells({ anonymousMiB, residentMiB, probe, disk, openFiles, threads }: P
   ].join('');
 }
 
-function measured({ minute, anonymousMiB, disk, openFiles }: ProcessSample): Measured {
-  return {
-    minute,
-    memory: anonymousMiB,
-    prunedDisk: disk.chain + disk.application + disk.index,
-    openFiles,
-  };
+/** Memory is taken once for each collection, however often it was sampled. */
+function measured(samples: readonly ProcessSample[]): Measured[] {
+  let last = 0;
+  return samples.map(({ minute, probe, disk, openFiles }) => {
+    const held = probe?.held?.number === last ? undefined : (probe?.held ?? undefined);
+    last = held?.number ?? last;
+    return { minute, memory: held?.anonymousMiB, prunedDisk: disk.chain + disk.application + disk.index, openFiles };
+  });
 }
 
 /** Heights as they are now, and the hash of the highest block that all have. */
@@ -170,7 +174,7 @@ async function validatorRuns(nodes: readonly NetworkNode[], samples: Samples): P
   return Promise.all(
     nodes.map(async (node, i) => ({
       name: node.name,
-      samples: (samples[i] ?? []).map(measured),
+      samples: measured(samples[i] ?? []),
       height: heights[i] ?? -1n,
       blockHash: await createRpcClient(node.rpcUrl)
         .call<{ block_id: { hash: string } }>('block', { height: String(common) })
