@@ -16,7 +16,8 @@ function report(results: readonly NodeTestResult[]): void {
   const passed = results.filter(({ verdict }) => verdict === 'passed');
   const ours = results.filter(({ operators }) => operators.length > 0 && operators.every((op) => supported.has(op)));
   const oursPassed = ours.filter(({ verdict }) => verdict === 'passed');
-  console.log(`\npassed: ${share(passed, results)}`);
+  const fixed = passed.filter((result) => result.fixed === true).length;
+  console.log(`\npassed: ${share(passed, results)}, ${fixed} of them compiled for the values of their shape inputs`);
   console.log(`of those whose operators are all supported: ${share(oursPassed, ours)}`);
   console.log(`wrong results: ${results.filter(({ verdict }) => verdict === 'failed').length}`);
 }

@@ -1,8 +1,10 @@
 /** The ONNX compiler's part of the conformance door. */
-import { type CompiledModel, compileOnnx } from '#wasm-modules/compiler/compile.ts';
+import { type CompiledModel, type CompileOptions, compileOnnx } from '#wasm-modules/compiler/compile.ts';
 import { openCore } from '#wasm-modules/compiler/harness.ts';
-import { widthOf } from '#wasm-modules/onnx/model.ts';
-import { describeError } from '#wasm-modules/onnx/refusal.ts';
+import { MAX_PARAMETERS } from '#wasm-modules/compiler/limits.ts';
+import { type DataType, type Tensor, widthOf } from '#wasm-modules/onnx/model.ts';
+import { readModel } from '#wasm-modules/onnx/reader.ts';
+import { describeError, type ModelError } from '#wasm-modules/onnx/refusal.ts';
 
 export interface OnnxTensor {
   readonly name?: string;
@@ -12,38 +14,111 @@ export interface OnnxTensor {
   readonly data: ArrayBufferView;
 }
 
-export type OnnxHandle = CompiledModel;
+export interface OnnxHandle {
+  readonly source: Uint8Array;
+  /**
+   * Undefined while an input that decides a shape (axes, bounds) has no value: such a model is compiled for the values of
+   * the run, as a user fixes them when he compiles it.
+   */
+  compiled: CompiledModel | undefined;
+  /** Whether inputs were fixed. */
+  fixed: boolean;
+}
+
+const refused = (error: ModelError): Error & { code: string } =>
+  Object.assign(new Error(describeError(error)), { code: error.kind === 'not-constant' ? 'unsupported' : error.kind });
 
 /** Throws with `code` `unsupported` where the compiler lacks something, else with the kind of what is wrong. */
 export function compile(onnxModel: Uint8Array): OnnxHandle {
   const compiled = compileOnnx(onnxModel);
-  if (compiled.ok) return compiled.value;
-  throw Object.assign(new Error(describeError(compiled.error)), { code: compiled.error.kind });
+  if (compiled.ok) return { source: onnxModel, compiled: compiled.value, fixed: false };
+  // Without a value for what is an input of the graph nothing can be said yet.
+  const model = readModel(onnxModel);
+  const mayBeFixed = model.ok && model.value.inputs.some(({ dtype }) => INTEGERS.has(dtype));
+  if (compiled.error.kind !== 'not-constant' || !mayBeFixed) throw refused(compiled.error);
+  return { source: onnxModel, compiled: undefined, fixed: true };
 }
+
+/** Codes of int32 and int64. */
+const INTEGERS: ReadonlySet<number> = new Set([6, 7]);
+
+/** Compiles for the values of the integer inputs of this run. */
+function specialise(handle: OnnxHandle, inputs: readonly OnnxTensor[]): CompiledModel {
+  const model = readModel(handle.source);
+  if (!model.ok) throw refused(model.error);
+  const constants = new Map<string, Tensor>();
+  const { initializers } = model.value;
+  const given = model.value.inputs.filter(({ name }) => !initializers.has(name));
+  given.forEach(({ name, dtype }, i) => {
+    const tensor = inputs.find((candidate) => candidate.name === name) ?? inputs[i];
+    if (tensor === undefined) throw new Error(`input ${name} is missing`);
+    const count = tensor.dims.reduce((product, d) => product * d, 1);
+    if (!INTEGERS.has(dtype) || count > MAX_PARAMETERS) return;
+    constants.set(name, {
+      name,
+      dtype: tensor.dtype as DataType,
+      dims: tensor.dims,
+      data: bytesOf(tensor.data).slice(),
+    });
+  });
+  const options: CompileOptions = { constants };
+  const compiled = compileOnnx(handle.source, options);
+  if (!compiled.ok) throw refused(compiled.error);
+  return compiled.value;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Inputs by name, or in the graph's order where they have none. */
 export function run(handle: OnnxHandle, inputs: readonly OnnxTensor[]): OnnxTensor[] {
-  const request = new Uint8Array(handle.requestBytes);
+  const compiled = handle.fixed ? specialise(handle, inputs) : handle.compiled;
+  if (compiled === undefined) throw new Error('the model is not compiled');
+  handle.compiled = compiled;
+  const request = new Uint8Array(compiled.requestBytes);
+  const order = inputNames(handle.source);
   let at = 0;
-  handle.inputs.forEach((field, i) => {
-    const tensor = inputs.find((candidate) => candidate.name === field.name) ?? inputs[i];
+  for (const field of compiled.inputs) {
+    const tensor = inputs.find((candidate) => candidate.name === field.name) ?? inputs[order.indexOf(field.name)];
     if (tensor === undefined) throw new Error(`input ${field.name} is missing`);
-    const { buffer, byteOffset, byteLength } = tensor.data;
-    request.set(new Uint8Array(buffer, byteOffset, byteLength), at);
-    at += byteLength;
-  });
-  const answer = openCore(handle.module).infer(request, 0n);
+    request.set(bytesOf(tensor.data), at);
+    at += tensor.data.byteLength;
+  }
+  const answer = openCore(compiled.module).infer(request, 0n);
   if (!answer.ok) throw new Error(answer.error);
   let from = 0;
-  return handle.outputs.map(({ name, dtype, shape }) => {
+  return compiled.outputs.map(({ name, dtype, shape }) => {
     const bytes = shape.reduce((product, d) => product * d, 1) * widthOf(dtype);
     const { buffer } = answer.value.slice(from, from + bytes);
     from += bytes;
-    const data = dtype === 'float32' ? new Float32Array(buffer) : new Uint8Array(buffer);
-    return { name, dtype, dims: shape, data };
+    return { name, dtype, dims: shape, data: new VIEWS[dtype](buffer) };
   });
 }
 
+function inputNames(source: Uint8Array): readonly string[] {
+  const model = readModel(source);
+  if (!model.ok) throw refused(model.error);
+  return model.value.inputs.filter(({ name }) => !model.value.initializers.has(name)).map(({ name }) => name);
+}
+
+/** A view of elements of each type. */
+export const VIEWS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Float16Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  uint64: BigUint64Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const satisfies Record<DataType, unknown>;
+
+/** After a run, where inputs had to be fixed. */
 export function wasm(handle: OnnxHandle): Uint8Array {
-  return handle.module;
+  if (handle.compiled === undefined) throw new Error('inputs that decide shapes have no value yet: run it first');
+  return handle.compiled.module;
 }

@@ -1,7 +1,7 @@
-import type { DataType, ValueInfo } from '../onnx/model.ts';
+import { type DataType, typeOf, type ValueInfo } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
 import { OPCODE } from './opcodes.ts';
-import { address, elements, float, type Operand, type PlanBuilder, type Value } from './plan.ts';
+import { address, elements, float, message, type PlanBuilder, type Value } from './plan.ts';
 
 /** How one input of the graph is filled from a request. The request's bytes are the inputs in this order. */
 export type InputBinding =
@@ -76,9 +76,8 @@ export function bindInput(
           `input ${binding.graphInput} has ${count} elements for ${binding.labels.length} labels`,
         );
       }
-      const text = `byte ${offset} (${binding.graphInput}) must be below ${count}`;
-      const message = (part: 'pointer' | 'length'): Operand => ({ kind: 'message', text, part });
-      plan.emit(OPCODE.inputOneHot, offset, to, count, message('pointer'), message('length'));
+      const refusal = message(`byte ${offset} (${binding.graphInput}) must be below ${count}`);
+      plan.emit(OPCODE.inputOneHot, offset, to, count, ...refusal);
       return;
     }
     case 'normal':
@@ -148,19 +147,20 @@ export function bindOutput(plan: PlanBuilder, binding: OutputBinding, value: Val
   };
 }
 
-/** The type code of a graph input as the compiler takes it; refuses what is no float32 tensor of static shape. */
-export function staticShape(info: ValueInfo): readonly number[] {
+/** Element type and shape of a graph input as the compiler takes it: a tensor of static shape. */
+export function staticType(info: ValueInfo): { readonly dtype: DataType; readonly dims: readonly number[] } {
   const name = JSON.stringify(info.name);
-  if (info.dtype !== 1)
-    throw new Refusal(
-      'unsupported',
-      `graph input ${name} has element type ${info.dtype}; only float32 (1) is supported`,
-    );
+  const dtype = typeOf(info.dtype);
+  if (dtype === undefined)
+    throw new Refusal('unsupported', `graph input ${name} has element type ${info.dtype}, which is not supported`);
+  return { dtype, dims: staticShape(info, name) };
+}
+
+function staticShape(info: ValueInfo, name: string): readonly number[] {
   if (info.dims === undefined) throw new Refusal('unsupported', `graph input ${name} has no shape`);
   return info.dims.map((d, i) => {
     if (typeof d !== 'number')
       throw new Refusal('unsupported', `dimension ${i} of graph input ${name} is dynamic (${JSON.stringify(d)})`);
-    if (d === 0) throw new Refusal('unsupported', `dimension ${i} of graph input ${name} is 0: an empty tensor`);
     return d;
   });
 }

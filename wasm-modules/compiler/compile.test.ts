@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { committedKernel } from '../kernels/committed.ts';
-import { float, floatTensor, int, ints, modelOf, node, singleNode } from '../testing/graph.ts';
+import { float, floatTensor, int, ints, intTensor, modelOf, node, singleNode } from '../testing/graph.ts';
 import { type CompileOptions, compileOnnx, OPSETS, supportedOperators } from './compile.ts';
 import { openCore } from './harness.ts';
 
@@ -37,9 +37,32 @@ test.each<[string, Uint8Array, object]>([
     { kind: 'unsupported', reason: 'dimension 0 of graph input "x" is dynamic ("batch")' },
   ],
   [
-    'an input of another type',
+    'an input of a type that cannot be computed with',
+    modelOf([node('Relu', 'n', ['x'], ['y'])], { inputs: [{ name: 'x', dtype: 10, dims: [2] }] }),
+    { kind: 'unsupported', reason: 'graph input "x" has element type 10, which is not supported' },
+  ],
+  [
+    'an operator upon another type than its own',
     modelOf([node('Relu', 'n', ['x'], ['y'])], { inputs: [{ name: 'x', dtype: 11, dims: [2] }] }),
-    { kind: 'unsupported', reason: 'graph input "x" has element type 11; only float32 (1) is supported' },
+    { kind: 'unsupported', node: 'n', op: 'Relu', reason: 'input 0 is float64; only float32 is supported' },
+  ],
+  [
+    'numbers of two types in one sum',
+    modelOf([node('Add', 'n', ['x', 'z'], ['y'])], {
+      inputs: [
+        { name: 'x', dtype: 6, dims: [2] },
+        { name: 'z', dtype: 7, dims: [2] },
+      ],
+    }),
+    { kind: 'invalid', node: 'n', op: 'Add', reason: 'inputs are int32 and int64; expected one type' },
+  ],
+  [
+    'an integer constant divided by zero',
+    modelOf([node('Div', 'n', ['a', 'b'], ['c']), node('Add', 'm', ['x', 'c'], ['y'])], {
+      constants: [intTensor('a', [1]), intTensor('b', [0])],
+      inputs: [{ name: 'x', dtype: 7, dims: [1] }],
+    }),
+    { kind: 'invalid', node: 'n', op: 'Div', reason: 'division by zero at node "n" (Div)' },
   ],
   [
     'a shape that the graph computes',
@@ -47,10 +70,10 @@ test.each<[string, Uint8Array, object]>([
       inputs: [{ name: 'x', dtype: 1, dims: [2] }],
     }),
     {
-      kind: 'unsupported',
+      kind: 'not-constant',
       node: 'b',
       op: 'Reshape',
-      reason: 'input 1 is computed by the graph; only a constant is supported',
+      reason: 'input 1 ("s") must be constant, or fixed when the model is compiled',
     },
   ],
   [

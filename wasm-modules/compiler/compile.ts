@@ -1,5 +1,5 @@
 import { committedKernel } from '../kernels/committed.ts';
-import type { Model, Node } from '../onnx/model.ts';
+import { type Model, type Node, type Tensor, typeOf, widthOf } from '../onnx/model.ts';
 import { readModel } from '../onnx/reader.ts';
 import { type ModelError, Refusal, refusing } from '../onnx/refusal.ts';
 import { err, type Result } from '../result.ts';
@@ -13,14 +13,16 @@ import {
   inputField,
   type OutputBinding,
   requestBytes,
-  staticShape,
+  staticType,
 } from './bindings.ts';
+import { fold } from './fold.ts';
 import { layOut } from './layout.ts';
 import { ELEMENTWISE } from './lower/elementwise.ts';
 import { MATRIX } from './lower/matrix.ts';
 import { POOLING } from './lower/pool.ts';
 import { REDUCTION } from './lower/reduce.ts';
 import { SHAPE } from './lower/shape.ts';
+import { TYPED } from './lower/typed.ts';
 import { WINDOW } from './lower/window.ts';
 import { createOperator, type Lowering } from './operator.ts';
 import { createPlan, elements, type PlanBuilder, type Value } from './plan.ts';
@@ -32,6 +34,8 @@ export interface CompileOptions {
   /** One for each graph input, in the order of the request's bytes; by default every tensor as it is. */
   readonly inputs?: readonly InputBinding[];
   readonly outputs?: readonly OutputBinding[];
+  /** Graph inputs that are fixed in this module, by name: axes, shapes, bounds. No request contains them. */
+  readonly constants?: ReadonlyMap<string, Tensor>;
   /** A real request. */
   readonly example?: { readonly input: Uint8Array; readonly seed: bigint };
 }
@@ -48,16 +52,46 @@ export interface CompiledModel {
 export const OPSETS = { least: 7, greatest: 26 } as const;
 
 const constant: Lowering = {
-  attributes: ['value'],
+  attributes: ['value', 'value_int', 'value_ints', 'value_float', 'value_floats'],
   inputs: [0, 0],
   lower(op) {
-    const tensor = op.tensor('value') ?? op.refuse('only a constant in attribute value is supported');
-    return [{ dtype: tensor.dtype, dims: tensor.dims, buffer: op.plan.constant(tensor.data) }];
+    const { dtype, dims, data } = constantOf(op.node) ?? op.refuse('its value is neither numbers nor a tensor');
+    return [{ dtype, dims, buffer: op.plan.constant(data) }];
   },
 };
 
+/** The one attribute that a Constant has, as a tensor. */
+function constantOf({ attributes }: Node): Omit<Tensor, 'name'> | undefined {
+  const [value] = attributes.values();
+  const ints = (values: readonly bigint[]) => new Uint8Array(BigInt64Array.from(values).buffer);
+  const floats = (values: readonly number[]) => new Uint8Array(Float32Array.from(values).buffer);
+  switch (value?.kind) {
+    case 'tensor':
+      return value.value;
+    case 'int':
+      return { dtype: 'int64', dims: [], data: ints([value.value]) };
+    case 'ints':
+      return { dtype: 'int64', dims: [value.value.length], data: ints(value.value) };
+    case 'float':
+      return { dtype: 'float32', dims: [], data: floats([value.value]) };
+    case 'floats':
+      return { dtype: 'float32', dims: [value.value.length], data: floats(value.value) };
+    default:
+      return undefined;
+  }
+}
+
 const LOWERINGS = new Map<string, Lowering>(
-  Object.entries({ Constant: constant, ...ELEMENTWISE, ...MATRIX, ...SHAPE, ...WINDOW, ...REDUCTION, ...POOLING }),
+  Object.entries({
+    Constant: constant,
+    ...ELEMENTWISE,
+    ...TYPED,
+    ...MATRIX,
+    ...SHAPE,
+    ...WINDOW,
+    ...REDUCTION,
+    ...POOLING,
+  }),
 );
 
 /** The operators that compile, in alphabetical order. */
@@ -87,6 +121,7 @@ function compileModel(model: Model, options: CompileOptions): CompiledModel {
   for (const { name, dtype, dims, data } of model.initializers.values()) {
     values.set(name, { dtype, dims, buffer: plan.constant(data) });
   }
+  fixInputs(model, options, plan, values);
   const request = bindInputs(model, options, plan, values);
   for (const node of model.nodes) lowerNode(node, model.opset, plan, values);
   const answer = bindOutputs(model, options, plan, values);
@@ -113,6 +148,17 @@ function compileModel(model: Model, options: CompileOptions): CompiledModel {
   };
 }
 
+function fixInputs(model: Model, options: CompileOptions, plan: PlanBuilder, values: Map<string, Value>): void {
+  for (const [name, { dtype, dims, data }] of options.constants ?? []) {
+    const info = model.inputs.find((candidate) => candidate.name === name);
+    if (info === undefined) throw new Refusal('invalid', `the graph has no input ${JSON.stringify(name)}`);
+    const fits = info.dims?.length === dims.length && info.dims.every((d, i) => typeof d === 'string' || d === dims[i]);
+    if (typeOf(info.dtype) !== dtype || !fits)
+      throw new Refusal('invalid', `the constant for input ${JSON.stringify(name)} is ${dtype} [${dims}]`);
+    define(values, name, { dtype, dims, buffer: plan.constant(data) });
+  }
+}
+
 interface Edge {
   readonly fields: readonly Field[];
   readonly bytes: number;
@@ -120,7 +166,7 @@ interface Edge {
 
 function bindInputs(model: Model, options: CompileOptions, plan: PlanBuilder, values: Map<string, Value>): Edge {
   // Before IR version 4 initializers also stand among the inputs.
-  const wanted = model.inputs.filter((info) => !model.initializers.has(info.name));
+  const wanted = model.inputs.filter(({ name }) => !model.initializers.has(name) && !options.constants?.has(name));
   const bindings: readonly InputBinding[] =
     options.inputs ?? wanted.map((info) => ({ kind: 'tensor', graphInput: info.name }));
   const fields: Field[] = [];
@@ -129,8 +175,8 @@ function bindInputs(model: Model, options: CompileOptions, plan: PlanBuilder, va
     const info = wanted.find((candidate) => candidate.name === binding.graphInput);
     if (info === undefined)
       throw new Refusal('invalid', `the graph has no input ${JSON.stringify(binding.graphInput)}`);
-    const dims = staticShape(info);
-    define(values, info.name, { dtype: 'float32', dims, buffer: plan.room(elements(dims) * 4) });
+    const { dtype, dims } = staticType(info);
+    define(values, info.name, { dtype, dims, buffer: plan.room(elements(dims) * widthOf(dtype)) });
     const value = values.get(info.name) as Value;
     bindInput(plan, binding, value, bytes, stream);
     bytes += requestBytes(binding, value);
@@ -188,12 +234,19 @@ function lowerNode(node: Node, opset: number, plan: PlanBuilder, values: Map<str
   if (node.inputs.length < least || node.inputs.length > greatest) {
     throw new Refusal('invalid', `${node.inputs.length} inputs; expected ${least} to ${greatest}`, node.name, node.op);
   }
-  const results = lowering.lower(createOperator(node, opset, plan, values));
+  const before = plan.steps.length;
+  const lowered = lowering.lower(createOperator(node, opset, plan, values));
+  const results = isConstant(node, values) ? fold(node, plan, before, lowered) : lowered;
   if (node.outputs.length !== results.length)
     refuse(`${node.outputs.length} outputs are asked for; ${results.length} are supported`);
   results.forEach((value, i) => {
     define(values, node.outputs[i] ?? '', value, node);
   });
+}
+
+function isConstant(node: Node, values: ReadonlyMap<string, Value>): boolean {
+  const inputs = node.inputs.filter((name) => name !== '');
+  return inputs.length > 0 && inputs.every((name) => values.get(name)?.buffer.data !== undefined);
 }
 
 function define(values: Map<string, Value>, name: string, value: Value, node?: Node): void {

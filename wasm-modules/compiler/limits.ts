@@ -4,5 +4,7 @@ export const MAX_PLAN_STEPS = 16_384;
 export const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
 /** Pages (64 KiB) a model may grow by, beyond what its plan needs, for a request that is longer than expected. */
 export const SPARE_PAGES = 16;
+/** Bytes of what a node of constants gives, up to which it is computed when the model is compiled. */
+export const MAX_FOLDED_BYTES = 64 * 1024;
 /** Numbers of a constant that steers a node (axes, bounds, a shape). */
 export const MAX_PARAMETERS = 1_024;

@@ -1,4 +1,4 @@
-/** The steps of `kernels/assembly/runtime.ts`; the operands of each stand beside its kernel. */
+/** The steps of `kernels/assembly/runtime.ts`; the operands of each stand beside its kernel. 15 was a fill of f32. */
 export const OPCODE = {
   inputBytes: 1,
   inputScaledBytes: 2,
@@ -14,7 +14,15 @@ export const OPCODE = {
   stridedCopy: 12,
   reduce: 13,
   pool: 14,
-  fill: 15,
+  cast: 16,
+  typedUnary: 17,
+  typedBinary: 18,
+  typedCopy: 19,
+  typedFill: 20,
+  where: 21,
+  gather: 22,
+  argument: 23,
+  reduceInts: 24,
 } as const;
 
 /** `unaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */
@@ -46,6 +54,30 @@ export const UNARY = {
 
 /** `binaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */
 export const BINARY = { Add: 1, Sub: 2, Mul: 3, Div: 4, Max: 5, Min: 6, Pow: 7, PRelu: 8 } as const;
+
+/** `typedUnary` in `kernels/assembly/typed.ts`. */
+export const TYPED_UNARY = { Neg: 1, Abs: 2, Sign: 3, Not: 4 } as const;
+
+/** `typedBinary` in `kernels/assembly/typed.ts`; the first ones are those of {@link BINARY}. */
+export const TYPED_BINARY = {
+  Add: 1,
+  Sub: 2,
+  Mul: 3,
+  Div: 4,
+  Max: 5,
+  Min: 6,
+  Pow: 7,
+  Mod: 9,
+  Fmod: 10,
+  And: 16,
+  Or: 17,
+  Xor: 18,
+  Equal: 20,
+  Less: 21,
+  Greater: 22,
+  LessOrEqual: 23,
+  GreaterOrEqual: 24,
+} as const;
 
 /** `gather` in `kernels/assembly/elementwise.ts`. */
 export const REDUCE = { sum: 1, mean: 2, max: 3, min: 4, product: 5, squares: 6, absolutes: 7 } as const;

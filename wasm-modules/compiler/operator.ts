@@ -1,5 +1,5 @@
 import { MAX_ELEMENTS, MAX_RANK } from '../onnx/limits.ts';
-import { type Node, type Tensor, widthOf } from '../onnx/model.ts';
+import { type DataType, type Node, type Tensor, widthOf } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
 import { MAX_PARAMETERS } from './limits.ts';
 import { elements, type PlanBuilder, type Value } from './plan.ts';
@@ -23,8 +23,8 @@ export interface Operator {
   float(name: string, otherwise: number): number;
   string(name: string, otherwise: string): string;
   tensor(name: string): Tensor | undefined;
-  /** Room for a float32 tensor. */
-  result(dims: readonly number[]): Value;
+  /** Room for a tensor, of float32 by default. */
+  result(dims: readonly number[], dtype?: DataType): Value;
   /** The node cannot be compiled (`unsupported`). */
   refuse(reason: string): never;
   /** The node breaks ONNX's rules (`invalid`). */
@@ -59,7 +59,11 @@ export function createOperator(
   const input = (i: number): Value => optional(i) ?? invalid(`input ${i} is missing`);
   const constant = (i: number): { readonly value: Value; readonly data: Uint8Array } => {
     const value = input(i);
-    const data = value.buffer.data ?? refuse(`input ${i} is computed by the graph; only a constant is supported`);
+    const { data } = value.buffer;
+    if (data === undefined) {
+      const reason = `input ${i} (${JSON.stringify(node.inputs[i])}) must be constant, or fixed when the model is compiled`;
+      throw new Refusal('not-constant', reason, node.name, node.op);
+    }
     const count = elements(value.dims);
     if (count > MAX_PARAMETERS) refuse(`input ${i} has ${count} numbers; at most ${MAX_PARAMETERS} are read`);
     return { value, data };
@@ -113,9 +117,9 @@ export function createOperator(
       const found = node.attributes.get(name);
       return found?.kind === 'tensor' ? found.value : undefined;
     },
-    result(dims) {
+    result(dims, dtype = 'float32') {
       checkShape(dims, refuse);
-      return { dtype: 'float32', dims, buffer: plan.room(elements(dims) * 4) };
+      return { dtype, dims, buffer: plan.room(elements(dims) * widthOf(dtype)) };
     },
     refuse,
     invalid,
@@ -140,7 +144,6 @@ function intsOf(data: Uint8Array, width: number): number[] {
 function checkShape(dims: readonly number[], refuse: (reason: string) => never): void {
   if (dims.length > MAX_RANK) refuse(`the result has ${dims.length} dimensions; at most ${MAX_RANK} are supported`);
   if (dims.some((d) => d < 0 || !Number.isInteger(d))) refuse(`the result has the shape [${dims}]`);
-  if (elements(dims) === 0) refuse(`the result has the shape [${dims}]: an empty tensor`);
   if (elements(dims) > MAX_ELEMENTS)
     refuse(`the result has ${elements(dims)} elements; at most ${MAX_ELEMENTS} are supported`);
 }

@@ -35,6 +35,8 @@ export interface PlanBuilder {
   room(bytes: number): Buffer;
   constant(data: Uint8Array): Buffer;
   emit(opcode: Step['opcode'], ...operands: readonly Operand[]): void;
+  /** Takes the steps from the `from`th on out of the plan. */
+  take(from: number): readonly Step[];
 }
 
 export function createPlan(): PlanBuilder {
@@ -49,11 +51,20 @@ export function createPlan(): PlanBuilder {
         throw new Refusal('too-large', `the plan has more than ${MAX_PLAN_STEPS} steps`);
       steps.push({ opcode, operands });
     },
+    take: (from) => steps.splice(from),
   };
 }
 
 export function address(buffer: Buffer, offset = 0): Operand {
   return { kind: 'address', buffer, offset };
+}
+
+/** The two words of a text that the model answers when a step refuses its input. */
+export function message(text: string): readonly [Operand, Operand] {
+  return [
+    { kind: 'message', text, part: 'pointer' },
+    { kind: 'message', text, part: 'length' },
+  ];
 }
 
 export function float(value: number): Operand {

@@ -66,6 +66,17 @@ export interface Model {
   readonly outputs: readonly ValueInfo[];
 }
 
+/** The element type of a code, as far as it can be computed with. */
+export function typeOf(code: number): DataType | undefined {
+  const known = Object.entries(DATA_TYPES).find(([own]) => Number(own) === code)?.[1].name;
+  return known === 'float16' ? undefined : known;
+}
+
+/** The code of an element type. */
+export function codeOf(dtype: DataType): number {
+  return Number(Object.entries(DATA_TYPES).find(([, { name }]) => name === dtype)?.[0] ?? 0);
+}
+
 /** Bytes of one element. */
 export function widthOf(dtype: DataType): number {
   for (const { name, bytes } of Object.values(DATA_TYPES)) if (name === dtype) return bytes;

@@ -2,10 +2,11 @@ import { err, ok, type Result } from '../result.ts';
 
 /**
  * Why a model was refused. malformed: not a protobuf of ONNX; invalid: breaks a rule of ONNX; unsupported: fine, but not
- * for this compiler; too-large: beyond a named limit. `node` and `op` are empty where no node is to blame.
+ * for this compiler; not-constant: it would compile if an input that decides a shape were fixed when it is compiled;
+ * too-large: beyond a named limit. `node` and `op` are empty where no node is to blame.
  */
 export interface ModelError {
-  readonly kind: 'malformed' | 'invalid' | 'unsupported' | 'too-large';
+  readonly kind: 'malformed' | 'invalid' | 'unsupported' | 'not-constant' | 'too-large';
   readonly node: string;
   readonly op: string;
   readonly reason: string;

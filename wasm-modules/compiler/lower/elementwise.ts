@@ -1,6 +1,8 @@
-import { BINARY, OPCODE, UNARY } from '../opcodes.ts';
+import { BINARY, OPCODE, TYPED_UNARY, UNARY } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
-import { address, elements, float, stridesOf, type Value } from '../plan.ts';
+import { address, elements, float, type Value } from '../plan.ts';
+import { broadcast, broadcastStrides } from './broadcast.ts';
+import { emitCast, emitTypedBinary, emitTypedUnary } from './typed.ts';
 
 export function emitUnary(op: Operator, kind: number, x: Value, p: number, q: number): Value {
   const y = op.result(x.dims);
@@ -12,27 +14,13 @@ function plainUnary(kind: number): Lowering {
   return { attributes: [], inputs: [1, 1], lower: (op) => [emitUnary(op, kind, op.floats(0), 0, 0)] };
 }
 
-/** The shape of the result of NumPy broadcasting. */
-export function broadcast(op: Operator, a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const x = a[i - rank + a.length] ?? 1;
-    const y = b[i - rank + b.length] ?? 1;
-    if (x !== y && x !== 1 && y !== 1) return op.invalid(`shapes [${a}] and [${b}] do not broadcast`);
-    return x === 1 ? y : x;
-  });
-}
-
-/** Strides of `from` seen as `to`: 0 where it is repeated. */
-export function broadcastStrides(from: readonly number[], to: readonly number[]): number[] {
-  const own = stridesOf(from);
-  return to.map((_, i) => {
-    const at = i - to.length + from.length;
-    return at < 0 || from[at] === 1 ? 0 : (own[at] ?? 0);
-  });
-}
-
+/** Of two tensors of one type: floats or integers. */
 export function emitBinary(op: Operator, kind: number, a: Value, b: Value): Value {
+  if (a.dtype === 'bool') op.invalid('bool is no number');
+  if (a.dtype !== 'float32' || b.dtype !== 'float32') {
+    if (a.dtype === 'float64' && kind >= BINARY.Pow) op.refuse('float64 is not supported');
+    return emitTypedBinary(op, kind, a, b);
+  }
   const dims = broadcast(op, a.dims, b.dims);
   const y = op.result(dims);
   const shape = dims.length === 0 ? [1] : dims;
@@ -54,9 +42,45 @@ function plainBinary(kind: number): Lowering {
   return {
     attributes: [],
     inputs: [2, 2],
-    lower: (op) => [emitBinary(op, kind, op.floats(0), op.floats(1))],
+    lower: (op) => [emitBinary(op, kind, op.input(0), op.input(1))],
   };
 }
+
+/** A function of floats that also has a meaning for integers. */
+function anyUnary(kind: number, typed: number): Lowering {
+  return {
+    attributes: [],
+    inputs: [1, 1],
+    lower(op) {
+      const x = op.input(0);
+      if (x.dtype === 'float32') return [emitUnary(op, kind, x, 0, 0)];
+      if (x.dtype === 'float64' || x.dtype === 'bool') op.refuse(`${x.dtype} is not supported`);
+      return [emitTypedUnary(op, typed, x)];
+    },
+  };
+}
+
+const isFloat = ({ dtype }: Value): boolean => dtype === 'float32' || dtype === 'float64';
+
+/** Base and exponent may differ in type; the result has the type of the base. */
+const pow: Lowering = {
+  attributes: [],
+  inputs: [2, 2],
+  lower(op) {
+    const [base, exponent] = [op.input(0), op.input(1)];
+    if (!isFloat(base) && !isFloat(exponent))
+      return [emitBinary(op, BINARY.Pow, base, emitCast(op, exponent, base.dtype))];
+    if (base.dtype === 'float64') op.refuse('float64 is not supported');
+    const power = emitBinary(op, BINARY.Pow, emitCast(op, base, 'float32'), emitCast(op, exponent, 'float32'));
+    return [emitCast(op, power, base.dtype)];
+  },
+};
+
+const prelu: Lowering = {
+  attributes: [],
+  inputs: [2, 2],
+  lower: (op) => [emitBinary(op, BINARY.PRelu, op.floats(0), op.floats(1))],
+};
 
 /** A constant without dimensions. */
 export function constantScalar(op: Operator, value: number): Value {
@@ -103,8 +127,8 @@ function variadic(kind: number): Lowering {
     attributes: [],
     inputs: [1, 256],
     lower(op) {
-      let y = op.floats(0);
-      for (let i = 1; i < op.inputs; i++) y = emitBinary(op, kind, y, op.floats(i));
+      let y = op.input(0);
+      for (let i = 1; i < op.inputs; i++) y = emitBinary(op, kind, y, op.input(i));
       return [y];
     },
   };
@@ -114,10 +138,17 @@ const clip: Lowering = {
   attributes: [],
   inputs: [1, 3],
   lower(op) {
-    const bound = (i: number, otherwise: number): number =>
-      op.optional(i) === undefined ? otherwise : (op.constantFloats(i)[0] ?? otherwise);
-    const least = bound(1, Number.NEGATIVE_INFINITY);
-    return [emitUnary(op, UNARY.Clip, op.floats(0), least, bound(2, Number.POSITIVE_INFINITY))];
+    const x = op.input(0);
+    const [low, high] = [op.optional(1), op.optional(2)];
+    const known = [low, high].every((bound) => bound === undefined || bound.buffer.data !== undefined);
+    if (x.dtype === 'float32' && known) {
+      const bound = (i: number, otherwise: number): number =>
+        op.optional(i) === undefined ? otherwise : (op.constantFloats(i)[0] ?? otherwise);
+      const least = bound(1, Number.NEGATIVE_INFINITY);
+      return [emitUnary(op, UNARY.Clip, x, least, bound(2, Number.POSITIVE_INFINITY))];
+    }
+    const above = low === undefined ? x : emitBinary(op, BINARY.Max, x, low);
+    return [high === undefined ? above : emitBinary(op, BINARY.Min, above, high)];
   },
 };
 
@@ -136,21 +167,21 @@ export const ELEMENTWISE: Readonly<Record<string, Lowering>> = {
   Log: plainUnary(UNARY.Log),
   Erf: plainUnary(UNARY.Erf),
   Exp: plainUnary(UNARY.Exp),
-  Neg: plainUnary(UNARY.Neg),
-  Abs: plainUnary(UNARY.Abs),
+  Neg: anyUnary(UNARY.Neg, TYPED_UNARY.Neg),
+  Abs: anyUnary(UNARY.Abs, TYPED_UNARY.Abs),
   Sqrt: plainUnary(UNARY.Sqrt),
   Reciprocal: plainUnary(UNARY.Reciprocal),
   Floor: plainUnary(UNARY.Floor),
   Ceil: plainUnary(UNARY.Ceil),
   Round: plainUnary(UNARY.Round),
-  Sign: plainUnary(UNARY.Sign),
+  Sign: anyUnary(UNARY.Sign, TYPED_UNARY.Sign),
   Clip: clip,
   Add: plainBinary(BINARY.Add),
   Sub: plainBinary(BINARY.Sub),
   Mul: plainBinary(BINARY.Mul),
   Div: plainBinary(BINARY.Div),
-  Pow: plainBinary(BINARY.Pow),
-  PRelu: plainBinary(BINARY.PRelu),
+  Pow: pow,
+  PRelu: prelu,
   Mean: mean,
   Max: variadic(BINARY.Max),
   Min: variadic(BINARY.Min),

@@ -1,7 +1,7 @@
 import { OPCODE } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
 import { address, type Buffer, elements, float, type Operand, type Value } from '../plan.ts';
-import { broadcast, broadcastStrides } from './elementwise.ts';
+import { broadcast, broadcastStrides } from './broadcast.ts';
 
 /** A matrix in memory; strides in bytes. */
 export interface Matrix {

@@ -1,24 +1,29 @@
+import { codeOf, widthOf } from '../../onnx/model.ts';
 import { BINARY, OPCODE, REDUCE, UNARY } from '../opcodes.ts';
 import { axesOf, axisOf, type Lowering, type Operator } from '../operator.ts';
 import { address, elements, stridesOf, type Value } from '../plan.ts';
 import { constantScalar, emitBinary, emitUnary } from './elementwise.ts';
+import { integerScalar } from './typed.ts';
 
 /** Reduces `axes` of x; they stay as 1 (`keep`) or go. */
 export function emitReduce(op: Operator, kind: number, x: Value, axes: readonly number[], keep: boolean): Value {
-  const strides = stridesOf(x.dims);
+  const strides = stridesOf(x.dims, widthOf(x.dtype));
   const gone = x.dims.map((_, i) => i).filter((i) => axes.includes(i));
   const stays = x.dims.map((_, i) => i).filter((i) => !axes.includes(i));
-  const y = op.result(keep ? x.dims.map((d, i) => (axes.includes(i) ? 1 : d)) : stays.map((i) => x.dims[i] ?? 1));
+  const dims = keep ? x.dims.map((d, i) => (axes.includes(i) ? 1 : d)) : stays.map((i) => x.dims[i] ?? 1);
+  const y = op.result(dims, x.dtype);
+  const float = x.dtype === 'float32';
   const walk = (dims: readonly number[]): readonly number[] =>
     dims.length === 0 ? [1, 0] : [...dims.map((i) => x.dims[i] ?? 1), ...dims.map((i) => strides[i] ?? 0)];
   op.plan.emit(
-    OPCODE.reduce,
+    float ? OPCODE.reduce : OPCODE.reduceInts,
     kind,
     address(x.buffer),
     address(y.buffer),
     elements(y.dims),
     Math.max(stays.length, 1),
     Math.max(gone.length, 1),
+    ...(float ? [] : [codeOf(x.dtype)]),
     ...walk(stays),
     ...walk(gone),
   );
@@ -32,16 +37,35 @@ function reducedAxes(op: Operator, rank: number): readonly number[] | undefined 
   return op.int('noop_with_empty_axes', 0) === 0 ? Array.from({ length: rank }, (_, i) => i) : undefined;
 }
 
-function reduction(kind: number, before?: number, after?: number): Lowering {
+/** Input 0 of a reduction: float32, integers, or for the least and greatest also bool. */
+function numbers(op: Operator, kind: number): Value {
+  const x = op.input(0);
+  if (x.dtype === 'float64') op.refuse('float64 is not supported');
+  if (x.dtype === 'bool' && kind !== REDUCE.max && kind !== REDUCE.min) op.invalid('bool is no number');
+  return x;
+}
+
+function reduction(kind: number, after?: number): Lowering {
   return {
     attributes: ['axes', 'keepdims', 'noop_with_empty_axes'],
     inputs: [1, 2],
     lower(op) {
-      const x = op.floats(0);
+      const x = numbers(op, kind);
+      if (after !== undefined) op.floats(0);
       const axes = reducedAxes(op, x.dims.length);
-      if (axes === undefined) op.refuse('noop_with_empty_axes without axes is not supported');
-      const from = before === undefined ? x : emitUnary(op, before, x, 0, 0);
-      const y = emitReduce(op, kind, from, axes ?? [], op.int('keepdims', 1) !== 0);
+      if (axes === undefined) {
+        if (kind === REDUCE.squares || kind === REDUCE.absolutes || after !== undefined)
+          op.refuse('noop_with_empty_axes without axes is not supported');
+        return [x];
+      }
+      const keep = op.int('keepdims', 1) !== 0;
+      // A mean of integers is cut towards zero.
+      if (kind === REDUCE.mean && x.dtype !== 'float32') {
+        const sum = emitReduce(op, REDUCE.sum, x, axes, keep);
+        const count = axes.reduce((product, i) => product * (x.dims[i] ?? 1), 1);
+        return [emitBinary(op, BINARY.Div, sum, integerScalar(op, x.dtype, count))];
+      }
+      const y = emitReduce(op, kind, x, axes, keep);
       return [after === undefined ? y : emitUnary(op, after, y, 0, 0)];
     },
   };
@@ -99,8 +123,8 @@ export const REDUCTION: Readonly<Record<string, Lowering>> = {
   ReduceProd: reduction(REDUCE.product),
   ReduceSumSquare: reduction(REDUCE.squares),
   ReduceL1: reduction(REDUCE.absolutes),
-  ReduceL2: reduction(REDUCE.squares, undefined, UNARY.Sqrt),
-  ReduceLogSum: reduction(REDUCE.sum, undefined, UNARY.Log),
+  ReduceL2: reduction(REDUCE.squares, UNARY.Sqrt),
+  ReduceLogSum: reduction(REDUCE.sum, UNARY.Log),
   Softmax: softmax(false),
   LogSoftmax: softmax(true),
   BatchNormalization: batchNormalization,

@@ -1,11 +1,16 @@
+import { widthOf } from '../../onnx/model.ts';
 import { OPCODE } from '../opcodes.ts';
 import { axesOf, axisOf, type Lowering, type Operator } from '../operator.ts';
-import { address, elements, float, stridesOf, type Value } from '../plan.ts';
-import { broadcast, broadcastStrides } from './elementwise.ts';
+import { address, elements, stridesOf, type Value } from '../plan.ts';
+import { broadcast, broadcastStrides } from './broadcast.ts';
+import { emitFill, emitGather } from './typed.ts';
+
+/** Of a value's dimensions, in bytes. */
+const strides = (value: Value): number[] => stridesOf(value.dims, widthOf(value.dtype));
 
 /** The same numbers under another shape: no step at all. */
 function look(op: Operator, x: Value, dims: readonly number[]): Value {
-  const whole = dims.every((d) => Number.isInteger(d) && d > 0);
+  const whole = dims.every((d) => Number.isInteger(d) && d >= 0);
   if (!whole || elements(dims) !== elements(x.dims)) return op.invalid(`shape [${x.dims}] cannot become [${dims}]`);
   return { ...x, dims };
 }
@@ -21,25 +26,22 @@ function copy(
   at: number,
   dims: readonly number[],
 ): void {
-  const scalar = dims.length === 0;
-  op.plan.emit(
-    OPCODE.stridedCopy,
-    address(x.buffer, start),
-    address(y.buffer, at),
-    Math.max(dims.length, 1),
-    ...(scalar ? [1, 4, 4] : [...dims, ...xs, ...ys]),
-  );
+  const width = widthOf(x.dtype);
+  const walk = dims.length === 0 ? [1, width, width] : [...dims, ...xs, ...ys];
+  const [from, to, rank] = [address(x.buffer, start), address(y.buffer, at), Math.max(dims.length, 1)];
+  if (width === 4) op.plan.emit(OPCODE.stridedCopy, from, to, rank, ...walk);
+  else op.plan.emit(OPCODE.typedCopy, from, to, width, rank, ...walk);
 }
 
 const reshape: Lowering = {
   attributes: ['allowzero'],
   inputs: [2, 2],
   lower(op) {
-    const x = op.floats(0);
-    if (op.int('allowzero', 0) !== 0) op.refuse('allowzero = 1: empty tensors are not supported');
+    const x = op.input(0);
+    const zeroCopies = op.int('allowzero', 0) === 0;
     const asked = op
       .constantInts(1)
-      .map((d, i) => (d === 0 ? (x.dims[i] ?? op.invalid(`dimension ${i} copies nothing`)) : d));
+      .map((d, i) => (d === 0 && zeroCopies ? (x.dims[i] ?? op.invalid(`dimension ${i} copies nothing`)) : d));
     const known = asked.filter((d) => d !== -1).reduce((product, d) => product * d, 1);
     if (asked.filter((d) => d === -1).length > 1) op.invalid(`shape [${asked}] leaves two dimensions open`);
     return [
@@ -56,7 +58,7 @@ const flatten: Lowering = {
   attributes: ['axis'],
   inputs: [1, 1],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const given = op.int('axis', 1);
     const axis = given < 0 ? given + x.dims.length : given;
     if (axis < 0 || axis > x.dims.length) op.invalid(`axis ${given} is outside of rank ${x.dims.length}`);
@@ -64,13 +66,13 @@ const flatten: Lowering = {
   },
 };
 
-const identity: Lowering = { attributes: [], inputs: [1, 1], lower: (op) => [op.floats(0)] };
+const identity: Lowering = { attributes: [], inputs: [1, 1], lower: (op) => [op.input(0)] };
 
 const squeeze: Lowering = {
   attributes: [],
   inputs: [1, 2],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const axes = op.optional(1) === undefined ? undefined : axesOf(op, op.constantInts(1), x.dims.length);
     const dims = x.dims.filter((d, i) => (axes === undefined ? d !== 1 : !axes.includes(i)));
     return [look(op, x, dims)];
@@ -81,7 +83,7 @@ const unsqueeze: Lowering = {
   attributes: [],
   inputs: [2, 2],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const given = op.constantInts(1);
     const rank = x.dims.length + given.length;
     const axes = new Set(axesOf(op, given, rank));
@@ -100,22 +102,24 @@ const concat: Lowering = {
   attributes: ['axis'],
   inputs: [1, 256],
   lower(op) {
-    const parts = Array.from({ length: op.inputs }, (_, i) => op.floats(i));
-    const first = op.floats(0).dims;
+    const parts = Array.from({ length: op.inputs }, (_, i) => op.input(i));
+    const first = op.input(0).dims;
     const axis = axisOf(op, op.int('axis', 0), first.length);
-    for (const { dims } of parts) {
+    for (const { dims, dtype } of parts) {
+      if (dtype !== op.input(0).dtype) op.invalid(`inputs are ${op.input(0).dtype} and ${dtype}; expected one type`);
       if (dims.length !== first.length || dims.some((d, i) => i !== axis && d !== first[i])) {
         op.invalid(`shapes [${first}] and [${dims}] do not join along axis ${axis}`);
       }
     }
     const y = op.result(
       first.map((d, i) => (i === axis ? parts.reduce((sum, part) => sum + (part.dims[axis] ?? 0), 0) : d)),
+      op.input(0).dtype,
     );
-    const strides = stridesOf(y.dims);
+    const own = strides(y);
     let at = 0;
     for (const part of parts) {
-      copy(op, part, stridesOf(part.dims), 0, y, strides, at, part.dims);
-      at += (part.dims[axis] ?? 0) * (strides[axis] ?? 0);
+      copy(op, part, strides(part), 0, y, own, at, part.dims);
+      at += (part.dims[axis] ?? 0) * (own[axis] ?? 0);
     }
     return [y];
   },
@@ -125,20 +129,23 @@ const transpose: Lowering = {
   attributes: ['perm'],
   inputs: [1, 1],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const perm = op.ints('perm') ?? x.dims.map((_, i) => x.dims.length - 1 - i);
     if (perm.length !== x.dims.length || x.dims.some((_, i) => !perm.includes(i))) {
       op.invalid(`perm [${perm}] does not order ${x.dims.length} dimensions`);
     }
-    const strides = stridesOf(x.dims);
-    const y = op.result(perm.map((p) => x.dims[p] ?? 0));
+    const own = strides(x);
+    const y = op.result(
+      perm.map((p) => x.dims[p] ?? 0),
+      x.dtype,
+    );
     copy(
       op,
       x,
-      perm.map((p) => strides[p] ?? 0),
+      perm.map((p) => own[p] ?? 0),
       0,
       y,
-      stridesOf(y.dims),
+      strides(y),
       0,
       y.dims,
     );
@@ -150,7 +157,7 @@ const slice: Lowering = {
   attributes: [],
   inputs: [3, 5],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const starts = op.constantInts(1);
     const ends = op.constantInts(2);
     const axes = op.optional(3) === undefined ? starts.map((_, i) => i) : axesOf(op, op.constantInts(3), x.dims.length);
@@ -159,17 +166,17 @@ const slice: Lowering = {
       op.invalid('starts, ends, axes and steps differ in length');
     }
     const dims = [...x.dims];
-    const strides = stridesOf(x.dims);
+    const own = strides(x);
     let begin = 0;
     axes.forEach((given, i) => {
       const axis = axisOf(op, given, dims.length);
       const cut = sliceOf(op, x.dims[axis] ?? 0, starts[i] ?? 0, ends[i] ?? 0, steps[i] ?? 1);
-      begin += cut.start * (strides[axis] ?? 0);
+      begin += cut.start * (own[axis] ?? 0);
       dims[axis] = cut.count;
-      strides[axis] = (strides[axis] ?? 0) * (steps[i] ?? 1);
+      own[axis] = (own[axis] ?? 0) * (steps[i] ?? 1);
     });
-    const y = op.result(dims);
-    copy(op, x, strides, begin, y, stridesOf(dims), 0, dims);
+    const y = op.result(dims, x.dtype);
+    copy(op, x, own, begin, y, strides(y), 0, dims);
     return [y];
   },
 };
@@ -201,7 +208,6 @@ const shapeOf: Lowering = {
   lower(op) {
     const { dims } = op.input(0);
     const part = dims.slice(op.int('start', 0), op.int('end', dims.length));
-    if (part.length === 0) op.refuse('the result is an empty tensor');
     return [ints(op, part, [part.length])];
   },
 };
@@ -216,7 +222,7 @@ const split: Lowering = {
   attributes: ['axis', 'num_outputs'],
   inputs: [1, 2],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const axis = axisOf(op, op.int('axis', 0), x.dims.length);
     const size = x.dims[axis] ?? 0;
     const count = op.node.outputs.length;
@@ -227,12 +233,15 @@ const split: Lowering = {
         ? Array.from({ length: count }, (_, i) => Math.min(part, size - i * part))
         : op.constantInts(1);
     if (sizes.length !== count || sizes.reduce((a, b) => a + b, 0) !== size) op.invalid(`parts [${sizes}] of ${size}`);
-    const strides = stridesOf(x.dims);
+    const own = strides(x);
     let at = 0;
     return sizes.map((d) => {
-      const y = op.result(x.dims.map((own, i) => (i === axis ? d : own)));
-      copy(op, x, strides, at, y, stridesOf(y.dims), 0, y.dims);
-      at += d * (strides[axis] ?? 0);
+      const y = op.result(
+        x.dims.map((whole, i) => (i === axis ? d : whole)),
+        x.dtype,
+      );
+      copy(op, x, own, at, y, strides(y), 0, y.dims);
+      at += d * (own[axis] ?? 0);
       return y;
     });
   },
@@ -242,38 +251,75 @@ const expand: Lowering = {
   attributes: [],
   inputs: [2, 2],
   lower(op) {
-    const x = op.floats(0);
-    const y = op.result(broadcast(op, x.dims, op.constantInts(1)));
-    copy(op, x, broadcastStrides(x.dims, y.dims), 0, y, stridesOf(y.dims), 0, y.dims);
+    const x = op.input(0);
+    const y = op.result(broadcast(op, x.dims, op.constantInts(1)), x.dtype);
+    copy(op, x, broadcastStrides(x.dims, y.dims, widthOf(x.dtype)), 0, y, strides(y), 0, y.dims);
     return [y];
   },
 };
+
+/** Copies x into the middle of a tensor of one value. */
+function padConstant(op: Operator, x: Value, before: readonly number[], dims: readonly number[]): Value {
+  const y = op.result(dims, x.dtype);
+  const own = strides(y);
+  const value = op.optional(2);
+  if (value === undefined) emitFill(op, y, new Uint8Array(widthOf(x.dtype)));
+  else {
+    if (value.dtype !== x.dtype || elements(value.dims) !== 1)
+      op.invalid(`the padding value is ${value.dtype} [${value.dims}]; expected one ${x.dtype}`);
+    const still = dims.map(() => 0);
+    copy(op, value, still, 0, y, own, 0, dims);
+  }
+  const start = before.reduce((sum, v, i) => sum + v * (own[i] ?? 0), 0);
+  copy(op, x, strides(x), 0, y, own, start, x.dims);
+  return y;
+}
+
+/** Which element of an axis of `size` stands at `at`, which may lie outside of it (ONNX Operators, Pad-19). */
+function mirrored(op: Operator, mode: string, size: number, at: number): number {
+  const modulo = (v: number, m: number): number => ((v % m) + m) % m;
+  switch (mode) {
+    case 'edge':
+      return Math.min(Math.max(at, 0), size - 1);
+    case 'wrap':
+      return modulo(at, size);
+    case 'reflect': {
+      if (size === 1) return 0;
+      const phase = modulo(at, 2 * size - 2);
+      return phase < size ? phase : 2 * size - 2 - phase;
+    }
+    default:
+      return op.refuse(`mode ${mode} is not supported`);
+  }
+}
 
 const pad: Lowering = {
   attributes: ['mode'],
   inputs: [2, 4],
   lower(op) {
-    const x = op.floats(0);
+    const x = op.input(0);
     const rank = x.dims.length;
     const mode = op.string('mode', 'constant');
-    if (mode !== 'constant') op.refuse(`mode ${mode} is not supported`);
     const axes = op.optional(3) === undefined ? x.dims.map((_, i) => i) : axesOf(op, op.constantInts(3), rank);
     const given = op.constantInts(1);
     if (given.length !== 2 * axes.length) op.invalid(`pads [${given}] for ${axes.length} axes`);
     if (given.some((v) => v < 0)) op.refuse(`pads [${given}]: negative padding is not supported`);
-    const value = op.optional(2) === undefined ? 0 : (op.constantFloats(2)[0] ?? 0);
     const before = new Array<number>(rank).fill(0);
     const dims = [...x.dims];
     axes.forEach((axis, i) => {
       before[axis] = given[i] ?? 0;
       dims[axis] = (dims[axis] ?? 0) + (given[i] ?? 0) + (given[i + axes.length] ?? 0);
     });
-    const y = op.result(dims);
-    op.plan.emit(OPCODE.fill, address(y.buffer), elements(dims), float(value));
-    const strides = stridesOf(dims);
-    const start = before.reduce((sum, v, i) => sum + v * (strides[i] ?? 0), 0);
-    copy(op, x, stridesOf(x.dims), 0, y, strides, start, x.dims);
-    return [y];
+    if (mode === 'constant') return [padConstant(op, x, before, dims)];
+    return [
+      axes.reduce((y, axis) => {
+        const size = x.dims[axis] ?? 1;
+        const indices = Array.from({ length: dims[axis] ?? 1 }, (_, k) =>
+          mirrored(op, mode, size, k - (before[axis] ?? 0)),
+        );
+        return emitGather(op, y, ints(op, indices, [indices.length]), axis);
+      }, x),
+    ];
   },
 };
 

@@ -144,14 +144,6 @@ export function stridedCopy(step: usize): void {
   }
 }
 
-/** Operands: y, n, value. */
-export function fill(step: usize): void {
-  let y: usize = operand(step, 0);
-  const end = y + ((<usize>operand(step, 1)) << 2);
-  const value = operandF32(step, 2);
-  for (; y < end; y += 4) store<f32>(y, value);
-}
-
 /**
  * Operands: kind, x, y, count of results, rank of what stays, rank of what goes (both at least 1), then dimensions and
  * x's strides of what stays, dimensions and x's strides of what goes. Sums run in f64, in the order of memory.
@@ -207,14 +199,14 @@ function gather(kind: u32, sum: f64, v: f64): f64 {
 }
 
 /** The product of all dimensions but the last. */
-function outer(dims: usize, rank: u32): u32 {
+export function outer(dims: usize, rank: u32): u32 {
   let rows: u32 = 1;
   for (let d: u32 = 0; d + 1 < rank; d++) rows *= load<u32>(dims + ((<usize>d) << 2));
   return rows;
 }
 
 /** Where row `row` begins, rows counted over all dimensions but the last. Negative strides wrap, as addresses do. */
-function offset(row: u32, dims: usize, strides: usize, rank: u32): usize {
+export function offset(row: u32, dims: usize, strides: usize, rank: u32): usize {
   let at: usize = 0;
   for (let d = <i32>rank - 2; d >= 0; d--) {
     const size = load<u32>(dims + ((<usize>d) << 2));

@@ -5,6 +5,11 @@ import { operand, operandF32, outputPointer } from './header';
 export let errorPointer: u32 = 0;
 export let errorLength: u32 = 0;
 
+export function refuseWith(message: u32, length: u32): void {
+  errorPointer = message;
+  errorLength = length;
+}
+
 /** Operands: offset in the input, y, bytes. */
 export function inputBytes(step: usize, input: usize): void {
   memory.copy(operand(step, 1), input + operand(step, 0), operand(step, 2));
@@ -29,8 +34,7 @@ export function inputOneHot(step: usize, input: usize): void {
   const y: usize = operand(step, 1);
   const classes = operand(step, 2);
   if (index >= classes) {
-    errorPointer = operand(step, 3);
-    errorLength = operand(step, 4);
+    refuseWith(operand(step, 3), operand(step, 4));
     return;
   }
   memory.fill(y, 0, (<usize>classes) << 2);

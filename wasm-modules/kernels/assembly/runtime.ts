@@ -1,6 +1,6 @@
 // The kernel runtime: the code of every compiled model. It reads a plan (steps with addresses, shapes and constants, made
 // by the compiler) and runs it step by step; nothing here depends on a particular model.
-import { binary, fill, reduce, stridedCopy, unary } from './elementwise';
+import { binary, reduce, stridedCopy, unary } from './elementwise';
 import { gemm } from './gemm';
 import {
   DESCRIBE_RESULT,
@@ -26,6 +26,7 @@ import {
   outputBytes,
   outputImage,
 } from './io';
+import { argument, cast, gather, reduceInts, typedBinary, typedCopy, typedFill, typedUnary, where } from './typed';
 import { columnsToImage, imageToColumns, pool } from './window';
 
 let next: usize = 0;
@@ -91,8 +92,24 @@ function run(step: usize, input: usize, seed: u64): void {
       return reduce(step);
     case 14:
       return pool(step);
-    case 15:
-      return fill(step);
+    case 16:
+      return cast(step);
+    case 17:
+      return typedUnary(step);
+    case 18:
+      return typedBinary(step);
+    case 19:
+      return typedCopy(step);
+    case 20:
+      return typedFill(step);
+    case 21:
+      return where(step);
+    case 22:
+      return gather(step);
+    case 23:
+      return argument(step);
+    case 24:
+      return reduceInts(step);
     default:
       unreachable();
   }

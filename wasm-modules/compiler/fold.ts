@@ -1,0 +1,36 @@
+import { committedKernel } from '../kernels/committed.ts';
+import type { Node } from '../onnx/model.ts';
+import { Refusal } from '../onnx/refusal.ts';
+import { assembleModule } from './assemble.ts';
+import { openCore } from './harness.ts';
+import { layOut } from './layout.ts';
+import { MAX_FOLDED_BYTES } from './limits.ts';
+import { OPCODE } from './opcodes.ts';
+import { address, createPlan, type PlanBuilder, type Value } from './plan.ts';
+
+/**
+ * What a node of constants gives, as constants: its steps are run now, by the very kernels that would run them in every
+ * inference, so that both come to the same bits. Results that are larger than what they save stay steps.
+ */
+export function fold(node: Node, plan: PlanBuilder, from: number, results: readonly Value[]): readonly Value[] {
+  const open = results.filter(({ buffer }) => buffer.data === undefined);
+  const bytes = open.reduce((sum, { buffer }) => sum + buffer.bytes, 0);
+  if (open.length === 0 || bytes > MAX_FOLDED_BYTES) return results;
+  const own = createPlan();
+  for (const { opcode, operands } of plan.take(from)) own.emit(opcode, ...operands);
+  let at = 0;
+  for (const { buffer } of open) {
+    own.emit(OPCODE.outputBytes, address(buffer), at, buffer.bytes);
+    at += buffer.bytes;
+  }
+  const image = layOut({ steps: own.steps, describe: '', requestBytes: 0, answerBytes: bytes, lengthError: '' });
+  const answer = openCore(assembleModule(committedKernel('runtime'), image)).infer(new Uint8Array(0), 0n);
+  if (!answer.ok) throw new Refusal('invalid', answer.error, node.name, node.op);
+  let next = 0;
+  return results.map((value) => {
+    if (value.buffer.data !== undefined) return value;
+    const data = answer.value.slice(next, next + value.buffer.bytes);
+    next += value.buffer.bytes;
+    return { ...value, buffer: plan.constant(data) };
+  });
+}
