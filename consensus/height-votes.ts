@@ -52,6 +52,11 @@ export class HeightVotes {
     return known !== undefined && known.round >= vote.round;
   }
 
+  /** False: nothing more is taken of this validator in this round but votes for a block that may win. */
+  mayAdd(vote: Vote): boolean {
+    return vote.round > this.#round + 1 || this.peek(vote.type, vote.round)?.mayAdd(vote) !== false;
+  }
+
   /** The first round in which more than two thirds precommitted a block, and that block. */
   get decision(): { readonly round: Round; readonly blockId: BlockId } | undefined {
     return this.#decision;

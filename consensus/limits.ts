@@ -10,6 +10,8 @@ export const CONSENSUS_LIMITS = {
   maxEarlyParts: 64,
   /** Messages kept for the next height while this one is being committed. */
   maxEarlyMessages: 2_048,
+  /** Votes and proposals of one validator that are kept for the next height. */
+  maxEarlyOfValidator: 8,
   /** Votes that await the application's verdict on their extension, for one height. */
   maxUncheckedExtensions: 20_000,
   /** Conflicting blocks tallied in one vote set beyond those that first votes name. */

@@ -38,6 +38,8 @@ export interface KitOptions {
   /** The application's opinion of a block. */
   readonly accept?: (candidateHash: Uint8Array) => boolean;
   readonly acceptExtension?: (extension: Uint8Array) => boolean;
+  /** False: the application never answers about extensions. */
+  readonly answersExtensions?: boolean;
   /** The signer refuses everything. */
   readonly refuse?: boolean;
   readonly verifier?: Verifier;
@@ -116,6 +118,7 @@ export class Kit {
           extension: utf8('mine'),
         };
       case 'verify-extension':
+        if (this.options.answersExtensions === false) return undefined;
         return { kind: 'extension-checked', vote: effect.vote, accept: acceptExtension(effect.request.extension) };
       case 'sign-proposal': {
         const { height, round } = effect.proposal;

@@ -69,6 +69,12 @@ export class VoteSet {
     return first === undefined ? { kind: 'added' } : { kind: 'conflict', first, counted: true };
   }
 
+  /** False: this validator has voted for as many blocks as are taken of it; what proves its crime is known. */
+  mayAdd(vote: Vote): boolean {
+    const { validatorIndex: index } = vote;
+    return !this.#first.has(index) || this.#mayCount(index, this.#tallies.get(blockIdKey(vote.blockId)));
+  }
+
   #mayCount(index: number, tally: Tally | undefined): boolean {
     if ((this.#countOf.get(index) ?? 0) < CONSENSUS_LIMITS.maxConflictingVotesPerValidator) return true;
     return tally !== undefined && tally.firstPower * 3n > this.validators.totalPower;
