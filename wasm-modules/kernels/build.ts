@@ -4,7 +4,7 @@ import asc from 'assemblyscript/asc';
 import type { KernelName } from './committed.ts';
 
 const FEATURES: Record<KernelName, readonly string[]> = {
-  runtime: ['--initialMemory', '1', '--maximumMemory', '1'],
+  runtime: ['--enable', 'simd', '--initialMemory', '1', '--maximumMemory', '1'],
   training: ['--enable', 'simd', '--initialMemory', '1', '--maximumMemory', '32768'],
 };
 

@@ -24,6 +24,9 @@ interface Product {
   readonly beta?: number;
 }
 
+/** Columns of b that `gemm` copies side by side; narrower products do without. */
+const PANEL_COLUMNS = 8;
+
 /** y[m,n] = alpha * a[m,k] b[k,n] + beta * c[m,n]; y is dense. */
 export function emitProduct(op: Operator, { a, b, c, y, yOffset, m, n, k, alpha = 1, beta = 1 }: Product): void {
   const at: Operand = c === undefined ? 0 : address(c.buffer, c.offset);
@@ -44,6 +47,7 @@ export function emitProduct(op: Operator, { a, b, c, y, yOffset, m, n, k, alpha 
     c?.column ?? 0,
     float(alpha),
     float(beta),
+    n >= PANEL_COLUMNS ? address(op.plan.room(k * PANEL_COLUMNS * 4)) : 0,
   );
 }
 
