@@ -36,10 +36,12 @@ import { PREVOTE } from '#core/types/vote.ts';
 import { checkExtension, checkPrepared } from './application-answers.ts';
 import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
 import { CatchUp } from './catch-up.ts';
+import { EarlyMessages } from './early-messages.ts';
 import { EvidenceGossip } from './evidence-gossip.ts';
 import { type Genesis, handshake } from './handshake.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
+import { isFar, isSpent } from './spent.ts';
 
 export interface ExecutorOptions {
   readonly genesis: Genesis;
@@ -137,8 +139,7 @@ class Runner implements Executor {
   readonly #timers = new Map<TimeoutStep, TimerHandle>();
   readonly #catchUp: CatchUp;
   readonly #evidence = new EvidenceGossip();
-  #early: { readonly peer: PeerId; readonly bytes: Uint8Array }[] = [];
-  #earlyParts = 0;
+  readonly #early = new EarlyMessages();
   /** The last proposal that was taken in. */
   #coming: VerifiedProposal | undefined;
   #statusTimer: TimerHandle | undefined;
@@ -196,14 +197,15 @@ class Runner implements Executor {
       case 'block-part':
       case 'vote': {
         if (this.#queue.length >= CONSENSUS_LIMITS.maxQueuedInputs) return IGNORE;
+        if (isSpent(this.state, message, this.#coming, this.#early)) return IGNORE;
         const taken = takeIn(this.state, this.#deps.verifier, message, this.#coming);
         if (taken.input?.kind === 'proposal') this.#coming = taken.input.proposal;
         // Parts whose proposal is not here yet are nobody's word: few are kept, whoever sends them.
         const unproven = message.kind === 'block-part' && taken.verdict.kind !== 'accept';
         if (taken.input !== undefined && !(unproven && this.#queue.length >= CONSENSUS_LIMITS.maxEarlyParts))
           this.#enqueue(taken.input);
-        else if (taken.early) this.#keepEarly(peer, bytes, unproven);
-        return taken.verdict;
+        else if (taken.early) this.#early.keep(peer, bytes, message);
+        return taken.verdict.kind === 'accept' && isFar(this.state, message) ? IGNORE : taken.verdict;
       }
       default:
         return assertNever(message, 'peer message');
@@ -217,13 +219,6 @@ class Runner implements Executor {
     if (verdict.kind === 'new')
       this.#deps.logger.info('evidence of a peer waits for a block', { kind: evidence.kind, peer });
     return IGNORE;
-  }
-
-  #keepEarly(peer: PeerId, bytes: Uint8Array, isPart: boolean): void {
-    if (this.#early.length >= CONSENSUS_LIMITS.maxEarlyMessages) return;
-    if (isPart && this.#earlyParts >= CONSENSUS_LIMITS.maxEarlyParts) return;
-    if (isPart) this.#earlyParts++;
-    this.#early.push({ peer, bytes });
   }
 
   addPeer(peer: PeerId): void {
@@ -247,7 +242,7 @@ class Runner implements Executor {
   }
 
   get earlyMessages(): { readonly all: number; readonly parts: number } {
-    return { all: this.#early.length, parts: this.#earlyParts };
+    return this.#early.counts;
   }
 
   async idle(): Promise<void> {
@@ -441,11 +436,9 @@ class Runner implements Executor {
     const { height } = this.state;
     if (height === this.#told) return;
     this.#told = height;
-    const early = this.#early;
-    this.#early = [];
-    this.#earlyParts = 0;
-    for (const { peer, bytes } of early) this.receive(peer, bytes);
-    this.#catchUp.onHeight();
+    for (const { peer, bytes } of this.#early.take()) this.receive(peer, bytes);
+    // Who sends us its block need not send its votes and parts as well.
+    if (this.#catchUp.onHeight()) return;
     const ahead = [...this.#peers].filter(([, status]) => status !== undefined && status.height > height);
     const chosen = ahead[Number(height) % Math.max(1, ahead.length)];
     if (chosen !== undefined) this.#sendStatus(chosen[0]);
