@@ -22,6 +22,12 @@ export const NODE_LIMITS = {
   verifierRestMs: 60_000,
   /** Signatures that make handing them to another thread worth the message, at least. */
   minChecksAhead: 8,
+  /** Signatures of a light block that are verified before anything else is known of it. */
+  maxLightChecksAhead: 512,
+  /** Characters of a transaction in a JSON file: a component of a megabyte as base64, and more. */
+  maxTxJsonCharacters: 4_194_304,
+  /** Validators' transactions of a genesis. */
+  maxGentxs: 1_000,
   /** Bytes of configuration and key files. */
   maxConfigFileBytes: 1_048_576,
 
@@ -80,7 +86,8 @@ export const NODE_LIMITS = {
   redialMaxMs: 10_000,
   /** Pending and new connections that one host may open a second: many nodes may share an address. */
   inboundConnectionsPerSecond: 50,
-  maxPendingInbound: 50,
+  maxPendingInbound: 200,
+  maxPendingInboundPerHost: 16,
   /** A log file that has grown beyond this is closed at the next end of a height. */
   walRotateBytes: 8_388_608,
   /** How often peers are told where this node stands, and how many of them each time. */

@@ -23,6 +23,7 @@ import { PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
 import { managePeers, type PeerManager } from './peer-manager.ts';
 import { PeerTable } from './peer-table.ts';
+import { PendingInbound } from './pending-inbound.ts';
 import { keepDialing, type Redialer } from './redial.ts';
 
 /** Where arriving messages go. */
@@ -274,6 +275,7 @@ interface Gate {
 }
 
 async function createNode(options: P2pOptions, gate: Gate): Promise<Libp2p> {
+  const pending = new PendingInbound();
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
@@ -292,8 +294,17 @@ async function createNode(options: P2pOptions, gate: Gate): Promise<Libp2p> {
     connectionGater: {
       denyDialMultiaddr: () => false,
       denyDialPeer: (peer) => gate.isBanned(peer.toString()),
-      denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
-        gate.isBanned(peer.toString()) || !gate.admitsInbound(peer.toString(), hostAndPort(remoteAddr)?.host ?? ''),
+      denyInboundConnection: (connection) => {
+        const address = connection.remoteAddr.toString();
+        if (!pending.admit(address, hostAndPort(connection.remoteAddr)?.host ?? '')) return true;
+        connection.addEventListener('close', () => pending.settle(address));
+        return false;
+      },
+      denyInboundEncryptedConnection: (peer, { remoteAddr }) => {
+        pending.settle(remoteAddr.toString());
+        const host = hostAndPort(remoteAddr)?.host ?? '';
+        return gate.isBanned(peer.toString()) || !gate.admitsInbound(peer.toString(), host);
+      },
       denyOutboundEncryptedConnection: (peer) => gate.isBanned(peer.toString()),
     },
     services: {

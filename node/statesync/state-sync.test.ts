@@ -174,7 +174,7 @@ test('chunks come from several peers and are applied in order', async () => {
   for (const name of ['a', 'b', 'c']) expect(asked.filter(([peer]) => peer === name).length).toBeGreaterThan(3);
 });
 
-test('a peer that lies, one that stalls and one without chunks cost time, not the snapshot', async () => {
+test('Limit: snapshot chunks that lie: a peer that lies, one that stalls and one without chunks cost time, not the snapshot', async () => {
   const liar: Peer = { name: 'liar', answer: () => ({ chunk: utf8('lie') }) };
   const stalling: Peer = { name: 'stalling', answer: () => undefined };
   const empty: Peer = { name: 'empty', answer: () => ({ chunk: undefined }) };
@@ -185,7 +185,7 @@ test('a peer that lies, one that stalls and one without chunks cost time, not th
   expect(asked.filter(([peer]) => peer === 'empty').length).toBeLessThanOrEqual(NODE_LIMITS.chunkRequestsPerPeer);
 });
 
-test('when all lie, or nobody ever answers, it ends with a sentence', async () => {
+test('Limit: snapshot chunks that lie: when all lie, or nobody ever answers, it ends with a sentence', async () => {
   const lies = await fetchFrom([{ name: 'liar', answer: () => ({ chunk: utf8('lie') }) }], 5);
   expect(lies.result).toEqual({ ok: false, error: 'no peer is left that has its chunks' });
   const silence = await fetchFrom([{ name: 'stalling', answer: () => undefined }], 5);
