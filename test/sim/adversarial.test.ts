@@ -219,7 +219,7 @@ test('Adversarial 10: an application whose ExtendVote and VerifyVoteExtension di
   await net.goesOn(5n, ['n1', 'n2', 'n3']);
 });
 
-test('Adversarial 11, 12: peers whose height falls, is absurd, or who cannot serve their base (ASA-2025-001)', async () => {
+test('Adversarial 11: peers whose height falls (ASA-2025-001); Adversarial 12: is absurd, or who cannot serve their base', async () => {
   const net = await openMiniNet();
   await net.goesOn(2n);
   for (const { executor } of net.nodes.values()) executor.addPeer('attacker');

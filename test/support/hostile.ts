@@ -20,8 +20,10 @@ export const SOME_ID = {
 export interface BlockChange {
   readonly lastCommit?: (commit: Commit) => Commit;
   readonly evidence?: readonly Evidence[];
-  /** Behind the injection that the last commit asks for. */
+  /** Behind the injection that the simulated application asks for. */
   readonly txs?: readonly Uint8Array[];
+  /** Without it: for another application. */
+  readonly bare?: true;
 }
 
 /** The block that the played validator may propose now, changed. */
@@ -30,7 +32,8 @@ export function blockOf(net: MiniNet, change: BlockChange = {}): Block {
   const commit = toCommit(defined(net.node('n0').blocks.seenCommit(state.chain.lastBlockHeight), 'a last commit'));
   const lastCommit = change.lastCommit?.(commit) ?? commit;
   const flags = lastCommit.signatures.map(({ flag }) => flag).join('');
-  const txs = [utf8(`inject:${lastCommit.round}:${flags}`), ...(change.txs ?? [])];
+  const injection = change.bare === true ? [] : [utf8(`inject:${lastCommit.round}:${flags}`)];
+  const txs = [...injection, ...(change.txs ?? [])];
   return makeBlock(state.chain, {
     txs,
     evidence: change.evidence ?? [],

@@ -22,7 +22,7 @@ import { openEvidencePool } from '#node/driver/evidence-pool.ts';
 import { type Executor, startExecutor } from '#node/driver/executor.ts';
 import { openGuardedSigner } from '#node/driver/guarded-signer.ts';
 import type { Verdict } from '#node/driver/intake.ts';
-import { noTxs, type Wal } from '#node/driver/ports.ts';
+import { noTxs, type TxSource, type Wal } from '#node/driver/ports.ts';
 import { type BlockStore, openBlockStore, openStateStore } from '#node/driver/stores.ts';
 import { openSimApp } from '#test/sim/app.ts';
 import { SimKeys } from '#test/sim/keys.ts';
@@ -44,6 +44,10 @@ export interface MiniNetOptions {
   readonly extensionsFrom?: bigint;
   readonly params?: Partial<ConsensusParams>;
   readonly wrapApp?: (id: string, app: Application) => Application;
+  /** `app_state` of the genesis; for an application that reads it. */
+  readonly appState?: Uint8Array;
+  /** What every mempool holds; nothing by default. */
+  readonly txs?: TxSource;
 }
 
 /** What sets one node apart from the others. */
@@ -108,7 +112,7 @@ export class MiniNet {
       },
       validators: this.validators.map(({ publicKey }) => ({ publicKey, power: 10n })),
       appHash: EMPTY,
-      appStateBytes: EMPTY,
+      appStateBytes: this.#options.appState ?? EMPTY,
     };
     const app = openSimApp(new MemoryKv(), {
       validators: genesis.validators,
@@ -132,7 +136,7 @@ export class MiniNet {
         blocks,
         states,
         evidence: openEvidencePool(new MemoryKv(), { blocks, states }, this.keys.verifier),
-        txs: noTxs,
+        txs: this.#options.txs ?? noTxs,
         logger: { ...silentLogger, warn },
         onCommitted: () => {},
         wal: {
