@@ -1,4 +1,4 @@
-import { DATA_TYPES, type DataType } from './onnx/model.ts';
+import { DATA_TYPES, type DataType, elementsOf, widthOf } from './onnx/model.ts';
 import { err, ok, type Result } from './result.ts';
 
 /** One entry of `inputs` or `outputs` of what a model's `describe` returns (docs/model-abi.md). */
@@ -130,6 +130,22 @@ function numbersOf({ name, dtype, shape, labels }: DescribedField, value: unknow
     numbers.push(entry);
   }
   return ok(numbers);
+}
+
+/**
+ * The answer as a value for JSON: a property for each output, its numbers in row-major order (without dimensions: one number). 64-bit integers are texts.
+ */
+export function decodeAnswer({ outputs }: Description, answer: Uint8Array): Result<Record<string, unknown>, string> {
+  const out: Record<string, unknown> = {};
+  let at = 0;
+  for (const { name, dtype, shape } of outputs) {
+    const bytes = shape.reduce((product, d) => product * d, 1) * widthOf(dtype);
+    if (at + bytes > answer.length) return err(`the answer has ${answer.length} bytes; ${name} ends at ${at + bytes}`);
+    const numbers = elementsOf(dtype, answer.slice(at, at + bytes));
+    out[name] = shape.length === 0 ? numbers[0] : numbers;
+    at += bytes;
+  }
+  return at === answer.length ? ok(out) : err(`the answer has ${answer.length} bytes; expected ${at}`);
 }
 
 /** The answer as a picture, if the only output is one: uint8 of height x width x 1, 3 or 4. */

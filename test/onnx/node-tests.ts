@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compile, type OnnxHandle, run, VIEWS } from '#test/vectors/subject-onnx.ts';
-import type { Tensor } from '#wasm-modules/onnx/model.ts';
+import { compile, type OnnxHandle, run } from '#test/vectors/subject-onnx.ts';
+import { elementsOf, type Tensor } from '#wasm-modules/onnx/model.ts';
 import { readModel, readTensor } from '#wasm-modules/onnx/reader.ts';
 import { describeError } from '#wasm-modules/onnx/refusal.ts';
 
@@ -72,8 +72,8 @@ function compareSet(handle: OnnxHandle, folder: string): void {
     if (got?.dims.join() !== want.dims.join())
       throw new Error(`output ${i} is [${got?.dims}], expected [${want.dims}]`);
     if (got.dtype !== want.dtype) throw new Error(`output ${i} is ${got.dtype}, expected ${want.dtype}`);
-    const numbers = elements(got.dtype, new Uint8Array(got.data.buffer, got.data.byteOffset, got.data.byteLength));
-    for (const [k, w] of elements(want.dtype, want.data).entries()) {
+    const numbers = elementsOf(want.dtype, new Uint8Array(got.data.buffer, got.data.byteOffset, got.data.byteLength));
+    for (const [k, w] of elementsOf(want.dtype, want.data).entries()) {
       const value = numbers[k] ?? Number.NaN;
       if (!close(value, w)) throw new Error(`output ${i} at ${k} is ${value}, expected ${w}`);
     }
@@ -83,10 +83,4 @@ function compareSet(handle: OnnxHandle, folder: string): void {
 function close(got: number | bigint, want: number | bigint): boolean {
   if (typeof got === 'bigint' || typeof want === 'bigint') return got === want;
   return Object.is(got, want) || Math.abs(got - want) <= ABSOLUTE + RELATIVE * Math.abs(want);
-}
-
-function elements(dtype: string, bytes: Uint8Array): readonly (number | bigint)[] {
-  const view = VIEWS[dtype as keyof typeof VIEWS];
-  if (view === undefined) throw new Error(`${dtype} is no known element type`);
-  return [...new view(bytes.slice().buffer)];
 }

@@ -2,7 +2,7 @@
 import { type CompiledModel, type CompileOptions, compileOnnx } from '#wasm-modules/compiler/compile.ts';
 import { openCore } from '#wasm-modules/compiler/harness.ts';
 import { MAX_PARAMETERS } from '#wasm-modules/compiler/limits.ts';
-import { type DataType, type Tensor, widthOf } from '#wasm-modules/onnx/model.ts';
+import { arrayOf, type DataType, type Tensor, widthOf } from '#wasm-modules/onnx/model.ts';
 import { readModel } from '#wasm-modules/onnx/reader.ts';
 import { describeError, type ModelError } from '#wasm-modules/onnx/refusal.ts';
 
@@ -89,9 +89,9 @@ export function run(handle: OnnxHandle, inputs: readonly OnnxTensor[]): OnnxTens
   let from = 0;
   return compiled.outputs.map(({ name, dtype, shape }) => {
     const bytes = shape.reduce((product, d) => product * d, 1) * widthOf(dtype);
-    const { buffer } = answer.value.slice(from, from + bytes);
+    const data = arrayOf(dtype, answer.value.subarray(from, from + bytes));
     from += bytes;
-    return { name, dtype, dims: shape, data: new VIEWS[dtype](buffer) };
+    return { name, dtype, dims: shape, data };
   });
 }
 
@@ -100,22 +100,6 @@ function inputNames(source: Uint8Array): readonly string[] {
   if (!model.ok) throw refused(model.error);
   return model.value.inputs.filter(({ name }) => !model.value.initializers.has(name)).map(({ name }) => name);
 }
-
-/** A view of elements of each type. */
-export const VIEWS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Float16Array,
-  uint8: Uint8Array,
-  int8: Int8Array,
-  uint16: Uint16Array,
-  int16: Int16Array,
-  uint32: Uint32Array,
-  int32: Int32Array,
-  uint64: BigUint64Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-} as const satisfies Record<DataType, unknown>;
 
 /** After a run, where inputs had to be fixed. */
 export function wasm(handle: OnnxHandle): Uint8Array {

@@ -82,3 +82,28 @@ export function widthOf(dtype: DataType): number {
   for (const { name, bytes } of Object.values(DATA_TYPES)) if (name === dtype) return bytes;
   return 0;
 }
+
+const VIEWS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Float16Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  uint64: BigUint64Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const satisfies Record<DataType, unknown>;
+
+/** Little-endian elements as numbers; of 64-bit integers as bigints. */
+export function elementsOf(dtype: DataType, bytes: Uint8Array): readonly (number | bigint)[] {
+  return [...new VIEWS[dtype](bytes.slice().buffer)];
+}
+
+/** Little-endian elements as a typed array of their own. */
+export function arrayOf(dtype: DataType, bytes: Uint8Array): ArrayBufferView {
+  return new VIEWS[dtype](bytes.slice().buffer);
+}

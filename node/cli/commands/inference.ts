@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { fromHex, readU64be, toHex } from '#core/bytes.ts';
+import { readU64be, toHex } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
-import { type Job, JobStatus } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
+import { JobStatus } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
 import {
   MsgRequestInferenceResponseSchema,
   MsgRequestInferenceSchema,
 } from '#proto/gen/autonomy/inference/v1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { statusName } from '#runtime/modules/inference/reasons.ts';
-import { type Description, encodeRequest, pictureOf, readDescription } from '#wasm-modules/description.ts';
+import { type Description, readDescription } from '#wasm-modules/description.ts';
 import type { ChainClient } from '../../client/chain-client.ts';
 import {
   feeOf,
@@ -23,7 +23,6 @@ import {
   responseOf,
   waitForJob,
 } from '../../client/inference-client.ts';
-import { pngOf } from '../../client/picture.ts';
 import { describeComponent } from '../../vm/describe-component.ts';
 import {
   CliError,
@@ -37,9 +36,9 @@ import {
   wholeNumber,
   withOptions,
 } from '../context.ts';
+import { answerFile, INPUT_HELP, readModelInput } from '../model-input.ts';
 import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
 import { unsigned } from '../unsigned.ts';
-import { readBytes } from './model.ts';
 
 export function inferenceCommand(): Command {
   return new Command('inference')
@@ -53,27 +52,6 @@ async function descriptionOf(chain: ChainClient, componentHash: Uint8Array): Pro
   const text = await describeComponent(await queryComponent(chain, componentHash), silentLogger);
   if (!text.ok) throw new CliError(text.error.message);
   return orFail(readDescription(text.value), 'the model');
-}
-
-/** `hex:04e8…`, a .json file with a property for each input of the model, or any other file as it is. */
-async function readInput(chain: ChainClient, text: string, componentHash: Uint8Array): Promise<Uint8Array> {
-  if (text.startsWith('hex:')) {
-    try {
-      return fromHex(text.slice(4), '--input');
-    } catch (error) {
-      throw new CliError(error instanceof Error ? error.message : String(error));
-    }
-  }
-  const inline = text.trimStart().startsWith('{');
-  if (!inline && !text.endsWith('.json')) return readBytes(text);
-  const source = inline ? text : new TextDecoder().decode(await readBytes(text));
-  let request: unknown;
-  try {
-    request = JSON.parse(source);
-  } catch {
-    throw new CliError(`--input: ${inline ? 'what begins with {' : text} is not JSON`);
-  }
-  return orFail(encodeRequest(await descriptionOf(chain, componentHash), request), '--input');
 }
 
 interface RequestFlags extends SenderFlags {
@@ -90,7 +68,7 @@ function requestCommand(): Command {
   const command = new Command('request')
     .description('ask a provider for an inference, paid with credits')
     .requiredOption('--model <id>', 'number of the model', unsigned)
-    .requiredOption('--input <what>', 'a file, a .json file or {…} with the model’s inputs, or hex:…')
+    .requiredOption('--input <what>', INPUT_HELP)
     .requiredOption('--provider <address>', 'a bonded provider')
     .option('--seed <number>', 'by default a random one', unsigned)
     .option('--gas-limit <gas>', 'by default what the model allows', unsigned)
@@ -105,7 +83,7 @@ function requestCommand(): Command {
     const message = pack(MsgRequestInferenceSchema, {
       requester: sender.address,
       modelId: model.id,
-      input: await readInput(chain, flags.input, model.componentHash),
+      input: await readModelInput(flags.input, () => descriptionOf(chain, model.componentHash)),
       seed: flags.seed ?? readU64be(randomBytes(8)),
       gasLimit,
       maxFee: flags.maxFee ?? (await feeOf(chain, model, gasLimit)),
@@ -127,20 +105,11 @@ interface WaitFlags extends NodeFlags, OutputFlags {
   readonly timeout: number;
 }
 
-/** The output as a picture when the model gives one and the file is a .png; else as it is. */
-async function outputFile(chain: ChainClient, job: Job, flags: WaitFlags): Promise<Uint8Array> {
-  const output = await queryOutput(chain, job);
-  if (!flags.out?.endsWith('.png')) return output;
-  const picture = pictureOf(await descriptionOf(chain, job.componentHash), output);
-  if (picture === undefined) throw new CliError('the model’s output is no picture: give --out another ending');
-  return pngOf(picture, flags.scale);
-}
-
 function waitCommand(): Command {
   const command = new Command('wait')
     .description('wait until a job is final, and fetch its output')
     .argument('<job>', 'number of the job', unsigned)
-    .option('--out <file>', 'where the output goes; a .png when the model gives a picture')
+    .option('--out <file>', 'where the output goes: a .png of a picture, a .json of tensors, else the bytes')
     .option('--scale <factor>', 'enlarge the picture', wholeNumber(1, 64), 1)
     .option('--timeout <seconds>', 'how long to wait', wholeNumber(1, 86_400), 120);
   return withOptions(command, [nodeOption(), outputOption()]).action(async (id: bigint, flags: WaitFlags) => {
@@ -157,7 +126,10 @@ function waitCommand(): Command {
       throw new CliError(
         `job ${id} settled, but the model gave no output (kind ${job.result?.kind}, code ${job.result?.code})`,
       );
-    if (flags.out !== undefined) await writeFile(flags.out, await outputFile(chain, job, flags));
+    if (flags.out !== undefined) {
+      const description = await descriptionOf(chain, job.componentHash);
+      await writeFile(flags.out, answerFile(flags.out, await queryOutput(chain, job), description, flags.scale));
+    }
     output.result(
       { job: id, status: statusName(job.status), output_hash: toHex(job.result.outputHash), file: flags.out },
       [

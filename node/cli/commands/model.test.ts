@@ -1,10 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { decode, encode } from 'fast-png';
 import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { guest, wat } from '#test/vm/wat.ts';
 import { admit } from '#vm/admission.ts';
-import { spritesOnnx } from '#wasm-modules/models/sprites/build.ts';
+import { buildSpritesCore, spritesOnnx } from '#wasm-modules/models/sprites/build.ts';
+import { int, modelOf, node } from '#wasm-modules/testing/graph.ts';
 import { runProgram } from '../program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'model-command-'));
@@ -35,6 +37,80 @@ test('an ONNX model becomes a component that the chain takes, and says what it i
   expect(admit(component).ok).toBe(true);
   expect(await runProgram(['model', 'inspect', at('model.wasm'), '--output', 'json'])).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ bytes: component.length, description: { task: 'creatures' } });
+});
+
+/** The sprite generator as a file. */
+async function spritesFile(): Promise<string> {
+  const core = buildSpritesCore();
+  writeFileSync(at('sprites.core'), core);
+  expect(await runProgram(['model', 'package', at('sprites.core'), '-o', at('sprites.wasm')])).toBe(0);
+  return at('sprites.wasm');
+}
+
+test('a component is run: its example, and what JSON asks for, into a picture', async () => {
+  const sprites = await spritesFile();
+  expect(await runProgram(['model', 'run', sprites, '--output', 'json'])).toBe(0);
+  const example = JSON.parse(out) as { outputHash: string; gasUsed: string; traceRoot: string };
+  expect(example).toMatchObject({ outputBytes: 3072, traceRoot: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  const asked = '{"species":"owl","body":"#e88c30","accent":"#6096eb"}';
+  out = '';
+  const flags = ['--input', asked, '--seed', '7', '--out', at('owl.png'), '--scale', '4', '--output', 'json'];
+  expect(await runProgram(['model', 'run', sprites, ...flags])).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ outputHash: example.outputHash, traceRoot: example.traceRoot });
+  expect(decode(readFileSync(at('owl.png')))).toMatchObject({ width: 128, height: 128, channels: 3 });
+  expect(await runProgram(['model', 'run', sprites, '--gas-limit', '1000'])).toBe(1);
+  expect(errors).toContain('the model ended in out-of-gas after 1000 gas');
+  expect(await runProgram(['model', 'run', sprites, '--input', '{"species":"cow"}'])).toBe(1);
+  expect(errors).toContain('"cow" is none of');
+});
+
+test('a component is measured', async () => {
+  expect(await runProgram(['model', 'bench', await spritesFile(), '--runs', '3', '--output', 'json'])).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ outcome: 'ok', callsPerSecond: expect.any(Number) });
+});
+
+test('tensors go in as JSON or a picture and come out as JSON', async () => {
+  const graph = modelOf([node('Mul', 'twice', ['x', 'two'], ['y']), node('ArgMax', 'best', ['y'], ['i'])], {
+    constants: [{ name: 'two', dtype: 'uint8', dims: [], data: Uint8Array.of(2) }],
+    inputs: [{ name: 'x', dtype: 2, dims: [2, 2, 1] }],
+    outputs: [
+      { name: 'y', dtype: 2, dims: undefined },
+      { name: 'i', dtype: 7, dims: undefined },
+    ],
+  });
+  writeFileSync(at('twice.onnx'), graph);
+  expect(await runProgram(['model', 'compile', at('twice.onnx'), '-o', at('twice.wasm')])).toBe(0);
+  const png = encode({ width: 2, height: 2, channels: 1, depth: 8, data: Uint8Array.of(1, 2, 30, 4) });
+  writeFileSync(at('x.png'), png);
+  for (const input of ['{"x":[1,2,30,4]}', at('x.png')]) {
+    expect(await runProgram(['model', 'run', at('twice.wasm'), '--input', input, '--out', at('y.json')])).toBe(0);
+    expect(JSON.parse(readFileSync(at('y.json'), 'utf8'))).toEqual({ y: [2, 4, 60, 8], i: ['1', '1'] });
+  }
+  writeFileSync(at('wide.png'), encode({ width: 3, height: 1, channels: 1, depth: 8, data: new Uint8Array(3) }));
+  expect(await runProgram(['model', 'run', at('twice.wasm'), '--input', at('wide.png')])).toBe(1);
+  expect(errors).toContain('has 3 x 1 pixels of 8 bits; the model takes 2 x 2 of 8');
+});
+
+test('an input that decides a shape is fixed when the model is compiled', async () => {
+  const graph = modelOf([node('ReduceSum', 'sum', ['x', 'axes'], ['y'], { keepdims: int(0) })], {
+    inputs: [
+      { name: 'x', dtype: 1, dims: [2, 2] },
+      { name: 'axes', dtype: 7, dims: [1] },
+    ],
+  });
+  writeFileSync(at('sum.onnx'), graph);
+  expect(await runProgram(['model', 'compile', at('sum.onnx'), '-o', at('sum.wasm')])).toBe(1);
+  expect(errors).toContain('input 1 ("axes") must be constant, or fixed when the model is compiled');
+  expect(await runProgram(['model', 'compile', at('sum.onnx'), '-o', at('sum.wasm'), '--fix', 'axes=0'])).toBe(0);
+  const flags = ['--input', '{"x":[1,2,3,4]}', '--out', at('sum.json')];
+  expect(await runProgram(['model', 'run', at('sum.wasm'), ...flags])).toBe(0);
+  expect(JSON.parse(readFileSync(at('sum.json'), 'utf8'))).toEqual({ y: [4, 6] });
+  expect(await runProgram(['model', 'compile', at('sum.onnx'), '-o', at('sum.wasm'), '--fix', 'axes'])).toBe(2);
+});
+
+test('a model that does not exist is not trained', async () => {
+  expect(await runProgram(['model', 'train', 'nothing'])).toBe(1);
+  expect(errors).toContain('expected one of sprites');
 });
 
 test('a core module is wrapped', async () => {

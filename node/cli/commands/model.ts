@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { toHex } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
@@ -6,6 +6,7 @@ import { MsgRegisterModelResponseSchema, MsgRegisterModelSchema } from '#proto/g
 import { pack } from '#proto/message.ts';
 import { admit } from '#vm/admission.ts';
 import { packageModel } from '#vm/component.ts';
+import type { CompileOptions } from '#wasm-modules/compiler/compile.ts';
 import { describeError } from '#wasm-modules/onnx/refusal.ts';
 import { queryComponent, queryModel, queryModels, responseOf } from '../../client/inference-client.ts';
 import { registrationGas } from '../../client/register-model.ts';
@@ -20,26 +21,23 @@ import {
   outputOption,
   withOptions,
 } from '../context.ts';
+import { fixedInput } from '../fixed-input.ts';
+import { readBytes } from '../read-bytes.ts';
 import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
 import { unsigned } from '../unsigned.ts';
+import { benchCommand, runCommand, trainCommand } from './model-run.ts';
 
 export function modelCommand(): Command {
   return new Command('model')
-    .description('make, register and look at models')
+    .description('make, try, register and look at models')
     .addCommand(compileCommand())
     .addCommand(packageCommand())
     .addCommand(inspectCommand())
+    .addCommand(runCommand())
+    .addCommand(benchCommand())
+    .addCommand(trainCommand())
     .addCommand(registerCommand())
     .addCommand(listCommand());
-}
-
-/** @throws CliError that names the file. */
-export async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (error) {
-    throw new CliError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function packaged(core: Uint8Array): Uint8Array {
@@ -55,19 +53,27 @@ function compileCommand(): Command {
     .description('compile an ONNX model into a component that the chain takes')
     .argument('<model.onnx>')
     .requiredOption('-o, --out <file>', 'where the component goes')
-    .option('--task <text>', 'what the model does; by default the name of its graph');
-  return command.action(async (path: string, flags: { out: string; task?: string }) => {
-    // Only this command needs the compiler.
-    const { compileOnnx } = await import('#wasm-modules/compiler/compile.ts');
-    const options = flags.task === undefined ? {} : { task: flags.task };
-    const compiled = compileOnnx(await readBytes(path), options);
-    if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);
-    const component = packaged(compiled.value.module);
-    await writeFile(flags.out, component);
-    createOutput('text').note(
-      `${flags.out}: ${component.length} bytes; a request is ${compiled.value.requestBytes} bytes`,
+    .option('--task <text>', 'what the model does; by default the name of its graph')
+    .option(
+      '--fix <input=numbers>',
+      'fix an integer input of the graph, such as axes=0,1; may be repeated',
+      fixedInput,
     );
-  });
+  return command.action(
+    async (path: string, flags: { out: string; task?: string; fix?: CompileOptions['constants'] }) => {
+      // Only this command needs the compiler.
+      const { compileOnnx } = await import('#wasm-modules/compiler/compile.ts');
+      const { task, fix: constants } = flags;
+      const options = { ...(task === undefined ? {} : { task }), ...(constants === undefined ? {} : { constants }) };
+      const compiled = compileOnnx(await readBytes(path), options);
+      if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);
+      const component = packaged(compiled.value.module);
+      await writeFile(flags.out, component);
+      createOutput('text').note(
+        `${flags.out}: ${component.length} bytes; a request is ${compiled.value.requestBytes} bytes`,
+      );
+    },
+  );
 }
 
 function packageCommand(): Command {

@@ -1,0 +1,13 @@
+const WIDTH = 30;
+
+/** A bar of what is done, for a line of a terminal. */
+export function progressBar(done: number, total: number): string {
+  const filled = Math.min(WIDTH, Math.floor((WIDTH * done) / Math.max(total, 1)));
+  return `[${'#'.repeat(filled)}${'.'.repeat(WIDTH - filled)}] ${done} of ${total}`;
+}
+
+/** Shows a bar on standard error while something goes on; nothing where that is no terminal. */
+export function showProgress(done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${progressBar(done, total)}${done < total ? '' : '\n'}`);
+}
