@@ -38,6 +38,25 @@ test('an absurd height or base makes no more than the permitted requests', () =>
   expect(asked.every(({ peer }) => peer === 'a')).toBe(true);
 });
 
+test('blocks are asked for in groups, and the next one never waits for a group', () => {
+  const sync = new BlockSync();
+  const peers = claims({ a: [1n, 1_000n], b: [1n, 1_000n], c: [1n, 1_000n], d: [1n, 1_000n] });
+  const first = sync.plan(toHeight(1n), peers, 0);
+  expect(first).toHaveLength(CONSENSUS_LIMITS.maxBlockRequests);
+  for (const { peer, height } of first) if (height !== 2n) sync.receive(peer, height, block, commit);
+  let height = 1n;
+  const few = BigInt(CONSENSUS_LIMITS.fewBlocksAhead);
+  for (; sync.plan(toHeight(height + 1n), peers, 1).length === 0; height++) sync.take(height + 1n);
+  const asked = BigInt(CONSENSUS_LIMITS.maxBlockRequests) - few;
+  expect(height).toBe(asked + 1n);
+  // Block 2 never came: it is asked for again in its time, however many wait above it.
+  const stalled = new BlockSync();
+  for (const { peer, height: at } of stalled.plan(toHeight(1n), peers, 0))
+    if (at !== 2n) stalled.receive(peer, at, block, commit);
+  const late = stalled.plan(toHeight(2n), peers, CONSENSUS_LIMITS.blockRequestTicks + 1);
+  expect(late.map((each) => each.height)).toContain(2n);
+});
+
 test('a peer that stalls is replaced after a while', () => {
   const sync = new BlockSync();
   const peers = claims({ a: [1n, 8n] });

@@ -37,15 +37,26 @@ export class BlockSync {
     this.#forget(height, tick);
     const ahead = [...peers].filter((entry): entry is [string, RoundStatus] => (entry[1]?.height ?? 0n) > height + 1n);
     const out: BlockRequest[] = [];
+    if (this.#suppliedFor(height)) return out;
     for (let offset = 0; offset < CONSENSUS_LIMITS.maxBlockRequests && ahead.length > 0; offset++) {
       const wanted = height + BigInt(offset);
-      if (this.#open.has(wanted) || this.#ready.has(wanted)) continue;
+      if (this.has(wanted)) continue;
       const peer = this.#choose(wanted, ahead);
       if (peer === undefined) continue;
       this.#open.set(wanted, { peer, tick });
       out.push({ peer, height: toHeight(wanted) });
     }
     return out;
+  }
+
+  /**
+   * Whether the next blocks are here or on their way. As long as they are nothing is asked, and then for many at once:
+   * one request after the other would cost both sides a write, a read and a wakening for each block.
+   */
+  #suppliedFor(height: bigint): boolean {
+    for (let offset = 0; offset < CONSENSUS_LIMITS.fewBlocksAhead; offset++)
+      if (!this.has(height + BigInt(offset))) return false;
+    return true;
   }
 
   #forget(height: bigint, tick: number): void {
@@ -78,9 +89,19 @@ export class BlockSync {
     return count;
   }
 
+  /** Whether this peer was asked for this height and has not answered. */
+  expects(peer: string, height: bigint): boolean {
+    return this.#open.get(height)?.peer === peer;
+  }
+
+  /** Whether this block is here, or on its way. */
+  has(height: bigint): boolean {
+    return this.#ready.has(height) || this.#open.has(height);
+  }
+
   /** Answers whether this peer was asked for this height. An empty block means that it has none to give. */
   receive(peer: string, height: bigint, block: Uint8Array, commit: ExtendedCommit | undefined): boolean {
-    if (this.#open.get(height)?.peer !== peer) return false;
+    if (!this.expects(peer, height)) return false;
     this.#open.delete(height);
     if (commit === undefined) this.#slow.add(peer);
     else this.#ready.set(height, { peer, block, commit });

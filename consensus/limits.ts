@@ -14,6 +14,10 @@ export const CONSENSUS_LIMITS = {
   maxEarlyOfValidator: 8,
   /** Votes that await the application's verdict on their extension, for one height. */
   maxUncheckedExtensions: 20_000,
+  /** Votes of one type that one validator may cast for rounds beyond the next, while this node stays in its round. */
+  maxFarVotesPerRound: 2,
+  /** Precommits of one validator in one round whose extension the application may refuse; more are not looked at. */
+  maxRefusedExtensionsPerRound: 4,
   /** Conflicting blocks tallied in one vote set beyond those that first votes name. */
   maxConflictingVotesPerValidator: 2,
   /** Parts sent in answer to one status. */
@@ -26,6 +30,8 @@ export const CONSENSUS_LIMITS = {
   maxWalRecordBytes: 134_217_728,
   /** A peer's claimed height may exceed ours by any number, but block sync asks for at most this many at once. */
   maxBlockRequests: 32,
+  /** With fewer than these on their way or here, more are asked for. */
+  fewBlocksAhead: 16,
   /** Ticks (of the status interval) after which a block request is given to somebody else. */
   blockRequestTicks: 10,
   /** Block requests that one peer has open. */

@@ -5,6 +5,7 @@ import type { Input } from '#consensus/input.ts';
 import { encodePeerMessage, type PeerMessage, type RoundStatus } from '#consensus/messages.ts';
 import { type EngineState, votesOfCommit } from '#consensus/state.ts';
 import { concat, EMPTY } from '#core/bytes.ts';
+import { minBig } from '#core/int.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { equalPartSetHeader } from '#core/types/block-id.ts';
 import type { Height } from '#core/types/brand.ts';
@@ -38,6 +39,13 @@ function storedBytes(blocks: BlockStore, height: Height): Uint8Array | undefined
   return total === 0 || parts.length < total ? undefined : concat(...parts);
 }
 
+/** The lowest block that peers ahead of `height` keep; `undefined` when one of them keeps that very block, or nobody is ahead. */
+export function lowestKept(height: bigint, statuses: Iterable<RoundStatus | undefined>): bigint | undefined {
+  const bases: bigint[] = [];
+  for (const status of statuses) if (status !== undefined && status.height > height) bases.push(status.base);
+  return bases.length === 0 || bases.some((base) => base <= height) ? undefined : bases.reduce(minBig);
+}
+
 export class CatchUp {
   readonly #deps: CatchUpDeps;
   readonly #sync = new BlockSync();
@@ -56,11 +64,14 @@ export class CatchUp {
     this.#sync.removePeer(peer);
   }
 
-  /** A height begins: its block may be here already. */
-  onHeight(): void {
+  /** A height begins: its block may be here already. Answers whether it is, or somebody was asked for it. */
+  onHeight(): boolean {
+    const { height } = this.#deps.state;
+    const here = this.#sync.has(height);
     const refused = this.#feed();
     if (refused !== undefined) this.#deps.fault(refused.peer, refused.reason);
     this.#ask();
+    return (here && refused === undefined) || this.#sync.has(height);
   }
 
   /** Blocks too large for one message, of which several may wait, are not served here: repair sends their parts. */
@@ -74,6 +85,10 @@ export class CatchUp {
         ? none
         : encodePeerMessage({ kind: 'block-response', height, block, commit });
     send(peer, full.length <= NODE_LIMITS.maxServedBlockBytes ? full : none);
+  }
+
+  expects(peer: PeerId, height: bigint): boolean {
+    return this.#sync.expects(peer, height);
   }
 
   onResponse(peer: PeerId, { height, block, commit }: Response): Verdict {

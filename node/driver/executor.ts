@@ -25,7 +25,6 @@ import type { Application } from '#core/abci.ts';
 import { assert, assertNever } from '#core/assert.ts';
 import { toHex } from '#core/bytes.ts';
 import { consensusAddress } from '#core/crypto/pubkey.ts';
-import { minBig } from '#core/int.ts';
 import type { Clock } from '#core/ports/clock.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { type Height, toHeight } from '#core/types/brand.ts';
@@ -35,12 +34,13 @@ import { compareTime } from '#core/types/timestamp.ts';
 import { PREVOTE } from '#core/types/vote.ts';
 import { checkExtension, checkPrepared } from './application-answers.ts';
 import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
-import { CatchUp } from './catch-up.ts';
+import { CatchUp, lowestKept } from './catch-up.ts';
 import { EarlyMessages } from './early-messages.ts';
 import { EvidenceGossip } from './evidence-gossip.ts';
 import { type Genesis, handshake } from './handshake.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
+import { Serving } from './serving.ts';
 import { isFar, isSpent } from './spent.ts';
 
 export interface ExecutorOptions {
@@ -75,6 +75,8 @@ export interface Executor {
   txsAvailable(): void;
   /** For reading: height, round, step, chain state. */
   readonly state: EngineState;
+  /** Whether this peer was asked for the block of this height and has not answered. */
+  expectsBlock(peer: PeerId, height: bigint): boolean;
   /** Last claims of connected peers, for RPC and metrics. */
   peerStatus(peer: PeerId): RoundStatus | undefined;
   /** Messages kept for the height to come, and how many of them are parts; for metrics. */
@@ -140,6 +142,7 @@ class Runner implements Executor {
   readonly #catchUp: CatchUp;
   readonly #evidence = new EvidenceGossip();
   readonly #early = new EarlyMessages();
+  readonly #serving = new Serving((peer) => this.#deps.transport.isBusy?.(peer) === true);
   /** The last proposal that was taken in. */
   #coming: VerifiedProposal | undefined;
   #statusTimer: TimerHandle | undefined;
@@ -160,7 +163,7 @@ class Runner implements Executor {
       blocks: deps.blocks,
       verifier: deps.verifier,
       peers: this.#peers,
-      send: (peer, bytes) => deps.transport.send(peer, bytes),
+      send: (peer, bytes) => this.#give(peer, bytes),
       fault: (peer, reason) => deps.transport.fault?.(peer, reason),
       enqueue: (input) => this.#enqueue(input),
     });
@@ -187,7 +190,7 @@ class Runner implements Executor {
         this.#onStatus(peer, message.status);
         return IGNORE;
       case 'block-request':
-        this.#catchUp.onRequest(peer, message.height);
+        if (this.#serving.admits(peer)) this.#catchUp.onRequest(peer, message.height);
         return IGNORE;
       case 'block-response':
         return this.#catchUp.onResponse(peer, message);
@@ -231,6 +234,10 @@ class Runner implements Executor {
     this.#peers.delete(peer);
     this.#catchUp.removePeer(peer);
     this.#evidence.removePeer(peer);
+  }
+
+  expectsBlock(peer: PeerId, height: bigint): boolean {
+    return this.#catchUp.expects(peer, height);
   }
 
   peerStatus(peer: PeerId): RoundStatus | undefined {
@@ -424,8 +431,9 @@ class Runner implements Executor {
     const { blocks, wal, txs } = this.#deps;
     const { height } = block.header;
     await blocks.save(block, blockId, parts, seenCommit);
-    await markEnd(wal, height);
     const state = await applyBlock(this.#deps, this.state.chain, block, blockId);
+    // The block is on disk only now: a mark that outlived it would tell of a lost store.
+    await markEnd(wal, height);
     await wal.rotate();
     this.#answers.push({ kind: 'committed', state });
     if (!txs.isEmpty()) this.#answers.push({ kind: 'txs-available', height: toHeight(height + 1n) });
@@ -445,32 +453,34 @@ class Runner implements Executor {
   }
 
   #onStatus(peer: PeerId, status: RoundStatus): void {
-    if (!this.#peers.has(peer)) return;
-    this.#peers.set(peer, status);
+    if (this.#peers.has(peer)) this.#peers.set(peer, status);
+    if (!this.#peers.has(peer) || !this.#serving.admits(peer)) return;
     for (const message of planRepair(this.state, this.#deps.blocks, status))
-      this.#deps.transport.send(peer, encodePeerMessage(message));
+      this.#give(peer, encodePeerMessage(message));
     const { height } = this.state;
     for (const evidence of this.#evidence.due(peer, status.height, height, this.#deps.evidence.list()))
-      this.#deps.transport.send(peer, encodePeerMessage({ kind: 'evidence', evidence }));
+      this.#give(peer, encodePeerMessage({ kind: 'evidence', evidence }));
+  }
+
+  #give(peer: PeerId, bytes: Uint8Array): void {
+    this.#serving.gave(peer, bytes.length);
+    this.#deps.transport.send(peer, bytes);
   }
 
   /** Said once a height: block sync cannot help a node whose next block everybody has pruned. */
   #warnIfStranded(): void {
     const { height } = this.state;
-    const ahead = [...this.#peers.values()].filter((status) => status !== undefined && status.height > height);
-    const bases: bigint[] = ahead.map((status) => status?.base ?? 0n);
-    if (bases.length === 0 || this.#stranded === height || bases.some((base) => base <= height)) return;
+    const lowest = this.#stranded === height ? undefined : lowestKept(height, this.#peers.values());
+    if (lowest === undefined) return;
     this.#stranded = height;
     this.#deps.logger.warn(
       'no connected peer keeps the next block any more: find one that does, or begin anew by state sync',
-      {
-        height,
-        lowest: bases.reduce(minBig),
-      },
+      { height, lowest },
     );
   }
 
   #tick(): void {
+    this.#serving.tick();
     this.#catchUp.tick();
     this.#warnIfStranded();
     const peers = [...this.#peers.keys()];

@@ -1,7 +1,7 @@
 /**
  * Start-up: brings application, state and block store to the same height, from wherever a crash left them (CometBFT
- * consensus/replay.go ReplayBlocks). The order of a commit is: block stored, log marked, FinalizeBlock's answer saved,
- * application committed, state saved. So the store is at most one block ahead of the state, and the application is
+ * consensus/replay.go ReplayBlocks). The order of a commit is: block stored, FinalizeBlock's answer saved (both on disk
+ * now), application committed, state saved, log marked. So the store is at most one block ahead of the state, and the application is
  * at the state's height or the store's, or anywhere below when its own disk was lost.
  */
 

@@ -1,4 +1,8 @@
-/** Blocks and chain state over the Kv port. The node keeps them in LevelDB, the simulator on its simulated disk. */
+/**
+ * Blocks and chain state over the Kv port. The node keeps them in LevelDB, the simulator on its simulated disk. Both stores
+ * must lie in one Kv: a height waits for the disk once here, when its results are written, and that write makes what was
+ * written before it durable, the block and the state of the height below.
+ */
 
 import type { ChainState } from '#consensus/chain-state.ts';
 import { decodeChainState, encodeChainState, encodeParams, readParams } from '#consensus/chain-state-codec.ts';
@@ -69,7 +73,7 @@ export interface BlockStore {
   readonly base: Height;
   /** Highest stored height; 0 when there is none. */
   readonly height: Height;
-  /** Atomic and synced. Heights follow one another. */
+  /** Atomic; on disk with the next synced write, which is that of the block's results. Heights follow one another. */
   save(block: Block, blockId: BlockId, parts: PartSet, seenCommit: ExtendedCommit): Promise<void>;
   meta(height: bigint): BlockMeta | undefined;
   block(height: bigint): Block | undefined;
@@ -157,7 +161,7 @@ class KvBlockStore implements BlockStore {
     ];
     if (block.lastCommit.height > 0n)
       ops.push(put(storeKey('commit', u64be(block.lastCommit.height)), encodeCommit(block.lastCommit)));
-    await this.#kv.write(ops, { sync: true });
+    await this.#kv.write(ops);
     if (this.#base === 0n) this.#base = height;
     this.#first = first;
     this.#height = height;
@@ -271,14 +275,17 @@ export function openBlockStore(kv: Kv): BlockStore {
 export interface StateStore {
   /** `undefined` before the first `save`. */
   load(): ChainState | undefined;
-  /** The state after a block, and what it says of the heights to come. Atomic and synced. */
+  /**
+   * The state after a block, and what it says of the heights to come. Atomic; on disk with the next synced write: block and
+   * results are there already, and lead to it again.
+   */
   save(state: ChainState): Promise<void>;
   /** The state after the block that state sync begins at; `lastParams` are that block's. Atomic and synced. */
   bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void>;
   /** The validator set of a height, priorities as of that height. */
   validators(height: bigint): ValidatorSet | undefined;
   params(height: bigint): ConsensusParams | undefined;
-  /** Synced: it must be there before the application commits. */
+  /** Synced, and with it the block: both must be there before the application commits. */
   saveFinalizeResponse(height: bigint, response: FinalizeBlockResponse): Promise<void>;
   finalizeResponse(height: bigint): FinalizeBlockResponse | undefined;
   /** The lowest height of which validators, parameters and results are kept. */
@@ -317,7 +324,7 @@ class KvStateStore implements StateStore {
     ops.push(this.#putValidators(next + 1n, state.lastHeightValidatorsChanged, state.nextValidators));
     ops.push(put(storeKey('params', u64be(next)), this.#paramsValue(next, state)));
     ops.push(put(storeKey('chainState'), encodeChainState(state)));
-    await this.#kv.write(ops, { sync: true });
+    await this.#kv.write(ops);
   }
 
   async bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void> {

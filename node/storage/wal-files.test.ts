@@ -70,6 +70,21 @@ test('rotation keeps the last marker and drops what stands before', async () => 
   await again.close();
 });
 
+test('a log that is never synced keeps nothing of the heights that have ended', async () => {
+  const folder = freshFolder();
+  const wal = await openWalFiles({ folder, rotateBytes: 1_000_000 });
+  for (let height = 0; height < 20; height++) {
+    await wal.append(utf8(`inputs of ${height}|`));
+    await wal.append(utf8(`height ${height} ends|`));
+    await wal.rotate();
+  }
+  await wal.append(utf8('after'));
+  await wal.close();
+  const again = await openWalFiles({ folder, rotateBytes: 10 });
+  expect(new TextDecoder().decode(await again.read())).toBe('height 19 ends|after');
+  await again.close();
+});
+
 test('an end of height that is not synced yet is on disk once the file is closed at a rotation', async () => {
   const folder = freshFolder();
   const wal = await openWalFiles({ folder, rotateBytes: 10 });

@@ -11,41 +11,19 @@ export type CrashPoint = (name: string) => void;
 /** Awaited within every write; `undefined`: it takes no time. */
 export type Access = () => Promise<void> | undefined;
 
-class SimKv implements Kv {
-  readonly #point: CrashPoint;
-  readonly #access: Access;
-  readonly #name: string;
+/** One database: batches in the order in which they were written, of which a crash keeps a beginning. */
+class SimStore {
   readonly #durable: KvOp[][] = [];
   #pending: KvOp[][] = [];
-  #view = new MemoryKv();
+  view = new MemoryKv();
 
-  constructor(name: string, point: CrashPoint, access: Access) {
-    this.#name = name;
-    this.#point = point;
-    this.#access = access;
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.#view.get(key);
-  }
-
-  entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
-    return this.#view.entries(range);
-  }
-
-  async write(ops: readonly KvOp[], options?: { readonly sync?: boolean }): Promise<void> {
-    this.#point(`before ${this.#name} write`);
-    await this.#access();
+  async write(ops: readonly KvOp[], sync: boolean): Promise<void> {
     this.#pending.push([...ops]);
-    await this.#view.write(ops);
-    if (options?.sync === true) {
-      this.#durable.push(...this.#pending);
-      this.#pending = [];
-    }
-    this.#point(`after ${this.#name} write`);
+    await this.view.write(ops);
+    if (!sync) return;
+    this.#durable.push(...this.#pending);
+    this.#pending = [];
   }
-
-  async close(): Promise<void> {}
 
   /** Loses a random suffix of what was not synced. */
   async crash(rng: Rng): Promise<void> {
@@ -54,14 +32,49 @@ class SimKv implements Kv {
     this.#durable.push(...kept);
     this.#pending = [];
     if (lost === 0) return;
-    this.#view = new MemoryKv();
-    for (const ops of this.#durable) await this.#view.write(ops);
+    this.view = new MemoryKv();
+    for (const ops of this.#durable) await this.view.write(ops);
   }
+}
+
+/** A database as one of its users sees it. */
+class SimKv implements Kv {
+  readonly #store: SimStore;
+  readonly #point: CrashPoint;
+  readonly #access: Access;
+  readonly #name: string;
+
+  constructor(store: SimStore, name: string, point: CrashPoint, access: Access) {
+    this.#store = store;
+    this.#name = name;
+    this.#point = point;
+    this.#access = access;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#store.view.get(key);
+  }
+
+  entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    return this.#store.view.entries(range);
+  }
+
+  async write(ops: readonly KvOp[], options?: { readonly sync?: boolean }): Promise<void> {
+    this.#point(`before ${this.#name} write`);
+    await this.#access();
+    await this.#store.write(ops, options?.sync === true);
+    this.#point(`after ${this.#name} write`);
+  }
+
+  async close(): Promise<void> {}
 }
 
 export class SimDisk {
   readonly #point: CrashPoint;
   readonly #access: Access;
+  /** As in the node, blocks and states are in one database: a synced write of either makes all before it durable. */
+  readonly #chain = new SimStore();
+  readonly #application = new SimStore();
   readonly blocks: SimKv;
   readonly states: SimKv;
   readonly app: SimKv;
@@ -73,9 +86,9 @@ export class SimDisk {
   constructor(point: CrashPoint, access: Access = () => undefined) {
     this.#point = point;
     this.#access = access;
-    this.blocks = new SimKv('block store', point, access);
-    this.states = new SimKv('state store', point, access);
-    this.app = new SimKv('application', point, access);
+    this.blocks = new SimKv(this.#chain, 'block store', point, access);
+    this.states = new SimKv(this.#chain, 'state store', point, access);
+    this.app = new SimKv(this.#application, 'application', point, access);
   }
 
   wal(): Wal {
@@ -127,6 +140,6 @@ export class SimDisk {
     if (torn !== undefined && rng.chance(1 / 2)) frames.push(torn.slice(0, rng.below(torn.length)));
     this.#walSynced.push(...frames);
     this.#walPending = [];
-    for (const kv of [this.blocks, this.states, this.app]) await kv.crash(rng);
+    for (const store of [this.#chain, this.#application]) await store.crash(rng);
   }
 }
