@@ -79,6 +79,14 @@ export function maxMessageBytes(firstByte: number | undefined): number {
   return CONSENSUS_LIMITS.maxMessageBytes;
 }
 
+export function isVote(firstByte: number | undefined): boolean {
+  return firstByte === tagOf(FIELD.vote);
+}
+
+export function isBlockResponse(firstByte: number | undefined): boolean {
+  return firstByte === tagOf(FIELD.response);
+}
+
 function tagOf(field: number): number {
   return (field << 3) | 2;
 }

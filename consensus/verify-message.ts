@@ -1,6 +1,6 @@
 import { assert } from '#core/assert.ts';
 import { equal, toHex } from '#core/bytes.ts';
-import { type Verifier, verifySignature } from '#core/ports/crypto.ts';
+import { type SignatureCheck, type Verifier, verifySignature } from '#core/ports/crypto.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { isNilBlockId } from '#core/types/block-id.ts';
 import { type Proposal, proposalSignBytes } from '#core/types/proposal.ts';
@@ -40,9 +40,28 @@ export function verifyVote(vote: Vote, context: VoteContext): Result<VerifiedVot
   return extension === undefined ? ok(vote as VerifiedVote) : err(extension);
 }
 
+/**
+ * The ed25519 signatures that {@link verifyVote} is going to verify, for a caller that has them verified elsewhere first.
+ * Empty when the vote is refused before, or its validator's key is of another kind.
+ */
+export function voteChecks(vote: Vote, context: Omit<VoteContext, 'verifier'>): readonly SignatureCheck[] {
+  const validator = context.validators.validators[vote.validatorIndex];
+  if (validator?.publicKey.type !== 'ed25519' || !equal(validator.address, vote.validatorAddress)) return [];
+  const publicKey = validator.publicKey.bytes;
+  const own = { publicKey, message: voteSignBytes(context.chainId, vote), signature: vote.signature };
+  if (!mustBeExtended(vote, context)) return [own];
+  return [
+    own,
+    { publicKey, message: voteExtensionSignBytes(context.chainId, vote), signature: vote.extensionSignature },
+  ];
+}
+
+function mustBeExtended(vote: Vote, { extensions }: Pick<VoteContext, 'extensions'>): boolean {
+  return extensions && vote.type === PRECOMMIT && !isNilBlockId(vote.blockId);
+}
+
 function checkExtension(vote: Vote, validator: Validator, context: VoteContext): string | undefined {
-  const extended = context.extensions && vote.type === PRECOMMIT && !isNilBlockId(vote.blockId);
-  if (!extended)
+  if (!mustBeExtended(vote, context))
     return vote.extension.length > 0 || vote.extensionSignature.length > 0
       ? 'vote.extension: not permitted on this vote'
       : undefined;

@@ -103,6 +103,9 @@ export const NODE_LIMITS = {
   /** Pieces of evidence that a peer is sent at once, and after how many heights again, should they still wait. */
   evidencePerStatus: 8,
   evidenceResendHeights: 10,
+  /** Statuses and block requests of one peer that are answered in one interval of the status, and bytes of the answers. */
+  answersPerTick: 200,
+  answeredBytesPerTick: 16_777_216,
   /** Bytes of a block that is served whole: all that one peer may ask for at once fits into its queue. */
   maxServedBlockBytes: 1_572_864,
   /** Blocks that are forgotten at once, before other work gets its turn. */

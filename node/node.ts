@@ -31,8 +31,11 @@ import { Closers } from './closers.ts';
 import { formatListenAddress } from './config/address.ts';
 import type { NodeConfig } from './config/config.ts';
 import { type HomePaths, homePaths } from './config/home.ts';
+import { createVerifyAhead } from './crypto/ahead.ts';
+import { createBatchVerifier, verifierThreads } from './crypto/batch-verifier.ts';
 import { createNativeVerifier } from './crypto/native-verifier.ts';
 import { rememberingVerifier } from './crypto/remembering-verifier.ts';
+import { type AheadIntake, createAheadIntake } from './driver/ahead-intake.ts';
 import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
 import { openGuardedSigner } from './driver/guarded-signer.ts';
@@ -45,7 +48,7 @@ import { openDuties, queryCommitted } from './duties/open.ts';
 import { createIndexer } from './indexer/indexer.ts';
 import { createSearcher } from './indexer/search.ts';
 import { NODE_LIMITS } from './limits.ts';
-import { createMempool } from './mempool/mempool.ts';
+import { createMempool, txKey } from './mempool/mempool.ts';
 import { createTxExchange, type TxExchange } from './mempool/tx-exchange.ts';
 import { createP2pHost, type P2pHost } from './p2p/host.ts';
 import { cometIdOf } from './p2p/node-id.ts';
@@ -131,6 +134,10 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const verifier = rememberingVerifier(createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries }), {
     entries: NODE_LIMITS.rememberedSignatures,
   });
+  // Its threads start with the first work for them.
+  const batch = createBatchVerifier({ threads: verifierThreads() }, { logger: logger.child('verify'), now: Date.now });
+  closers.push(() => batch.close());
+  const verifyAhead = createVerifyAhead({ batch, memory: verifier });
   const evidence = openEvidencePool(stores.chain, { blocks, states }, verifier);
   const walFiles = await openWalFiles({ folder: paths.wal, rotateBytes: NODE_LIMITS.walRotateBytes });
   const wal = parts.wal?.(walFiles) ?? walFiles;
@@ -162,6 +169,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     {
       kv: stores.application,
       verifier,
+      batch,
+      pause: () => setImmediate(),
       duties: duties ?? noDuties,
       logger: logger.child('app'),
       snapshots: snapshotFiles,
@@ -271,6 +280,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   let sync: StateSync | undefined;
   const connected = new Set<PeerId>();
   let listening = false;
+  let intake: AheadIntake | undefined;
   const startHost = async () => {
     if (listening) return;
     listening = true;
@@ -279,7 +289,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       message: (peer, bytes) => {
         if (sync !== undefined) return sync.receive(peer, bytes);
         if (isSnapshotMessage(bytes[0])) return snapshots.receive(peer, bytes);
-        return executor?.receive(peer, bytes) ?? IGNORE;
+        return intake?.receive(peer, bytes) ?? IGNORE;
       },
       tx: async (peer, bytes) => (executor === undefined ? IGNORE : txs.tx(peer, bytes)),
       txHashes: (peer, bytes) => txs.hashes(peer, bytes),
@@ -311,6 +321,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         states,
         chain: stores.chain,
         verifier,
+        verifyAhead,
         send: (peer, bytes) => host.send(peer, bytes),
         wait: (ms) => delay(ms),
         nowMs: Date.now,
@@ -338,6 +349,11 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       states,
       evidence,
       txs: mempool,
+      verifyAhead: (txs) => {
+        // What came through the mempool is verified already.
+        const strange = txs.filter((tx) => !mempool.knows(txKey(tx)));
+        return strange.length < NODE_LIMITS.minChecksAhead ? undefined : app.verifyAhead(txs);
+      },
       wal: loggedWal(wal, logger.child('wal')),
       signer,
       transport: host,
@@ -365,6 +381,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     },
   );
   executor = running;
+  intake = createAheadIntake({ executor: running, verifyAhead, afterTurn: (run) => globalThis.setImmediate(run) });
   if (blocks.height > 0n) duties?.committed();
   closers.push(() => running.close());
   await indexer?.catchUp();

@@ -9,7 +9,7 @@ import type * as abci from '#core/abci.ts';
 import { assert, defined } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
 import { LIMITS } from '#core/limits.ts';
-import type { BatchVerifier, Verifier } from '#core/ports/crypto.ts';
+import type { BatchVerifier, SignatureCheck, Verifier } from '#core/ports/crypto.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -21,6 +21,7 @@ import { type DecCoin, parseDecCoins } from './coins.ts';
 import type { BlockInfo, ChainParams, QueryContext } from './context.ts';
 import { exportState, initState } from './genesis-state.ts';
 import { guarded } from './guard.ts';
+import { RUNTIME_LIMITS } from './limits.ts';
 import type { Json, RuntimeModule } from './module.ts';
 import { type ModuleTable, moduleTable } from './module-table.ts';
 import { blockLimits, blockTimeOf, CHAIN_STORE, chainParams } from './modules/chain/state.ts';
@@ -35,8 +36,8 @@ import { exportSnapshot } from './state/snapshot/export.ts';
 import { discardImport } from './state/snapshot/import.ts';
 import type { StateStore } from './state/state-store.ts';
 import { faultingKv } from './storage-fault.ts';
-import { pendingChecks } from './tx/ahead.ts';
-import { type DecodedTx, decodeTx } from './tx/decode.ts';
+import { ExpectedSequences, pendingChecks } from './tx/ahead.ts';
+import { decodeTx } from './tx/decode.ts';
 import { type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
 import { runDecodedTx, type TxEnvironment } from './tx/run.ts';
 import { encodeGetTx, type FoundTx, simulate } from './tx/service.ts';
@@ -60,8 +61,10 @@ export interface ApplicationDeps {
   /** Holds nothing but the application's state. */
   readonly kv: Kv;
   readonly verifier: Verifier;
-  /** Given, signatures of transactions that come into the mempool are verified there first. */
+  /** Where {@link RuntimeApplication.verifyAhead} has signatures verified. Default: nowhere. */
   readonly batch?: Pick<BatchVerifier, 'secp256k1'>;
+  /** Gives others their turn in a long piece of work. Default: nobody. */
+  readonly pause?: () => Promise<void>;
   readonly duties: Duties;
   readonly logger: Logger;
   /** The snapshots that this node has taken. Default: none. */
@@ -88,6 +91,11 @@ export interface RuntimeApplication extends abci.Application, abci.SnapshotAppli
   brokenInvariants(): readonly string[];
   /** Whether a block's first transaction is the proposer's injection: it is no user's, and no index lists it. */
   isInjection(tx: Uint8Array): boolean;
+  /**
+   * Has the signatures of transactions verified elsewhere, in their order on top of the committed state, and remembers the
+   * good ones. That changes how long their execution takes, and nothing else.
+   */
+  verifyAhead(txs: readonly Uint8Array[]): Promise<void>;
   /** {@link abci.Application.checkTx} that leaves no trace: what a client merely asks must not count as admitted. */
   tryTx(tx: Uint8Array): abci.CheckTxResponse;
   /**
@@ -192,22 +200,35 @@ class App implements RuntimeApplication {
     return runQuery({ table, chain, store: this.#store, logger: this.#deps.logger, simulate: run }, request);
   }
 
-  async checkTx(request: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
-    if (request.type !== 'new') return this.#checkOn(this.#check, request.tx, 'recheck');
-    const decoded = decodeTx(request.tx, this.table);
-    const { batch } = this.#deps;
-    if (batch !== undefined && decoded.ok) await this.#verifyAhead(batch, decoded.value);
-    // The state may have changed meanwhile: all of the checks run now, in one piece.
-    return this.#checkOn(this.#check, request.tx, 'check', decoded);
+  async checkTx({ tx, type }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
+    return this.#checkOn(this.#check, tx, type === 'new' ? 'check' : 'recheck');
   }
 
-  /** Has the signatures verified elsewhere, as the check state sees them, and remembers those that are good. */
-  async #verifyAhead(batch: Pick<BatchVerifier, 'secp256k1'>, tx: DecodedTx): Promise<void> {
-    const checks = pendingChecks(this.#environment(this.#nextBlock()), this.#check, tx);
-    if (checks.length === 0) return;
+  async verifyAhead(txs: readonly Uint8Array[]): Promise<void> {
+    const { batch, pause } = this.#deps;
+    if (batch === undefined || this.#chain === undefined) return;
+    const environment = this.#environment(this.#nextBlock());
+    const state = new StateBranch(this.#committed);
+    const sequences = new ExpectedSequences();
+    const asked: Promise<void>[] = [];
+    // Some at a time: others get their turn before the next are read.
+    for (let from = 0; from < txs.length; from += RUNTIME_LIMITS.txsVerifiedAtOnce) {
+      const checks = txs.slice(from, from + RUNTIME_LIMITS.txsVerifiedAtOnce).flatMap((tx) => {
+        const decoded = decodeTx(tx, this.table);
+        return decoded.ok ? pendingChecks(environment, state, decoded.value, sequences) : [];
+      });
+      asked.push(this.#learnFrom(batch, checks));
+      await pause?.();
+    }
+    await Promise.all(asked);
+  }
+
+  async #learnFrom(batch: Pick<BatchVerifier, 'secp256k1'>, checks: readonly SignatureCheck[]): Promise<void> {
+    const unknown = checks.filter((check) => !this.#signatures.knows(check));
+    if (unknown.length === 0) return;
     try {
-      const verdicts = await batch.secp256k1(checks);
-      for (const [i, check] of checks.entries()) if (verdicts[i] === true) this.#signatures.learn(check);
+      const verdicts = await batch.secp256k1(unknown);
+      for (const [i, check] of unknown.entries()) if (verdicts[i] === true) this.#signatures.learn(check);
     } catch (error) {
       this.#deps.logger.warn('signatures could not be verified ahead', { error });
     }

@@ -27,6 +27,8 @@ export interface BlockExecutorDeps {
   readonly states: StateStore;
   readonly evidence: EvidencePool;
   readonly txs: TxSource;
+  /** Has signatures verified before the block is executed; it changes nothing else. Default: execution verifies them. */
+  readonly verifyAhead?: (txs: readonly Uint8Array[]) => Promise<void> | undefined;
   readonly logger: Logger;
   /** Awaited before the next height begins; must not throw. */
   readonly onCommitted: (committed: CommittedBlock) => Promise<void> | void;
@@ -43,6 +45,7 @@ export async function applyBlock(
   blockId: BlockId,
 ): Promise<ChainState> {
   const { height } = block.header;
+  await deps.verifyAhead?.(block.txs);
   const response = deps.app.finalizeBlock(finalizeRequest(block, blockId.hash, state.lastValidators));
   if (response.txResults.length !== block.txs.length)
     throw new Error(`height ${height}: ${block.txs.length} transactions, but ${response.txResults.length} results`);

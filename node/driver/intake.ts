@@ -5,10 +5,17 @@
 
 import type { Input } from '#consensus/input.ts';
 import type { PeerMessage } from '#consensus/messages.ts';
-import { type EngineState, proposerAt } from '#consensus/state.ts';
-import { type VerifiedProposal, verifyProposal, verifyVote } from '#consensus/verify-message.ts';
+import { type EngineState, proposerAt, votesOfCommit } from '#consensus/state.ts';
+import {
+  type VerifiedProposal,
+  type VoteContext,
+  verifyProposal,
+  verifyVote,
+  voteChecks,
+} from '#consensus/verify-message.ts';
 import { assertNever } from '#core/assert.ts';
-import type { Verifier } from '#core/ports/crypto.ts';
+import type { SignatureCheck, Verifier } from '#core/ports/crypto.ts';
+import { ABSENT_SIG, type ExtendedCommit, FLAG_COMMIT } from '#core/types/commit.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import { verifyPart } from '#core/types/part-set.ts';
 import type { Proposal } from '#core/types/proposal.ts';
@@ -88,20 +95,48 @@ function takePart(
 }
 
 function takeVote(state: EngineState, verifier: Verifier, vote: Vote): Taken {
-  const { chain } = state;
+  const context = contextOf(state, vote);
+  if (context === undefined) return { verdict: IGNORE };
   const early = vote.height === state.height + 1n;
-  const late = vote.height + 1n === state.height;
-  if (late && (vote.type !== PRECOMMIT || state.step !== 'new-height')) return { verdict: IGNORE };
-  if (!early && !late && vote.height !== state.height) return { verdict: IGNORE };
-  const known = late ? state.lastCommit?.has(vote) : !early && state.votes.has(vote);
-  if (known === true) return { verdict: IGNORE };
-  const verified = verifyVote(vote, {
-    chainId: chain.chainId,
-    validators: early ? chain.nextValidators : late ? chain.lastValidators : chain.validators,
-    extensions: extensionsEnabled(chain.params, vote.height),
-    verifier,
-  });
+  const verified = verifyVote(vote, { ...context, verifier });
   // The block being decided may yet change the parameters of the next height.
   if (!verified.ok) return { verdict: early ? IGNORE : { kind: 'reject', reason: verified.error } };
   return early ? { verdict: ACCEPT, early: true } : { verdict: ACCEPT, input: { kind: 'vote', vote: verified.value } };
+}
+
+/** What a vote is to be verified against; `undefined`: it is stale, known, or of a height too far. */
+function contextOf(state: EngineState, vote: Vote): Omit<VoteContext, 'verifier'> | undefined {
+  const { chain } = state;
+  const early = vote.height === state.height + 1n;
+  const late = vote.height + 1n === state.height;
+  if (late && (vote.type !== PRECOMMIT || state.step !== 'new-height')) return undefined;
+  if (!early && !late && vote.height !== state.height) return undefined;
+  const known = late ? state.lastCommit?.has(vote) : !early && state.votes.has(vote);
+  if (known === true) return undefined;
+  return {
+    chainId: chain.chainId,
+    validators: early ? chain.nextValidators : late ? chain.lastValidators : chain.validators,
+    extensions: extensionsEnabled(chain.params, vote.height),
+  };
+}
+
+/** The signatures that {@link takeIn} would verify of this vote, were it taken in now. */
+export function checksOfVote(state: EngineState, vote: Vote): readonly SignatureCheck[] {
+  const context = contextOf(state, vote);
+  return context === undefined ? [] : voteChecks(vote, context);
+}
+
+/**
+ * The signatures that block sync will verify of a commit when its height has come, if the validators are then those of
+ * today; where they are not, it verifies others, by itself.
+ */
+export function checksOfCommit({ chain, height }: EngineState, commit: ExtendedCommit): readonly SignatureCheck[] {
+  const validators = commit.height === height ? chain.validators : chain.nextValidators;
+  const extensions = extensionsEnabled(chain.params, commit.height);
+  const signatures = commit.signatures.map((sig) =>
+    sig.flag === FLAG_COMMIT && sig.signature.length > 0 ? sig : ABSENT_SIG,
+  );
+  return votesOfCommit({ ...commit, signatures }).flatMap((vote) =>
+    voteChecks(vote, { chainId: chain.chainId, validators, extensions }),
+  );
 }

@@ -9,11 +9,15 @@ import { openLightStore } from '#light/store.ts';
 import { startCometServer } from '#rpc/comet/server.ts';
 import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
 import type { ListenAddress } from '../config/address.ts';
+import { createVerifyAhead } from '../crypto/ahead.ts';
+import { createBatchVerifier, verifierThreads } from '../crypto/batch-verifier.ts';
 import { createNativeVerifier } from '../crypto/native-verifier.ts';
+import { rememberingVerifier } from '../crypto/remembering-verifier.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { openLevelKv } from '../storage/level-kv.ts';
 import { createRangeReader } from '../storage/range-reader.ts';
 import { createLightAccess } from './access.ts';
+import { verifyingAhead } from './ahead-provider.ts';
 import { createHttpProvider, createSourceClient } from './http-provider.ts';
 import { createLightMethods } from './methods.ts';
 
@@ -60,13 +64,22 @@ export async function startLightProxy(
     const clients = [options.primary, ...options.witnesses].map(createSourceClient);
     if (new Set(clients.map(({ url }) => url.replace(/\/+$/, ''))).size < clients.length)
       return err('primary and witnesses must be different nodes: one cannot confirm itself');
-    const [primary, ...witnesses] = clients.map(createHttpProvider);
+    const verifier = rememberingVerifier(
+      createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries }),
+      { entries: NODE_LIMITS.rememberedSignatures },
+    );
+    const batch = createBatchVerifier({ threads: verifierThreads() }, { logger, now: Date.now });
+    closers.push(() => batch.close());
+    const verifyAhead = createVerifyAhead({ batch, memory: verifier });
+    const [primary, ...witnesses] = clients.map((rpc) =>
+      verifyingAhead(createHttpProvider(rpc), options.chainId, verifyAhead),
+    );
     if (primary === undefined) return err('a primary is needed');
     const client = createLightClient(options, {
       primary,
       witnesses,
       store: store.value,
-      verifier: createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries }),
+      verifier,
       clock: { now: () => fromMillis(BigInt(Date.now())) },
       logger,
       wait,

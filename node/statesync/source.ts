@@ -18,6 +18,8 @@ import { DEFAULT_TRUST_LEVEL } from '#light/verifier.ts';
 import { readConsensusParamsJson } from '#rpc/comet/json/params.ts';
 import { asObject } from '#rpc/comet/json/reader.ts';
 import { type RpcClient, RpcClientError } from '../client/rpc-client.ts';
+import type { VerifyAhead } from '../crypto/ahead.ts';
+import { verifyingAhead } from '../light/ahead-provider.ts';
 import { createHttpProvider, createSourceClient, readAnswer } from '../light/http-provider.ts';
 import { NODE_LIMITS } from '../limits.ts';
 
@@ -62,6 +64,8 @@ export async function openSyncSource(
   options: SyncSourceOptions,
   dependencies: {
     readonly verifier: Verifier;
+    /** Of the same memory as `verifier`. */
+    readonly verifyAhead: VerifyAhead;
     readonly logger: Logger;
     readonly wait: (ms: number) => Promise<void>;
     readonly nowMs: () => number;
@@ -69,9 +73,9 @@ export async function openSyncSource(
 ): Promise<Result<SyncSource, string>> {
   const missing = missingSetting(options);
   if (missing !== undefined) return err(missing);
-  const { verifier, logger, wait, nowMs } = dependencies;
+  const { verifier, verifyAhead, logger, wait, nowMs } = dependencies;
   const rpcs = options.rpcServers.map(createSourceClient);
-  const providers = rpcs.map(createHttpProvider);
+  const providers = rpcs.map((rpc) => verifyingAhead(createHttpProvider(rpc), options.chainId, verifyAhead));
   for (const provider of providers) {
     const newest = await provider.lightBlock(0n);
     if (!newest.ok) return err(`an RPC server does not answer: ${newest.error.message}`);

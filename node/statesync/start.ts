@@ -1,5 +1,6 @@
 /** State sync within the start of a node: whether it is due, the wait for it, and what is written when it is done. */
 import type { Kv } from '#core/ports/kv.ts';
+import type { VerifyAhead } from '../crypto/ahead.ts';
 import { type BlockStore, type StateStore, storeKey } from '../driver/stores.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { openSyncSource, type SyncSourceOptions } from './source.ts';
@@ -50,6 +51,7 @@ export async function beginStateSync(
     readonly chain: Kv;
     readonly blocks: BlockStore;
     readonly states: StateStore;
+    readonly verifyAhead: VerifyAhead;
   },
 ): Promise<{ readonly sync: StateSync; readonly run: () => Promise<void> }> {
   const { chain, blocks, states, logger } = dependencies;

@@ -1,4 +1,5 @@
 /** What may be verified before a transaction's turn comes. */
+import { toHex } from '#core/bytes.ts';
 import type { SignatureCheck } from '#core/ports/crypto.ts';
 import type { ChainParams } from '../context.ts';
 import type { ModuleTable } from '../module-table.ts';
@@ -9,14 +10,29 @@ import type { DecodedTx } from './decode.ts';
 import { signersOf } from './signers.ts';
 import { signatureChecks } from './verify.ts';
 
+/** The sequences that accounts are at when those transactions are done that were looked at before. */
+export class ExpectedSequences {
+  readonly #next = new Map<string, bigint>();
+
+  of(address: Uint8Array, committed: bigint): bigint {
+    return this.#next.get(toHex(address)) ?? committed;
+  }
+
+  used(address: Uint8Array, sequence: bigint): void {
+    this.#next.set(toHex(address), sequence + 1n);
+  }
+}
+
 /**
  * The signatures that the ante checks of `tx` would verify on `state`, as far as they are well-formed; empty when the
- * transaction would be refused before. Whether a key owns its account is left to those checks.
+ * transaction would be refused before. Whether a key owns its account is left to those checks. `sequences` is what the
+ * transactions before this one have used.
  */
 export function pendingChecks(
   { table, chain }: { readonly table: ModuleTable; readonly chain: ChainParams },
   state: StateView,
   tx: DecodedTx,
+  sequences: ExpectedSequences,
 ): readonly SignatureCheck[] {
   const signers = signersOf(tx, chain);
   const { signerInfos } = tx.authInfo;
@@ -32,7 +48,8 @@ export function pendingChecks(
     const account = getAccount(auth, address);
     const any = account?.pubKey ?? info?.publicKey;
     if (account === undefined || any === undefined || info === undefined || signature === undefined) return [];
-    const { accountNumber, sequence } = account;
+    const { accountNumber } = account;
+    const sequence = sequences.of(address, account.sequence);
     const key = readAccountKey(any);
     if (info.sequence !== sequence || !key.ok) return [];
     const context = { tx, types: table, chainId: chain.chainId };
@@ -41,5 +58,6 @@ export function pendingChecks(
     checks.push(...found.value);
     if (BigInt(checks.length) > limit) return [];
   }
+  for (const [i, address] of signers.value.all.entries()) sequences.used(address, signerInfos[i]?.sequence ?? 0n);
   return checks;
 }

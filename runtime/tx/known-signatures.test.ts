@@ -120,10 +120,39 @@ test('signatures that were checked elsewhere are not checked again; what elsewhe
       },
     });
     await chain.block();
-    const alice = testKey(1);
-    const tx = chain.sign(alice, { messages: [chain.send(alice, chain.address(testKey(2)), 1n)] });
-    expect(await chain.app.checkTx({ tx, type: 'new' })).toMatchObject({ code: 0 });
-    expect(asked).toEqual([1]);
-    expect(counts.calls).toBe(answer === 'true' ? 0 : 1);
+    const [alice, bob] = [testKey(1), testKey(2)];
+    const send = { messages: [chain.send(alice, chain.address(bob), 1n)] };
+    // Three in a row of one sender; an unreadable one between them.
+    const txs = [
+      chain.sign(alice, send),
+      utf8('no transaction'),
+      chain.sign(alice, send, 1n),
+      chain.sign(alice, send, 2n),
+    ];
+    await chain.app.verifyAhead(txs);
+    expect(asked).toEqual([3]);
+    const { txResults } = await chain.block(txs);
+    expect(txResults.map(({ code }) => code === 0)).toEqual([true, false, true, true]);
+    expect(counts.calls).toBe(answer === 'true' ? 0 : 3);
+    await chain.app.verifyAhead(txs);
+    expect(asked, 'what stands at another sequence is not worth asking').toEqual([3]);
   }
+});
+
+test('what is known already is not asked for again', async () => {
+  let asked = 0;
+  const chain = await startTestChain({
+    batch: {
+      secp256k1: async (checks) => {
+        asked += checks.length;
+        return checks.map(() => true);
+      },
+    },
+  });
+  await chain.block();
+  const alice = testKey(1);
+  const tx = chain.sign(alice, { messages: [chain.send(alice, chain.address(testKey(2)), 1n)] });
+  expect(await chain.app.checkTx({ tx, type: 'new' })).toMatchObject({ code: 0 });
+  await chain.app.verifyAhead([tx]);
+  expect(asked).toBe(0);
 });

@@ -11,6 +11,8 @@ import { idOf } from '../state/key-id.ts';
 export interface KnownSignatures extends Verifier {
   /** Records a statement that some verifier with the same verdicts has found true. */
   learn(check: SignatureCheck): void;
+  /** Whether this statement is remembered as true. */
+  knows(check: SignatureCheck): boolean;
   /** The same verdicts, for executing a block. */
   readonly inBlock: Verifier;
   /** The block is committed: what {@link inBlock} was asked is forgotten, since no transaction comes twice. */
@@ -51,15 +53,19 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
     }
   };
   const ed25519: Verifier['ed25519'] = (publicKey, message, signature) => inner.ed25519(publicKey, message, signature);
-  const secp256k1: Verifier['secp256k1'] = (publicKey, message, signature) => {
+  const knows = ({ publicKey, message, signature }: SignatureCheck): boolean => {
     const found = known.get(idOf(signature));
-    if (found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message)) return true;
+    return found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message);
+  };
+  const secp256k1: Verifier['secp256k1'] = (publicKey, message, signature) => {
+    if (knows({ publicKey, message, signature })) return true;
     if (!inner.secp256k1(publicKey, message, signature)) return false;
     learn({ publicKey: publicKey.slice(), message: message.slice(), signature: signature.slice() });
     return true;
   };
   return {
     learn,
+    knows,
     ed25519,
     secp256k1,
     inBlock: {
