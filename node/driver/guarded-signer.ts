@@ -22,15 +22,23 @@ export interface KeyHolder {
 
 /**
  * A key together with its memory of what it signed last. The memory is saved, synced, before a signature is released;
- * if saving fails nothing is released. @throws Error when the stored memory is damaged: signing without it is unsafe.
+ * if saving fails nothing is released. Calls may overlap: they are answered one after another. @throws Error when the stored memory is damaged: signing without it is unsafe.
  */
 export async function openGuardedSigner(key: KeyHolder, store: LastSignStore): Promise<Signer> {
   const stored = await store.load();
   const decoded = stored === undefined ? ok(undefined) : decodeLastSign(stored);
   if (!decoded.ok) throw new Error(`last-sign state: ${decoded.error}`);
   let last: LastSign | undefined = decoded.value;
+  /** The signature under way. A second one must see what the first has saved, or both could be for one place. */
+  let turn: Promise<unknown> = Promise.resolve();
 
-  async function sign(
+  function sign(...request: Parameters<typeof signNow>): ReturnType<typeof signNow> {
+    const signed = turn.then(() => signNow(...request));
+    turn = signed.catch(() => undefined);
+    return signed;
+  }
+
+  async function signNow(
     request: SignRequest,
     timestamp: Timestamp,
     message: Uint8Array,
