@@ -3,6 +3,7 @@ import { type BlockId, isNilBlockId } from '#core/types/block-id.ts';
 import { type Height, type Round, toRound } from '#core/types/brand.ts';
 import type { ValidatorSet } from '#core/types/validator-set.ts';
 import { PRECOMMIT, PREVOTE, type Vote, type VoteType } from '#core/types/vote.ts';
+import { CONSENSUS_LIMITS } from './limits.ts';
 import type { VerifiedVote } from './verify-message.ts';
 import { type AddedVote, VoteSet } from './vote-set.ts';
 
@@ -13,13 +14,17 @@ interface RoundVotes {
 
 /**
  * All votes of a height. Rounds up to the next one have full vote sets; of later rounds only each validator's highest
- * vote of each type is kept, so that memory is bounded by validators, not by what peers send.
+ * vote of each type is kept, so that memory is bounded by validators, not by what peers send. How often that one may be
+ * replaced while this node stays in its round is bounded too, for each is logged: who is further on still is known to
+ * be beyond this round, and once f+1 are the count begins anew.
  */
 export class HeightVotes {
   readonly height: Height;
   readonly validators: ValidatorSet;
   readonly #rounds = new Map<number, RoundVotes>();
   readonly #far = new Map<string, VerifiedVote>();
+  /** Votes of later rounds that were taken since this round began. */
+  readonly #farTaken = new Map<string, number>();
   #round = 0;
   #decision: { readonly round: Round; readonly blockId: BlockId } | undefined;
 
@@ -30,9 +35,9 @@ export class HeightVotes {
 
   add(vote: VerifiedVote): AddedVote {
     if (vote.round <= this.#round + 1) return this.#addToSet(vote);
-    const key = `${vote.type}:${vote.validatorIndex}`;
-    const known = this.#far.get(key);
-    if (known !== undefined && known.round >= vote.round) return { kind: 'duplicate' };
+    if (this.has(vote) || !this.mayAdd(vote)) return { kind: 'duplicate' };
+    const key = farKey(vote);
+    this.#farTaken.set(key, (this.#farTaken.get(key) ?? 0) + 1);
     this.#far.set(key, vote);
     return { kind: 'added' };
   }
@@ -48,13 +53,14 @@ export class HeightVotes {
   /** Whether a vote of the same validator for the same block is known. */
   has(vote: Vote): boolean {
     if (vote.round <= this.#round + 1) return this.peek(vote.type, vote.round)?.has(vote) ?? false;
-    const known = this.#far.get(`${vote.type}:${vote.validatorIndex}`);
+    const known = this.#far.get(farKey(vote));
     return known !== undefined && known.round >= vote.round;
   }
 
   /** False: nothing more is taken of this validator in this round but votes for a block that may win. */
   mayAdd(vote: Vote): boolean {
-    return vote.round > this.#round + 1 || this.peek(vote.type, vote.round)?.mayAdd(vote) !== false;
+    if (vote.round <= this.#round + 1) return this.peek(vote.type, vote.round)?.mayAdd(vote) ?? true;
+    return (this.#farTaken.get(farKey(vote)) ?? 0) < CONSENSUS_LIMITS.maxFarVotesPerRound;
   }
 
   /** The first round in which more than two thirds precommitted a block, and that block. */
@@ -92,6 +98,7 @@ export class HeightVotes {
   /** Moves votes that were far until now into full sets. Answers conflicts that come to light. */
   setRound(round: Round): { readonly vote: VerifiedVote; readonly added: AddedVote }[] {
     this.#round = round;
+    this.#farTaken.clear();
     const moved: { vote: VerifiedVote; added: AddedVote }[] = [];
     for (const [key, vote] of this.#far) {
       if (vote.round > round + 1) continue;
@@ -126,4 +133,8 @@ export class HeightVotes {
   rounds(): number[] {
     return [...this.#rounds.keys()].sort((a, b) => a - b);
   }
+}
+
+function farKey({ type, validatorIndex }: Vote): string {
+  return `${type}:${validatorIndex}`;
 }

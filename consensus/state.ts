@@ -95,6 +95,8 @@ export interface EngineState {
    * out the last commit's height, round and block id, so one hash may name a valid block and an invalid one.
    */
   readonly verdicts: Map<string, 'asked' | 'valid' | 'invalid'>;
+  /** By round and validator index. */
+  readonly refusedExtensions: Map<string, number>;
   nextProposal: VerifiedProposal | undefined;
   earlyParts: EarlyPart[];
   decided: { readonly round: Round; readonly blockId: BlockId } | undefined;
@@ -129,6 +131,7 @@ export function createEngine(env: EngineEnv, chain: ChainState, lastCommit: Exte
     locked: undefined,
     valid: undefined,
     verdicts: new Map(),
+    refusedExtensions: new Map(),
     nextProposal: undefined,
     earlyParts: [],
     decided: undefined,

@@ -134,13 +134,14 @@ function onPart(state: EngineState, input: Extract<Input, { kind: 'block-part' }
 function onVote(state: EngineState, vote: VerifiedVote, out: Effects): boolean {
   if (vote.height + 1n === state.height) return onLateCommitVote(state, vote, out);
   if (vote.height !== state.height || state.awaiting.has('commit') || state.votes.has(vote)) return false;
+  // A third vote of a round convicts nobody anew: no report, no verdict of the application, no place in the log.
+  if (!state.votes.mayAdd(vote)) return false;
   const extended = vote.type === PRECOMMIT && !isNilBlockId(vote.blockId);
   const own = state.env.self !== undefined && equal(vote.validatorAddress, state.env.self);
-  // What would not be counted is not worth the application's verdict, nor a place in the log.
-  if (!extended || own || !extensionsEnabled(state.chain.params, state.height) || !state.votes.mayAdd(vote))
-    return addVote(state, vote, out);
+  if (!extended || own || !extensionsEnabled(state.chain.params, state.height)) return addVote(state, vote, out);
   const key = extensionKey(vote);
   if (state.awaiting.has(key) || state.awaiting.size >= CONSENSUS_LIMITS.maxUncheckedExtensions) return false;
+  if (refusedExtensions(state, vote) >= CONSENSUS_LIMITS.maxRefusedExtensionsPerRound) return false;
   const request = {
     hash: vote.blockId.hash,
     validatorAddress: vote.validatorAddress,
@@ -151,6 +152,11 @@ function onVote(state: EngineState, vote: VerifiedVote, out: Effects): boolean {
   return true;
 }
 
+/** A validator has few precommits for a block to show in a round; each that is refused costs the application and the log. */
+function refusedExtensions(state: EngineState, { round, validatorIndex }: VerifiedVote): number {
+  return state.refusedExtensions.get(`${round}:${validatorIndex}`) ?? 0;
+}
+
 function extensionKey(vote: VerifiedVote): string {
   return `verify:${vote.round}:${vote.validatorIndex}:${blockIdKey(vote.blockId)}`;
 }
@@ -159,10 +165,9 @@ function extensionKey(vote: VerifiedVote): string {
 function onLateCommitVote(state: EngineState, vote: VerifiedVote, out: Effects): boolean {
   const { lastCommit } = state;
   if (state.step !== 'new-height' || vote.type !== PRECOMMIT || lastCommit === undefined) return false;
-  if (vote.round !== lastCommit.round || lastCommit.has(vote)) return false;
+  if (vote.round !== lastCommit.round || lastCommit.has(vote) || !lastCommit.mayAdd(vote)) return false;
   const added = lastCommit.add(vote);
   if (added.kind === 'conflict') out.push({ kind: 'report-evidence', first: added.first, second: vote });
-  if (added.kind === 'duplicate' || (added.kind === 'conflict' && !added.counted)) return false;
   if (state.env.config.skipTimeoutCommit && lastCommit.hasAll) schedule(state, 'new-height', 0, out);
   return true;
 }
@@ -246,11 +251,13 @@ function onExtensionChecked(
   const { vote, accept } = input;
   if (vote.height !== state.height || !state.awaiting.delete(extensionKey(vote))) return false;
   if (accept) addVote(state, vote, out);
-  else
+  else {
+    state.refusedExtensions.set(`${vote.round}:${vote.validatorIndex}`, refusedExtensions(state, vote) + 1);
     log(out, 'the application refused a vote extension', {
       height: vote.height,
       validator: toHex(vote.validatorAddress),
     });
+  }
   return true;
 }
 
@@ -306,6 +313,7 @@ function onCommitted(
   state.locked = undefined;
   state.valid = undefined;
   state.verdicts.clear();
+  state.refusedExtensions.clear();
   state.nextProposal = undefined;
   state.earlyParts = [];
   state.decided = undefined;
