@@ -93,6 +93,22 @@ function waitsCode(waits: boolean | undefined): number {
   return waits === undefined ? 0 : waits ? 2 : 1;
 }
 
+const KINDS: ReadonlySet<number> = new Set(Object.values(KIND));
+
+/** Whether the bytes from `start` to `end` have the outer shape of a payload: one field of a known kind that fills them. */
+export function mayBePayload(bytes: Uint8Array, start: number, end: number): boolean {
+  const tag = bytes[start] ?? 0;
+  if ((tag & 7) !== 2 || !KINDS.has(tag >>> 3)) return false;
+  let length = 0;
+  for (let i = 0; i < 4; i++) {
+    const at = start + 1 + i;
+    const byte = bytes[at] ?? 0;
+    length |= (byte & 127) << (7 * i);
+    if (byte < 128) return at + 1 + length === end;
+  }
+  return false;
+}
+
 export function decodeWalPayload(bytes: Uint8Array): Result<WalRecord, string> {
   return decode(() => readRecord(bytes));
 }

@@ -9,7 +9,7 @@ import { concat, u32be } from '#core/bytes.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import type { Height } from '#core/types/brand.ts';
 import type { Input, WalRecord } from './input.ts';
-import { decodeWalPayload, encodeWalPayload } from './input-codec.ts';
+import { decodeWalPayload, encodeWalPayload, mayBePayload } from './input-codec.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
 
 const HEADER_BYTES = 8;
@@ -55,11 +55,22 @@ function payloadAt(bytes: Uint8Array, at: number): Uint8Array | undefined {
   return crc32c(payload) === view.getUint32(4) ? payload : undefined;
 }
 
-/** A record that only looks sound by chance is excluded by decoding it too. */
+/**
+ * A record that only looks sound by chance is excluded by decoding it too. What stands in a log is in part what others
+ * wished to stand there, so every byte may look like the beginning of a record that reaches to the end: each costs a look
+ * at its header and a checksum out of those of the prefixes, not one over all of it.
+ */
 function soundRecordAfter(bytes: Uint8Array, from: number): number | undefined {
+  let checksums: PrefixChecksums | undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = from; at < bytes.length - HEADER_BYTES; at++) {
-    const payload = payloadAt(bytes, at);
-    if (payload !== undefined && decodeWalPayload(payload).ok) return at;
+    const start = at + HEADER_BYTES;
+    const length = view.getUint32(at);
+    if (length === 0 || length > CONSENSUS_LIMITS.maxWalRecordBytes || length > bytes.length - start) continue;
+    if (!mayBePayload(bytes, start, start + length)) continue;
+    checksums ??= new PrefixChecksums(bytes, from);
+    if (checksums.range(start, start + length) !== view.getUint32(at + 4)) continue;
+    if (decodeWalPayload(bytes.subarray(start, start + length)).ok) return at;
   }
   return undefined;
 }
@@ -91,7 +102,72 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 
 /** CRC-32C as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array): number {
-  let crc = -1;
+  return ~register(-1, bytes) >>> 0;
+}
+
+function register(before: number, bytes: Uint8Array): number {
+  let crc = before;
   for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 255] as number);
-  return ~crc >>> 0;
+  return crc;
+}
+
+/** The product of two polynomials over GF(2) modulo that of the checksum, both reflected: bit 31 is x^0. */
+function product(a: number, b: number): number {
+  let sum = 0;
+  let shifted = b;
+  for (let bit = 31; bit >= 0; bit--) {
+    if (((a >>> bit) & 1) === 1) sum ^= shifted;
+    shifted = (shifted & 1) === 1 ? (shifted >>> 1) ^ POLYNOMIAL : shifted >>> 1;
+  }
+  return sum;
+}
+
+/** x^(8 · 2^k): what 2^k bytes more do to the checksum of what stands before them. */
+const BYTES_MORE: readonly number[] = (() => {
+  let power = 1 << 23;
+  return Array.from({ length: 32 }, () => {
+    const current = power;
+    power = product(power, power);
+    return current;
+  });
+})();
+
+/**
+ * Checksums of any range after one pass: of all that stands before it and of that with it follows its own
+ * (crc(AB) = crc(A) · x^(8|B|) + crc(B)).
+ */
+export class PrefixChecksums {
+  static readonly #STEP_BITS = 6;
+  readonly #bytes: Uint8Array;
+  readonly #from: number;
+  /** Registers at every 64th byte. */
+  readonly #registers: Int32Array;
+
+  /** Of ranges that begin at `from` or later. */
+  constructor(bytes: Uint8Array, from: number) {
+    this.#bytes = bytes;
+    this.#from = from;
+    const count = ((bytes.length - from) >>> PrefixChecksums.#STEP_BITS) + 1;
+    this.#registers = new Int32Array(count);
+    let crc = -1;
+    for (let i = 0; i < count; i++) {
+      this.#registers[i] = crc;
+      const at = from + (i << PrefixChecksums.#STEP_BITS);
+      crc = register(crc, bytes.subarray(at, at + (1 << PrefixChecksums.#STEP_BITS)));
+    }
+  }
+
+  /** CRC-32C of the bytes from `start` up to `end`. */
+  range(start: number, end: number): number {
+    let before = this.#upTo(start);
+    for (let k = 0, left = end - start; left > 0; k++, left >>>= 1)
+      if ((left & 1) === 1) before = product(BYTES_MORE[k] as number, before);
+    return (this.#upTo(end) ^ before) >>> 0;
+  }
+
+  #upTo(end: number): number {
+    const index = (end - this.#from) >>> PrefixChecksums.#STEP_BITS;
+    const at = this.#from + (index << PrefixChecksums.#STEP_BITS);
+    return ~register(this.#registers[index] as number, this.#bytes.subarray(at, end));
+  }
 }
