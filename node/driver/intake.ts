@@ -3,6 +3,7 @@
  * checked here and nowhere else, so the engine only ever sees {@link VerifiedVote}s.
  */
 
+import { maxParts } from '#consensus/actions.ts';
 import type { Input } from '#consensus/input.ts';
 import type { PeerMessage } from '#consensus/messages.ts';
 import { type EngineState, proposerAt, votesOfCommit } from '#consensus/state.ts';
@@ -70,9 +71,17 @@ function takeProposal(state: EngineState, verifier: Verifier, proposal: Proposal
   // Rounds far ahead are not worth the rotation of the proposer: line 55 brings us there first.
   if (proposal.round < from || proposal.round > from + 1) return { verdict: IGNORE };
   if (!next && proposal.round === state.round && state.proposal !== undefined) return { verdict: IGNORE };
+  const { total } = proposal.blockId.partSetHeader;
+  const isTooLarge = total > maxParts(state);
+  if (isTooLarge && !next) {
+    const reason = `proposal.block_id.parts.total: expected at most ${maxParts(state)}, got ${total}`;
+    return { verdict: { kind: 'reject', reason } };
+  }
   const proposer = next ? proposerOf(state.chain.nextValidators, proposal.round) : proposerAt(state, proposal.round);
   const verified = verifyProposal(proposal, proposer, state.chain.chainId, verifier);
   if (!verified.ok) return { verdict: { kind: 'reject', reason: verified.error } };
+  // The block being decided may yet permit larger ones: kept, and not handed on before.
+  if (isTooLarge) return { verdict: IGNORE, early: true };
   return next
     ? { verdict: ACCEPT, early: true }
     : { verdict: ACCEPT, input: { kind: 'proposal', proposal: verified.value } };
