@@ -22,13 +22,17 @@ export interface StoredBlocks {
   seenCommit(height: bigint): ExtendedCommit | undefined;
 }
 
-export function planRepair(state: EngineState, stored: StoredBlocks, peer: RoundStatus): PeerMessage[] {
+/**
+ * `turn` counts the answers to this peer. What it lacks may be more than one answer holds, and its status does not always
+ * say what of it has come (votes of a round that is not its own): each answer goes on where the one before ended.
+ */
+export function planRepair(state: EngineState, stored: StoredBlocks, peer: RoundStatus, turn = 0): PeerMessage[] {
   if (peer.height > state.height) return [];
-  return peer.height === state.height ? repairRound(state, peer) : repairHeight(stored, peer);
+  return peer.height === state.height ? repairRound(state, peer, turn) : repairHeight(stored, peer, turn);
 }
 
 /** The peer works on a height that we have committed: the precommits that decided it, and the block. */
-function repairHeight(stored: StoredBlocks, peer: RoundStatus): PeerMessage[] {
+function repairHeight(stored: StoredBlocks, peer: RoundStatus, turn: number): PeerMessage[] {
   const meta = stored.meta(peer.height);
   const commit = stored.seenCommit(peer.height);
   if (meta === undefined || commit === undefined) return [];
@@ -36,9 +40,9 @@ function repairHeight(stored: StoredBlocks, peer: RoundStatus): PeerMessage[] {
   if (!peer.committing) {
     const known = peer.round === commit.round && !peer.precommitMajority ? peer.precommits : NO_BITS;
     const votes = votesOfCommit(commit).filter((vote) => commit.signatures[vote.validatorIndex]?.flag === FLAG_COMMIT);
-    out.push(...lackingVotes(votes, known));
+    out.push(...lackingVotes(votes, known, turn));
     // It has votes of everybody, but an equivocator showed it another one: ours bring the majority.
-    if (out.length === 0) out.push(...lackingVotes(votes, NO_BITS));
+    if (out.length === 0) out.push(...lackingVotes(votes, NO_BITS, turn));
   }
   const header = meta.blockId.partSetHeader;
   const knownParts = equalPartSetHeader(peer.partSetHeader, header) ? peer.parts : NO_BITS;
@@ -46,7 +50,7 @@ function repairHeight(stored: StoredBlocks, peer: RoundStatus): PeerMessage[] {
   return out;
 }
 
-function repairRound(state: EngineState, peer: RoundStatus): PeerMessage[] {
+function repairRound(state: EngineState, peer: RoundStatus, turn: number): PeerMessage[] {
   const out: PeerMessage[] = [];
   const { proposal, collected, votes } = state;
   if (collected !== undefined && equalPartSetHeader(collected.header, peer.partSetHeader))
@@ -59,35 +63,38 @@ function repairRound(state: EngineState, peer: RoundStatus): PeerMessage[] {
     }
     if (proposal.polRound !== NO_ROUND) {
       const known = peer.polRound === proposal.polRound ? peer.polPrevotes : NO_BITS;
-      out.push(...lackingVotes(votes.prevotes(proposal.polRound).list(), known));
+      out.push(...lackingVotes(votes.prevotes(proposal.polRound).list(), known, turn));
     }
   }
   if (peer.committing) return out;
   if (peer.round <= state.round + 1) {
-    out.push(...lackingOfSet(votes.prevotes(peer.round), peer.prevotes, peer.prevoteMajority));
-    out.push(...lackingOfSet(votes.precommits(peer.round), peer.precommits, peer.precommitMajority));
+    out.push(...lackingOfSet(votes.prevotes(peer.round), peer.prevotes, peer.prevoteMajority, turn));
+    out.push(...lackingOfSet(votes.precommits(peer.round), peer.precommits, peer.precommitMajority, turn));
   }
   // A peer in an earlier round follows once f+1 of ours reach it (line 55).
   if (peer.round < state.round) {
-    out.push(...lackingVotes(votes.prevotes(state.round).list(), NO_BITS));
-    out.push(...lackingVotes(votes.precommits(state.round).list(), NO_BITS));
+    out.push(...lackingVotes(votes.prevotes(state.round).list(), NO_BITS, turn));
+    out.push(...lackingVotes(votes.precommits(state.round).list(), NO_BITS, turn));
   }
   const decided = state.decided;
   if (decided !== undefined && decided.round !== peer.round)
-    out.push(...lackingVotes(votes.precommits(decided.round).list(), NO_BITS));
+    out.push(...lackingVotes(votes.precommits(decided.round).list(), NO_BITS, turn));
   return out;
 }
 
-function lackingOfSet(set: VoteSet, known: BitArray, hasMajority: boolean): PeerMessage[] {
-  const lacking = lackingVotes(set.list(), known);
+function lackingOfSet(set: VoteSet, known: BitArray, hasMajority: boolean, turn: number): PeerMessage[] {
+  const lacking = lackingVotes(set.list(), known, turn);
   // Nothing lacks by the bits, yet the peer sees no majority where we do: an equivocator's vote stands in the way.
-  if (lacking.length === 0 && set.majority !== undefined && !hasMajority) return lackingVotes(set.list(), NO_BITS);
+  if (lacking.length === 0 && set.majority !== undefined && !hasMajority)
+    return lackingVotes(set.list(), NO_BITS, turn);
   return lacking;
 }
 
-function lackingVotes(votes: readonly Vote[], known: BitArray): PeerMessage[] {
+function lackingVotes(votes: readonly Vote[], known: BitArray, turn: number): PeerMessage[] {
   const lacking = votes.filter((vote) => !hasBit(known, vote.validatorIndex));
-  return lacking.slice(0, CONSENSUS_LIMITS.maxVotesPerRepair).map((vote) => ({ kind: 'vote', vote }));
+  const most = CONSENSUS_LIMITS.maxVotesPerRepair;
+  const from = lacking.length <= most ? 0 : (turn * most) % lacking.length;
+  return [...lacking.slice(from), ...lacking.slice(0, from)].slice(0, most).map((vote) => ({ kind: 'vote', vote }));
 }
 
 function lackingParts(

@@ -22,7 +22,7 @@ export const CONSENSUS_LIMITS = {
   maxConflictingVotesPerValidator: 2,
   /** Parts sent in answer to one status. */
   maxPartsPerRepair: 32,
-  /** Votes sent in answer to one status. */
+  /** Votes of one kind sent in answer to one status; the next answer goes on after them. */
   maxVotesPerRepair: 256,
   /** Peers told of a change of height, round or step at once; the others learn it from the next tick. */
   maxPeers: 1_000,

@@ -20,14 +20,14 @@ import {
 import { createEngine, type EngineState, proposerAt, resume, roundStatus } from '#consensus/state.ts';
 import { step } from '#consensus/step.ts';
 import { type VerifiedProposal, verifyProposal, verifyVote } from '#consensus/verify-message.ts';
-import { decodeWal, encodeWalRecord, tailOfWal } from '#consensus/wal-codec.ts';
+import { encodeWalRecord } from '#consensus/wal-codec.ts';
 import type { Application } from '#core/abci.ts';
 import { assert, assertNever } from '#core/assert.ts';
 import { toHex } from '#core/bytes.ts';
 import { consensusAddress } from '#core/crypto/pubkey.ts';
 import type { Clock } from '#core/ports/clock.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
-import { type Height, toHeight } from '#core/types/brand.ts';
+import { toHeight } from '#core/types/brand.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import { type Evidence, evidenceId } from '#core/types/evidence.ts';
 import { compareTime } from '#core/types/timestamp.ts';
@@ -42,6 +42,7 @@ import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
 import { Serving } from './serving.ts';
 import { isFar, isSpent } from './spent.ts';
+import { markEnd, openWal } from './wal-start.ts';
 
 export interface ExecutorOptions {
   readonly genesis: Genesis;
@@ -107,29 +108,6 @@ export async function startExecutor(options: ExecutorOptions, deps: ExecutorDeps
   return new Runner(options, deps, engine).start();
 }
 
-/** The inputs logged since the last ended height. Mends a torn tail and a mark that was lost. */
-async function openWal(deps: ExecutorDeps, lastBlockHeight: Height): Promise<readonly Input[]> {
-  const bytes = await deps.wal.read();
-  const content = decodeWal(bytes);
-  if (!content.ok) throw new Error(content.error);
-  if (content.value.length < bytes.length) {
-    deps.logger.warn('the WAL ends in a torn record, cut off', { bytes: bytes.length - content.value.length });
-    await deps.wal.truncate(content.value.length);
-  }
-  const { lastEnded, inputs } = tailOfWal(content.value.records);
-  if (lastEnded !== undefined && lastEnded > lastBlockHeight)
-    throw new Error(`the WAL has ended height ${lastEnded}, the chain is only at ${lastBlockHeight}: a store was lost`);
-  if (lastBlockHeight === 0n || lastEnded === lastBlockHeight) return inputs;
-  await markEnd(deps.wal, lastBlockHeight);
-  await deps.wal.sync();
-  return [];
-}
-
-/** Not synced: nothing of the next height is in the log without it, and {@link openWal} makes up for a lost one. */
-async function markEnd(wal: Wal, height: Height): Promise<void> {
-  await wal.append(encodeWalRecord({ kind: 'end-height', height }));
-}
-
 class Runner implements Executor {
   readonly state: EngineState;
   readonly #options: ExecutorOptions;
@@ -138,6 +116,8 @@ class Runner implements Executor {
   readonly #answers: Input[] = [];
   readonly #queue: Input[] = [];
   readonly #peers = new Map<PeerId, RoundStatus | undefined>();
+  /** How often each peer was sent what it lacks. */
+  readonly #repairs = new Map<PeerId, number>();
   readonly #timers = new Map<TimeoutStep, TimerHandle>();
   readonly #catchUp: CatchUp;
   readonly #evidence = new EvidenceGossip();
@@ -232,6 +212,7 @@ class Runner implements Executor {
 
   removePeer(peer: PeerId): void {
     this.#peers.delete(peer);
+    this.#repairs.delete(peer);
     this.#catchUp.removePeer(peer);
     this.#evidence.removePeer(peer);
   }
@@ -455,7 +436,9 @@ class Runner implements Executor {
   #onStatus(peer: PeerId, status: RoundStatus): void {
     if (this.#peers.has(peer)) this.#peers.set(peer, status);
     if (!this.#peers.has(peer) || !this.#serving.admits(peer)) return;
-    for (const message of planRepair(this.state, this.#deps.blocks, status))
+    const turn = this.#repairs.get(peer) ?? 0;
+    this.#repairs.set(peer, turn + 1);
+    for (const message of planRepair(this.state, this.#deps.blocks, status, turn))
       this.#give(peer, encodePeerMessage(message));
     const { height } = this.state;
     for (const evidence of this.#evidence.due(peer, status.height, height, this.#deps.evidence.list()))
