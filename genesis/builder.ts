@@ -65,7 +65,7 @@ export function buildGenesis(plan: GenesisPlan): Result<GenesisDocument, string>
     appHash: EMPTY,
     appState: {
       chain: { bech32_prefix: plan.bech32Prefix ?? DEFAULT_PREFIX, base_denom: baseDenom },
-      auth: { accounts: plan.accounts.map(baseAccount) },
+      auth: { accounts: plan.accounts.map(({ address }, i) => baseAccount(address, BigInt(i))) },
       bank: {
         params: { send_enabled: [], default_send_enabled: true },
         balances: plan.accounts.map(({ address, coins }) => ({ address, coins: addCoins(coins, []).map(toProtoCoin) })),
@@ -82,12 +82,12 @@ export function buildGenesis(plan: GenesisPlan): Result<GenesisDocument, string>
   return accepted.ok ? valid : err(accepted.error);
 }
 
-function baseAccount({ address }: GenesisAccount, i: number): Json {
+export function baseAccount(address: string, accountNumber: bigint): Json {
   return {
     '@type': '/cosmos.auth.v1beta1.BaseAccount',
     address,
     pub_key: null,
-    account_number: String(i),
+    account_number: String(accountNumber),
     sequence: '0',
   };
 }

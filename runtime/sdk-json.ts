@@ -7,7 +7,7 @@ import { fromBase64, fromUtf8, toBase64, utf8 } from '#core/bytes.ts';
 import { formatDec, parseDec, parseDecAtomics } from '#core/dec.ts';
 import { err, type Result } from '#core/result.ts';
 import { messageFromJson, messageToJson } from '#proto/json.ts';
-import type { DescMessage, MessageShape } from '#proto/message.ts';
+import { type DescMessage, type MessageShape, typeUrlOf } from '#proto/message.ts';
 import { aminoField, type DescField, isBytesField } from '#proto/reflect.ts';
 import { isObject, JsonError, readJson } from './json.ts';
 import type { Json } from './module.ts';
@@ -17,6 +17,14 @@ const INTEGER = /^-?(0|[1-9][0-9]{0,77})$/;
 
 type Change = (field: DescField, text: string, path: string) => string;
 
+const ANY = 'google.protobuf.Any';
+
+/** The type of a message, or of what stands inside when it is an Any; undefined: not one of `types`. */
+function typeOf(schema: DescMessage, json: Json, types: readonly DescMessage[]): DescMessage | undefined {
+  if (schema.typeName !== ANY) return schema;
+  return isObject(json) ? types.find((type) => typeUrlOf(type) === json['@type']) : undefined;
+}
+
 function isDecimal(schema: DescMessage, field: DescField): boolean {
   return aminoField(field).scalar === 'cosmos.Dec' || (schema.typeName === DEC_COIN && field.name === 'amount');
 }
@@ -25,17 +33,25 @@ function isWhole(field: DescField): boolean {
   return aminoField(field).scalar === 'cosmos.Int' && field.fieldKind === 'scalar';
 }
 
+interface Walk {
+  readonly change: Change;
+  /** What may stand inside an Any. */
+  readonly types: readonly DescMessage[];
+}
+
 /** The JSON with each decimal changed, and each whole number checked. */
-function walk(schema: DescMessage, json: Json, path: string, change: Change): Json {
-  if (!isObject(json)) return json;
+function walk(place: DescMessage, json: Json, path: string, by: Walk): Json {
+  const { change } = by;
+  const schema = typeOf(place, json, by.types);
+  if (schema === undefined || !isObject(json)) return json;
   const out: { [name: string]: Json } = { ...json };
   for (const field of schema.fields) {
     const value = Object.hasOwn(json, field.name) ? json[field.name] : undefined;
     if (value === undefined || value === null) continue;
     const at = `${path}.${field.name}`;
-    if (field.fieldKind === 'message') out[field.name] = walk(field.message, value, at, change);
+    if (field.fieldKind === 'message') out[field.name] = walk(field.message, value, at, by);
     else if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value))
-      out[field.name] = value.map((entry: Json, i) => walk(field.message, entry, `${at}[${i}]`, change));
+      out[field.name] = value.map((entry: Json, i) => walk(field.message, entry, `${at}[${i}]`, by));
     else if (typeof value === 'string' && value !== '' && isDecimal(schema, field))
       out[field.name] = change(field, value, at);
     else if (typeof value === 'string' && isWhole(field) && !INTEGER.test(value))
@@ -64,7 +80,7 @@ export function sdkFromJson<D extends DescMessage>(
   path: string,
   types: readonly DescMessage[] = [],
 ): Result<MessageShape<D>, string> {
-  const changed = readJson(() => walk(schema, json, path, toAtomics));
+  const changed = readJson(() => walk(schema, json, path, { change: toAtomics, types }));
   if (!changed.ok) return changed;
   const read = messageFromJson(schema, changed.value, types);
   return read.ok ? read : err(`${path}: ${read.error}`);
@@ -75,5 +91,5 @@ export function sdkToJson<D extends DescMessage>(
   message: MessageShape<D>,
   types: readonly DescMessage[] = [],
 ): Json {
-  return walk(schema, messageToJson(schema, message, types) as Json, schema.typeName, toDecimal);
+  return walk(schema, messageToJson(schema, message, types) as Json, schema.typeName, { change: toDecimal, types });
 }

@@ -8,6 +8,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./commands/init.ts')).initCommand(),
   start: async () => (await import('./commands/start.ts')).startCommand(),
   localnet: async () => (await import('./commands/localnet.ts')).localnetCommand(),
+  genesis: async () => (await import('./commands/genesis.ts')).genesisCommand(),
+  export: async () => (await import('./commands/export.ts')).exportCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
   tx: async () => (await import('./commands/tx.ts')).txCommand(),
   query: async () => (await import('./commands/query.ts')).queryCommand(),

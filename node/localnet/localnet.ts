@@ -52,7 +52,7 @@ export async function startLocalnet(options: LocalnetOptions, blocks = 2n): Prom
   const free = await expectFreePorts(options.ports);
   if (!free.ok) throw new LocalnetError(free.error);
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'autonomy-localnet-')));
-  const generated = await generateNetwork({ ...options, folder });
+  const generated = await generateNetwork({ ...options, folder, staked: true });
   if (!generated.ok) throw new LocalnetError(generated.error);
   const network = generated.value;
   const processes = network.nodes.map((node) => spawnNode(node.home));

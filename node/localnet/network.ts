@@ -5,9 +5,11 @@ import { ed25519Key } from '#core/crypto/pubkey.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { buildGenesis, type GenesisPlan } from '#genesis/builder.ts';
-import { formatGenesis } from '#genesis/document.ts';
+import { formatGenesis, type GenesisDocument } from '#genesis/document.ts';
+import { chainOf, type StakedValidator, stakeValidators } from '#genesis/edit.ts';
 import type { ConfigValues } from '../config/config.ts';
 import { openKeyring } from '../keyring/keyring.ts';
+import { DEFAULT_COMMISSION, makeGentx, readGentx } from './gentx.ts';
 import { type HomeKeys, prepareHome, writeHomeFiles } from './home.ts';
 
 export interface NetworkPlan {
@@ -21,6 +23,11 @@ export interface NetworkPlan {
   readonly ports: readonly NodePorts[];
   /** Settings of every node's config.toml. */
   readonly config: ConfigValues;
+  /**
+   * The operators stake for their validators, by the transactions of the genesis ceremony. Otherwise the set is the
+   * document's and never changes.
+   */
+  readonly staked?: boolean;
   /** Further parts of the genesis document; a function where they depend on the network's keys. */
   readonly genesis?: GenesisParts | ((keys: NetworkKeys) => GenesisParts) | undefined;
 }
@@ -75,6 +82,10 @@ export function documentedPorts(count: number, base = DOCUMENTED_BASE_PORT): Nod
 const FAUCET_FUNDS = 100_000_000_000_000n;
 const PREFIX = 'auton';
 const VALIDATOR_POWER = 10n;
+/** What each operator stakes, in uauton: {@link VALIDATOR_POWER} of power. */
+const STAKE = 10_000_000n;
+/** What it has besides, to pay fees with. */
+const OPERATOR_FUNDS = 10_000_000n;
 /** A thousand AUTON. */
 const PROVIDER_FUNDS = 1_000_000_000n;
 
@@ -89,34 +100,6 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
   const faucet = { name: 'faucet', mnemonic, address: bech32Address(faucetKey.publicKey, PREFIX) };
   const provider = newAccount('provider');
   const operators = keys.slice(0, plan.validators).map((_, i) => newAccount(`operator${i}`));
-  const validatorKeys = keys.map(({ validator }) => validator.publicKey);
-  const parts = typeof plan.genesis === 'function' ? plan.genesis({ validatorKeys, operators }) : plan.genesis;
-  const genesis = buildGenesis({
-    chainId: plan.chainId,
-    genesisTime: fromMillis(BigInt(Date.now())),
-    validators: keys.slice(0, plan.validators).map(({ validator }, i) => ({
-      publicKey: ed25519Key(validator.publicKey),
-      power: VALIDATOR_POWER,
-      name: nodeName(i, plan.validators),
-    })),
-    ...parts,
-    moduleState: {
-      poi: {
-        operators: operators.map(({ address }, i) => ({
-          pub_key: toBase64((keys[i] as HomeKeys).validator.publicKey),
-          account: address,
-        })),
-      },
-      ...parts?.moduleState,
-    },
-    accounts: [
-      { address: faucet.address, coins: [{ denom: 'uauton', amount: FAUCET_FUNDS }] },
-      { address: provider.address, coins: [{ denom: 'uauton', amount: PROVIDER_FUNDS }] },
-      ...(parts?.accounts ?? []),
-    ],
-  });
-  if (!genesis.ok) return genesis;
-  const document = formatGenesis(genesis.value);
   const nodes = keys.map(({ paths, nodeId }, i): NetworkNode => {
     const ports = plan.ports[i] as NodePorts;
     return {
@@ -127,6 +110,9 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
       rpcUrl: `http://127.0.0.1:${ports.rpc}`,
     };
   });
+  const genesis = genesisOf(plan, { keys, nodes, operators, funded: [faucet, provider] });
+  if (!genesis.ok) return genesis;
+  const document = formatGenesis(genesis.value);
   for (const [i, { paths }] of keys.entries()) await writeHomeFiles(paths, configOf(plan.config, nodes, i), document);
   const keyring = openKeyring(
     { backend: 'test', folder: join(plan.folder, 'keyring-test') },
@@ -139,7 +125,74 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
   return ok({ folder: plan.folder, chainId: plan.chainId, nodes, faucet, provider, operators });
 }
 
-function newAccount(name: string): NetworkAccount & { readonly key: AccountKeyPair } {
+interface GenesisInput {
+  readonly keys: readonly HomeKeys[];
+  readonly nodes: readonly NetworkNode[];
+  readonly operators: readonly OperatorAccount[];
+  /** Faucet and provider. */
+  readonly funded: readonly [NetworkAccount, NetworkAccount];
+}
+
+type OperatorAccount = NetworkAccount & { readonly key: AccountKeyPair };
+
+function genesisOf(plan: NetworkPlan, input: GenesisInput): Result<GenesisDocument, string> {
+  const { keys, nodes, operators, funded } = input;
+  const validatorKeys = keys.map(({ validator }) => validator.publicKey);
+  const parts = typeof plan.genesis === 'function' ? plan.genesis({ validatorKeys, operators }) : plan.genesis;
+  const uauton = (address: string, amount: bigint) => ({ address, coins: [{ denom: 'uauton', amount }] });
+  const built = buildGenesis({
+    chainId: plan.chainId,
+    genesisTime: fromMillis(BigInt(Date.now())),
+    validators: operators.map((_, i) => ({
+      publicKey: ed25519Key(validatorKeys[i] as Uint8Array),
+      power: VALIDATOR_POWER,
+      name: nodes[i]?.name ?? '',
+    })),
+    ...parts,
+    moduleState: {
+      poi: {
+        operators: operators.map(({ address }, i) => ({
+          pub_key: toBase64(validatorKeys[i] as Uint8Array),
+          account: address,
+        })),
+      },
+      ...parts?.moduleState,
+    },
+    accounts: [
+      uauton(funded[0].address, FAUCET_FUNDS),
+      uauton(funded[1].address, PROVIDER_FUNDS),
+      ...(plan.staked === true ? operators.map(({ address }) => uauton(address, STAKE + OPERATOR_FUNDS)) : []),
+      ...(parts?.accounts ?? []),
+    ],
+  });
+  return built.ok && plan.staked === true ? staked(built.value, input) : built;
+}
+
+/** The same way that the operators of a public chain go: each makes its transaction, and one collects them. */
+function staked(document: GenesisDocument, { keys, nodes, operators }: GenesisInput): Result<GenesisDocument, string> {
+  const chain = chainOf(document);
+  if (!chain.ok) return chain;
+  const validators: StakedValidator[] = [];
+  for (const [i, { key }] of operators.entries()) {
+    const { nodeId, ports, name } = nodes[i] as NetworkNode;
+    const gentx = makeGentx({
+      chain: chain.value,
+      operator: key,
+      validatorKey: ed25519Key((keys[i] as HomeKeys).validator.publicKey),
+      moniker: name,
+      stake: { denom: 'uauton', amount: STAKE },
+      commission: DEFAULT_COMMISSION,
+      minSelfDelegation: 1n,
+      peer: `${nodeId}@127.0.0.1:${ports.p2p}`,
+    });
+    const read = gentx.ok ? readGentx(gentx.value, chain.value) : gentx;
+    if (!read.ok) return read;
+    validators.push(read.value.validator);
+  }
+  return stakeValidators(document, validators);
+}
+
+function newAccount(name: string): OperatorAccount {
   const key = keyFromMnemonic(newMnemonic());
   return { name, address: bech32Address(key.publicKey, PREFIX), key };
 }

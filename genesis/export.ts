@@ -1,0 +1,57 @@
+/** From the state of a chain to the document of a chain that goes on from it. */
+import { EMPTY, toHexUpper } from '#core/bytes.ts';
+import { consensusAddress } from '#core/crypto/pubkey.ts';
+import { err, type Result } from '#core/result.ts';
+import { type Height, nextHeight } from '#core/types/brand.ts';
+import type { ConsensusParams } from '#core/types/consensus-params.ts';
+import type { Timestamp } from '#core/types/timestamp.ts';
+import type { ValidatorUpdate } from '#core/types/validator-set.ts';
+import type { QueryContext } from '#runtime/context.ts';
+import { exportState } from '#runtime/genesis-state.ts';
+import { moduleTable } from '#runtime/module-table.ts';
+import type { GenesisDocument } from './document.ts';
+import { accepted } from './edit.ts';
+
+export interface ExportedChain {
+  /** The state after block `height`. */
+  readonly state: QueryContext;
+  readonly height: Height;
+  /** Of that block. */
+  readonly time: Timestamp;
+  /** Of the new chain: the same again when the old one is given up. */
+  readonly chainId: string;
+  /** Who validates, by what the end of that block has chosen. */
+  readonly validators: readonly ValidatorUpdate[];
+  readonly consensusParams: ConsensusParams;
+  /** Names by consensus address in upper-case hex, for people. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/**
+ * A document with the whole state, that begins at the height after it, so that every height in the state still means what
+ * it meant. A failure names the invariant that the state breaks, or what its own modules do not read back.
+ */
+export function exportDocument(chain: ExportedChain): Result<GenesisDocument, string> {
+  const table = moduleTable();
+  const broken = table.modules.flatMap((module) => module.invariants?.(chain.state) ?? []);
+  if (broken.length > 0) return err(`the state after block ${chain.height} is broken: ${broken.join('; ')}`);
+  const initialHeight = nextHeight(chain.height);
+  const { abci } = chain.consensusParams;
+  return accepted({
+    genesisTime: chain.time,
+    chainId: chain.chainId,
+    initialHeight,
+    consensusParams: {
+      ...chain.consensusParams,
+      // The first block follows none that has extensions.
+      abci: { voteExtensionsEnableHeight: abci.voteExtensionsEnableHeight === 0n ? 0n : initialHeight },
+    },
+    validators: chain.validators.map(({ publicKey, power }) => ({
+      publicKey,
+      power,
+      name: chain.names.get(toHexUpper(consensusAddress(publicKey))) ?? '',
+    })),
+    appHash: EMPTY,
+    appState: exportState(table, chain.state),
+  });
+}

@@ -1,0 +1,80 @@
+/** Transactions as files: what other tools wrote, or nobody did, is a transaction or a sentence. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { utf8 } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import { keyFromPrivate } from '#core/crypto/keys.ts';
+import { ed25519Key } from '#core/crypto/pubkey.ts';
+import { encodeTxParts, txFromJson, txToJson } from '#node/client/tx-json.ts';
+import { DEFAULT_COMMISSION, makeGentx, readGentx } from '#node/localnet/gentx.ts';
+import { fuzzRuns } from './runs.ts';
+
+const chain = { chainId: 'fuzz-1', bech32Prefix: 'auton', baseDenom: 'uauton' };
+
+const made = makeGentx({
+  chain,
+  operator: keyFromPrivate(sha256(utf8('operator'))),
+  validatorKey: ed25519Key(sha256(utf8('validator'))),
+  moniker: 'first',
+  stake: { denom: 'uauton', amount: 100_000_000n },
+  commission: DEFAULT_COMMISSION,
+  minSelfDelegation: 1n,
+  peer: '',
+});
+if (!made.ok) throw new Error(made.error);
+const sound: unknown = JSON.parse(made.value);
+
+/** Every place in a JSON value. */
+function pathsOf(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, [...path, key]))];
+}
+
+function replaced(value: unknown, [key, ...rest]: readonly string[], by: unknown): unknown {
+  if (key === undefined) return by;
+  const inner = (value as Record<string, unknown>)[key];
+  if (Array.isArray(value)) return value.with(Number(key), replaced(inner, rest, by));
+  return { ...(value as object), [key]: replaced(inner, rest, by) };
+}
+
+const places = pathsOf(sound);
+const change = fc.tuple(
+  fc.constantFrom(...places),
+  fc.oneof(fc.jsonValue(), fc.constantFrom('1', '-1', '0.5', '/cosmos.bank.v1beta1.MsgSend', 'AA==', [], {}, null)),
+);
+
+test('a transaction with anything put anywhere is read as what it says, or refused in a sentence', () => {
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+      let json: unknown = sound;
+      for (const [path, by] of changes) {
+        try {
+          json = replaced(json, path, by);
+        } catch {
+          // An earlier change has taken the place away.
+        }
+      }
+      const parts = txFromJson(JSON.stringify(json) ?? '');
+      if (!parts.ok) {
+        expect(parts.error).not.toBe('');
+        return;
+      }
+      const again = txToJson(encodeTxParts(parts.value));
+      if (again.ok) expect(txFromJson(JSON.stringify(again.value))).toEqual(parts);
+      else expect(again.error).not.toBe('');
+      const gentx = readGentx(JSON.stringify(json), chain);
+      if (!gentx.ok) expect(gentx.error).not.toBe('');
+    }),
+    { numRuns: fuzzRuns(1_000) },
+  );
+});
+
+test('any text is a transaction or a refusal', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      const read = txFromJson(text);
+      expect(read).toMatchObject({ ok: false, error: expect.stringMatching(/./) });
+    }),
+    { numRuns: fuzzRuns(500) },
+  );
+});
