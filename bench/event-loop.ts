@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { u32be } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
@@ -30,17 +29,24 @@ interface Watched {
 }
 
 async function watch(work: () => Promise<unknown> | unknown): Promise<Watched> {
-  const monitor = monitorEventLoopDelay({ resolution: 1 });
-  await setImmediate();
-  monitor.enable();
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  monitor.reset();
-  const began = performance.now();
-  await work();
-  const taken = performance.now() - began;
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  monitor.disable();
-  return { longest: monitor.max / 1e6, taken };
+  let last = performance.now();
+  let longest = 0;
+  const tick = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  };
+  const timer = setInterval(tick, 1);
+  try {
+    const began = performance.now();
+    last = began;
+    await work();
+    const taken = performance.now() - began;
+    tick();
+    return { longest, taken };
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 async function commits(batch: ClosingBatchVerifier): Promise<{ readonly here: Watched; readonly there: Watched }> {

@@ -57,6 +57,19 @@ test('blocks are asked for in groups, and the next one never waits for a group',
   expect(late.map((each) => each.height)).toContain(2n);
 });
 
+test('one peer alone is asked for some at a time', () => {
+  const sync = new BlockSync();
+  const peers = claims({ a: [1n, 1_000n] });
+  const first = sync.plan(toHeight(1n), peers, 0);
+  expect(first).toHaveLength(CONSENSUS_LIMITS.maxRequestsPerPeer);
+  const counts = first.map(({ peer, height }) => {
+    sync.receive(peer, height, block, commit);
+    return sync.plan(toHeight(1n), peers, 0).length;
+  });
+  const group = CONSENSUS_LIMITS.maxRequestsPerPeer - CONSENSUS_LIMITS.fewRequestsPerPeer;
+  expect(counts.slice(0, group)).toEqual([0, 0, 0, group]);
+});
+
 test('a peer that stalls is replaced after a while', () => {
   const sync = new BlockSync();
   const peers = claims({ a: [1n, 8n] });

@@ -38,10 +38,12 @@ export class BlockSync {
     const ahead = [...peers].filter((entry): entry is [string, RoundStatus] => (entry[1]?.height ?? 0n) > height + 1n);
     const out: BlockRequest[] = [];
     if (this.#suppliedFor(height)) return out;
-    for (let offset = 0; offset < CONSENSUS_LIMITS.maxBlockRequests && ahead.length > 0; offset++) {
+    // Whoever has answered most of what he was asked is asked for many more; the others for none.
+    const free = ahead.filter(([peer]) => this.#openOf(peer) <= CONSENSUS_LIMITS.fewRequestsPerPeer);
+    for (let offset = 0; offset < CONSENSUS_LIMITS.maxBlockRequests && free.length > 0; offset++) {
       const wanted = height + BigInt(offset);
       if (this.has(wanted)) continue;
-      const peer = this.#choose(wanted, ahead);
+      const peer = this.#choose(wanted, free);
       if (peer === undefined) continue;
       this.#open.set(wanted, { peer, tick });
       out.push({ peer, height: toHeight(wanted) });

@@ -36,6 +36,8 @@ export const CONSENSUS_LIMITS = {
   blockRequestTicks: 10,
   /** Block requests that one peer has open. */
   maxRequestsPerPeer: 8,
+  /** A peer that has more open is not asked for further ones meanwhile. */
+  fewRequestsPerPeer: 4,
   /** Bytes of one block-sync response: what is served whole (larger blocks go part by part), its commit and framing. */
   maxBlockResponseBytes: 2_097_152,
   /** Hashes in one message about transactions. */

@@ -4,6 +4,13 @@ export const NODE_LIMITS = {
   rangeChunkEntries: 1_000,
   /** The range reader answers in microseconds; when it does not answer in this time it has died. */
   rangeReadTimeoutMs: 30_000,
+  /** Bytes of unsynced writes that wait in memory for a synced one. */
+  maxStagedBytes: 8_388_608,
+  /**
+   * MiB of JavaScript heap of a thread that reads or verifies. What it needs is a few; without a limit V8 lets a hundred of
+   * garbage gather in each before it looks.
+   */
+  threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
   /** Key objects of node:crypto that are kept: validators of two sets of the largest size that we expect, and more. */
   verifierKeyCacheEntries: 4_096,
   /** Good ed25519 signatures that are remembered: votes and extensions of a few heights of many validators. */
@@ -125,6 +132,8 @@ export const NODE_LIMITS = {
   /** How long a peer may take to send one block, and how long headers above a snapshot are waited for. */
   syncBlockTimeoutMs: 10_000,
   syncHeaderWaitMs: 30_000,
+  /** Headers before a snapshot that are asked for at the same time, and written at once. */
+  backfillHeaders: 16,
   /** How often snapshots are looked for before state sync gives up. */
   syncDiscoveryRounds: 20,
   /** How often the waits of state sync look again. */

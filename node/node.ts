@@ -66,6 +66,7 @@ import { lockHome } from './storage/home-lock.ts';
 import { openLevelKv } from './storage/level-kv.ts';
 import { loggedWal } from './storage/logged-wal.ts';
 import { createRangeReader } from './storage/range-reader.ts';
+import { stagingKv } from './storage/staging-kv.ts';
 import { openWalFiles } from './storage/wal-files.ts';
 
 export interface NodeOptions {
@@ -432,13 +433,15 @@ interface Stores {
 async function openStores(paths: HomePaths, config: NodeConfig, parts: NodeParts, closers: Closers): Promise<Stores> {
   const rangeReader = createRangeReader();
   closers.push(() => rangeReader.close());
-  const open = async (path: string): Promise<Kv> => {
-    const kv = await openLevelKv({ path, cacheBytes: config.storage.cacheBytes }, { rangeReader });
+  const open = async (path: string, arrange = (own: Kv) => own): Promise<Kv> => {
+    const kv = arrange(await openLevelKv({ path, cacheBytes: config.storage.cacheBytes }, { rangeReader }));
     closers.push(() => kv.close());
     return parts.kv?.(kv) ?? kv;
   };
+  const staging = (kv: Kv) => stagingKv(kv, { maxStagedBytes: NODE_LIMITS.maxStagedBytes });
   return {
-    chain: await open(paths.blockStore),
+    // Block and state wait for the results' batch, which is the one that is waited for.
+    chain: await open(paths.blockStore, staging),
     application: await open(paths.application),
     index: config.txIndex ? await open(paths.index) : undefined,
   };

@@ -24,6 +24,11 @@ function setting(kit: Kit, expected: readonly bigint[] = []) {
         taken.push(bytes);
         return ACCEPT;
       },
+      receiveDecoded(_, bytes, message) {
+        expect(encodePeerMessage(message)).toEqual(bytes);
+        taken.push(bytes);
+        return ACCEPT;
+      },
       expectsBlock: (_, height) => expected.includes(height),
     },
     verifyAhead(checks) {

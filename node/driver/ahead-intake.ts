@@ -4,7 +4,7 @@
  * executor then finds them known. It decides as ever, in the order in which messages came; only its answer comes later.
  */
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
-import { decodePeerMessage, isBlockResponse, isVote, maxMessageBytes } from '#consensus/messages.ts';
+import { decodePeerMessage, isBlockResponse, isVote, maxMessageBytes, type PeerMessage } from '#consensus/messages.ts';
 import type { SignatureCheck } from '#core/ports/crypto.ts';
 import type { VerifyAhead } from '../crypto/ahead.ts';
 import { NODE_LIMITS } from '../limits.ts';
@@ -19,11 +19,12 @@ export interface AheadIntake {
 interface Waiting {
   readonly peer: PeerId;
   readonly bytes: Uint8Array;
+  message?: PeerMessage;
   readonly resolve: (verdict: Verdict) => void;
 }
 
 export function createAheadIntake(dependencies: {
-  readonly executor: Pick<Executor, 'receive' | 'expectsBlock' | 'state'>;
+  readonly executor: Pick<Executor, 'receive' | 'receiveDecoded' | 'expectsBlock' | 'state'>;
   readonly verifyAhead: VerifyAhead;
   /** Runs something when this turn of the event loop is over. */
   readonly afterTurn: (run: () => void) => void;
@@ -49,10 +50,10 @@ export function createAheadIntake(dependencies: {
     gathered = [];
     if (messages.length === 0) return;
     const take = () => {
-      for (const { peer, bytes, resolve } of messages) {
+      for (const { peer, bytes, message, resolve } of messages) {
         waiting.messages -= 1;
         waiting.bytes -= bytes.length;
-        resolve(executor.receive(peer, bytes));
+        resolve(message === undefined ? executor.receive(peer, bytes) : executor.receiveDecoded(peer, bytes, message));
       }
     };
     const ahead = verifyAhead(messages.flatMap(checksOf));
@@ -61,13 +62,17 @@ export function createAheadIntake(dependencies: {
     else ahead.then(take, take);
   }
 
-  function checksOf({ peer, bytes }: Waiting): readonly SignatureCheck[] {
-    const message = decodePeerMessage(bytes);
-    if (!message.ok) return [];
-    if (message.value.kind === 'vote') return checksOfVote(executor.state, message.value.vote);
-    if (message.value.kind !== 'block-response') return [];
-    const { height, commit } = message.value;
-    return commit !== undefined && executor.expectsBlock(peer, height) ? checksOfCommit(executor.state, commit) : [];
+  function checksOf(waits: Waiting): readonly SignatureCheck[] {
+    const decoded = decodePeerMessage(waits.bytes);
+    if (!decoded.ok) return [];
+    const message = decoded.value;
+    waits.message = message;
+    if (message.kind === 'vote') return checksOfVote(executor.state, message.vote);
+    if (message.kind !== 'block-response') return [];
+    const { height, commit } = message;
+    return commit !== undefined && executor.expectsBlock(waits.peer, height)
+      ? checksOfCommit(executor.state, commit)
+      : [];
   }
 
   function isToWait(bytes: Uint8Array): boolean {

@@ -70,6 +70,8 @@ export interface ExecutorDeps extends BlockExecutorDeps {
 export interface Executor {
   /** A message of a peer, by gossip or direct stream. Never waits; what the engine makes of it comes later. */
   receive(peer: PeerId, bytes: Uint8Array): Verdict;
+  /** The same for who has decoded the message already. */
+  receiveDecoded(peer: PeerId, bytes: Uint8Array, message: PeerMessage): Verdict;
   addPeer(peer: PeerId): void;
   removePeer(peer: PeerId): void;
   /** The mempool has got its first transaction. */
@@ -162,6 +164,10 @@ class Runner implements Executor {
     const message = decodePeerMessage(bytes);
     if (!message.ok) return { kind: 'reject', reason: message.error };
     return this.#take(peer, message.value, bytes);
+  }
+
+  receiveDecoded(peer: PeerId, bytes: Uint8Array, message: PeerMessage): Verdict {
+    return this.#stopped ? IGNORE : this.#take(peer, message, bytes);
   }
 
   #take(peer: PeerId, message: PeerMessage, bytes: Uint8Array): Verdict {

@@ -1,0 +1,105 @@
+import { compare, toHex } from '#core/bytes.ts';
+import type { Kv, KvOp, KvRange } from '#core/ports/kv.ts';
+
+/** What was written and is not in the database yet. */
+interface Layer {
+  readonly ops: KvOp[];
+  /** By key as hex; a value that is `undefined` was deleted. */
+  readonly view: Map<string, { readonly key: Uint8Array; readonly value: Uint8Array | undefined }>;
+  bytes: number;
+}
+
+const emptyLayer = (): Layer => ({ ops: [], view: new Map(), bytes: 0 });
+
+/**
+ * A {@link Kv} whose unsynced writes wait in memory for the next synced one and go to the database with it, in one batch:
+ * each batch costs its way to another thread and back, and what is not synced nobody relies on after a crash. Reads see
+ * them meanwhile. Beyond `maxStagedBytes` they are written by themselves.
+ */
+export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }): Kv {
+  let staged = emptyLayer();
+  let flushing = emptyLayer();
+  let tail: Promise<unknown> = Promise.resolve();
+  let failed: { readonly error: unknown } | undefined;
+
+  function stage(ops: readonly KvOp[]): void {
+    for (const op of ops) {
+      const { key } = op;
+      const value = op.type === 'put' ? op.value : undefined;
+      staged.ops.push(op);
+      staged.view.set(toHex(key), { key, value });
+      staged.bytes += key.length + (value?.length ?? 0);
+    }
+  }
+
+  /** One after the other, whoever asks: batches reach the database in the order in which they were written. */
+  function flush(sync: boolean): Promise<void> {
+    const next = tail.then(async () => {
+      if (failed !== undefined) throw new Error('an earlier write has failed', { cause: failed.error });
+      flushing = staged;
+      staged = emptyLayer();
+      try {
+        await kv.write(flushing.ops, { sync });
+      } catch (error) {
+        failed = { error };
+        throw error;
+      }
+      flushing = emptyLayer();
+    });
+    tail = next.catch(() => {
+      // Whoever waits for it has been told.
+    });
+    return next;
+  }
+
+  function* entries(range: KvRange): Generator<readonly [Uint8Array, Uint8Array], void> {
+    const { gte, lt, reverse = false } = range;
+    const within = (key: Uint8Array) =>
+      (gte === undefined || compare(key, gte) >= 0) && (lt === undefined || compare(key, lt) < 0);
+    const order = (a: Uint8Array, b: Uint8Array) => (reverse ? compare(b, a) : compare(a, b));
+    const changed = [...new Map([...flushing.view, ...staged.view]).values()]
+      .filter(({ key }) => within(key))
+      .sort((a, b) => order(a.key, b.key));
+    let at = 0;
+    const { limit: _, ...unlimited } = range;
+    for (const [key, value] of kv.entries(unlimited)) {
+      for (; at < changed.length; at++) {
+        const change = changed[at];
+        if (change === undefined || order(change.key, key) >= 0) break;
+        if (change.value !== undefined) yield [change.key, change.value];
+      }
+      const change = changed[at];
+      if (change === undefined || order(change.key, key) !== 0) yield [key, value];
+    }
+    for (const change of changed.slice(at)) if (change.value !== undefined) yield [change.key, change.value];
+  }
+
+  function* limited(range: KvRange): Generator<readonly [Uint8Array, Uint8Array], void> {
+    let left = range.limit ?? Number.POSITIVE_INFINITY;
+    if (left <= 0) return;
+    for (const entry of entries(range)) {
+      yield entry;
+      if (--left <= 0) return;
+    }
+  }
+
+  return {
+    get(key) {
+      if (staged.ops.length + flushing.ops.length === 0) return kv.get(key);
+      const name = toHex(key);
+      const change = staged.view.get(name) ?? flushing.view.get(name);
+      return change === undefined ? kv.get(key) : change.value;
+    },
+    entries: (range) => (staged.ops.length + flushing.ops.length === 0 ? kv.entries(range) : limited(range)),
+    async write(ops, writeOptions) {
+      stage(ops);
+      if (writeOptions?.sync === true) await flush(true);
+      else if (staged.bytes > options.maxStagedBytes) await flush(false);
+    },
+    async close() {
+      if (failed === undefined && staged.ops.length > 0) await flush(false);
+      else await tail;
+      await kv.close();
+    },
+  };
+}
