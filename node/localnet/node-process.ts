@@ -27,8 +27,8 @@ export interface NodeProcess {
 }
 
 /** Starts a node on a prepared home. Its output is appended to `node.log` in the home. */
-export function spawnNode(home: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): NodeProcess {
-  return spawnAutond(['start', '--home', home, ...args], join(home, 'node.log'), env);
+export function spawnNode(home: string, before: readonly string[] = []): NodeProcess {
+  return spawnScript(AUTOND, ['start', '--home', home], join(home, 'node.log'), {}, before);
 }
 
 /** Starts a command that runs until it is stopped. Its output is appended to the file. */
@@ -36,16 +36,21 @@ export function spawnAutond(args: readonly string[], logFile: string, env: NodeJ
   return spawnScript(AUTOND, args, logFile, env);
 }
 
-/** The same for another program than autond. */
+/**
+ * The same for another program than autond.
+ * @param before a command that becomes the one that is written behind it, such as `ip netns exec <name>`.
+ */
 export function spawnScript(
   script: string,
   args: readonly string[],
   logFile: string,
   env: NodeJS.ProcessEnv = {},
+  before: readonly string[] = [],
 ): NodeProcess {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
-  const child: ChildProcess = spawn(process.execPath, [script, ...args], {
+  const [command = process.execPath, ...rest] = [...before, process.execPath, script, ...args];
+  const child: ChildProcess = spawn(command, rest, {
     // The child's standard input ends with this process, however that ends: see autond.ts.
     stdio: ['pipe', log, log],
     env: { ...process.env, AUTOND_FOLLOW_STDIN: '1', ...env },

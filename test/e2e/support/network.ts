@@ -11,12 +11,15 @@ import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
 import { generateNetwork, type Network, type NetworkNode, type NetworkPlan } from '#node/localnet/network.ts';
 import { type NodeProcess, type ProcessExit, spawnNode, spawnScript } from '#node/localnet/node-process.ts';
 import { freePorts } from '#node/localnet/ports.ts';
+import type { Place } from './namespaces.ts';
 
 export interface TestNetworkOptions {
   readonly validators: number;
   readonly fullNodes?: number;
   readonly config?: ConfigValues;
   readonly genesis?: NetworkPlan['genesis'];
+  /** Network namespaces, one for each node. */
+  readonly places?: readonly Place[];
 }
 
 /** One node of a test network: a real process, seen through its RPC and its log. */
@@ -68,7 +71,9 @@ export async function createTestNetwork(options: TestNetworkOptions): Promise<Te
     genesis: options.genesis,
   });
   if (!generated.ok) throw new Error(generated.error);
-  const nodes = generated.value.nodes.map(testNode);
+  const { places } = options;
+  const nodes = generated.value.nodes.map((node, i) => testNode(node, places?.[i]));
+  if (places !== undefined) await settle(nodes, places);
   onTestFinished(async ({ task }) => {
     await Promise.all(nodes.map((node) => (node.running() ? node.kill() : undefined)));
     if (task.result?.state === 'fail') console.error(`the logs of the failed test are in ${folder}/*/node.log`);
@@ -85,8 +90,23 @@ export async function createTestNetwork(options: TestNetworkOptions): Promise<Te
   };
 }
 
-function testNode(node: NetworkNode): TestNode {
+const OUTSIDE = { rpc: 26_657, p2p: 26_656 };
+
+/** Each node listens at its place, and dials those before it at theirs. */
+async function settle(nodes: readonly TestNode[], places: readonly Place[]): Promise<void> {
+  const addresses = places.map(({ address }, i) => `${nodes[i]?.nodeId}@${address}:${OUTSIDE.p2p}`);
+  for (const [i, node] of nodes.entries()) {
+    const address = places[i]?.address;
+    await configure(node, 'rpc', { laddr: `tcp://${address}:${OUTSIDE.rpc}` });
+    const peers = addresses.slice(0, i).join(',');
+    await configure(node, 'p2p', { laddr: `tcp://${address}:${OUTSIDE.p2p}`, persistent_peers: peers, pex: false });
+  }
+}
+
+function testNode(generated: NetworkNode, place: Place | undefined): TestNode {
   let process: NodeProcess | undefined;
+  const node = place === undefined ? generated : { ...generated, rpcUrl: `http://${place.address}:${OUTSIDE.rpc}` };
+  const before = place === undefined ? [] : ['ip', 'netns', 'exec', place.namespace];
   const rpc = createRpcClient(node.rpcUrl, { timeoutMs: 10_000 });
   const ended = (): Promise<ProcessExit> => {
     if (process === undefined) throw new Error(`${node.name} was never started`);
@@ -97,7 +117,9 @@ function testNode(node: NetworkNode): TestNode {
     rpc,
     start(script) {
       process =
-        script === undefined ? spawnNode(node.home) : spawnScript(script, [node.home], join(node.home, 'node.log'));
+        script === undefined
+          ? spawnNode(node.home, before)
+          : spawnScript(script, [node.home], join(node.home, 'node.log'), {}, before);
     },
     running: () => process !== undefined && process.exit() === undefined,
     signal: (signal) => process?.kill(signal),
@@ -126,7 +148,7 @@ function testNode(node: NetworkNode): TestNode {
   };
 }
 
-/** Sets values of one section in a node's config.toml. */
+/** Sets values of one section in a node's config.toml; `''` is what stands above all sections. */
 export async function configure(
   node: TestNode,
   section: string,
@@ -134,7 +156,7 @@ export async function configure(
 ): Promise<void> {
   const path = homePaths(node.home).config;
   const text = await readFile(path, 'utf8');
-  const at = text.indexOf(`[${section}]`);
+  const at = section === '' ? 0 : text.indexOf(`[${section}]`);
   let body = text.slice(at);
   for (const [key, value] of Object.entries(values))
     body = body.replace(new RegExp(`^${key} = .*$`, 'm'), () => `${key} = ${JSON.stringify(value)}`);

@@ -105,11 +105,17 @@ export async function startWorkload(net: TestNetwork, options: WorkloadOptions):
     if (committed.has(hash)) accepted.add(hash);
   }
 
-  async function wallet(key: AccountKeyPair): Promise<void> {
-    const address = addressOf(key);
-    const account = await chainOf(net.node(0)).account(address);
-    if (account === undefined) throw new Error(`${address} is not in the genesis document`);
-    const { accountNumber } = account;
+  const first = chainOf(net.node(0));
+  const accounts = await Promise.all(
+    keys.map(async (key) => {
+      const address = addressOf(key);
+      const account = await first.account(address);
+      if (account === undefined) throw new Error(`${address} is not in the genesis document`);
+      return { key, address, ...account };
+    }),
+  );
+
+  async function wallet({ key, address, accountNumber, ...account }: (typeof accounts)[number]): Promise<void> {
     for (let { sequence } = account; !draining; sequence++) {
       const message = pack(MsgSendSchema, {
         fromAddress: address,
@@ -122,7 +128,7 @@ export async function startWorkload(net: TestNetwork, options: WorkloadOptions):
   }
 
   const following = follow();
-  const wallets = Promise.all(keys.map(wallet));
+  const wallets = Promise.all(accounts.map(wallet));
   // Who fails is heard of when it is waited for.
   for (const work of [following, wallets]) work.catch(() => undefined);
   return {
