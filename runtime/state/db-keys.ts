@@ -61,13 +61,20 @@ export function nodePrefix(store: string): Uint8Array {
   return keyUnder(0, KEY_KIND.node, nameOf(store));
 }
 
+/** What a node key has behind its prefix: the page. */
+export const PAGE_KEY_BYTES = 4;
+
 /** @param prefix of {@link nodePrefix} */
 export function nodeKey(prefix: Uint8Array, version: number, page: number): Uint8Array {
-  const key = new Uint8Array(prefix.length + 4);
-  key.set(prefix);
-  putU32(key, 1, version);
-  putU32(key, prefix.length, page);
-  return key;
+  return putNodeKey(new Uint8Array(prefix.length + PAGE_KEY_BYTES), prefix, version, page);
+}
+
+/** Writes a node key to `out`, which has its length; answers `out`. */
+export function putNodeKey(out: Uint8Array, prefix: Uint8Array, version: number, page: number): Uint8Array {
+  for (let i = 0; i < prefix.length; i++) out[i] = prefix[i] as number;
+  putU32(out, 1, version);
+  putU32(out, prefix.length, page);
+  return out;
 }
 
 /** @param node key of the page's record */

@@ -3,8 +3,8 @@ import { sha256 } from '#core/crypto/hash.ts';
 import type { MemoryKv } from '#core/ports/memory-kv.ts';
 import { decodeRoots } from './commit-info.ts';
 import { commitKey, DB_PREFIX, KEY_KIND, nodeKey, nodePrefix, VERSION_RANGE, versionOfKey } from './db-keys.ts';
+import { innerHashInto, leafHashInto } from './iavl/hash.ts';
 import { decodeLeaf, decodePage, type NodeLink, pageOf } from './iavl/record.ts';
-import { innerHashInto, leafHashInto } from './iavl/seal.ts';
 
 /** Database keys of the records under the roots of one version, read from the database alone; each hash on the way checked. */
 export function reachable(kv: MemoryKv, version: bigint): Set<string> {

@@ -37,6 +37,22 @@ test('more than the limit is never kept, and what was used last is', () => {
   expect(kept).toContain(999);
 });
 
+test('records cut from one chunk cannot keep more chunks than the limit has room for', () => {
+  const cache = new RecordCache(8 * 253);
+  const shelf = cache.shelf();
+  const chunks = new Set<ArrayBufferLike>();
+  for (let id = 0; id < 1_000; id += 4) {
+    const chunk = new Uint8Array(4 * RECORD.length);
+    for (let i = 0; i < 4; i++) cache.put(shelf, id + i, chunk.subarray(i * RECORD.length, (i + 1) * RECORD.length));
+    // One of four stays, and so does its chunk; the first is used all the time.
+    for (let i = 1; i < 4; i++) cache.drop(shelf, id + i);
+    expect(cache.get(shelf, 0)).toHaveLength(RECORD.length);
+  }
+  for (const record of [...shelf.young.values(), ...shelf.old.values()]) chunks.add(record.buffer);
+  expect(chunks.size).toBeLessThanOrEqual(4);
+  expect(cache.get(shelf, 0)?.buffer.byteLength).toBe(RECORD.length);
+});
+
 test('a forgotten record is read from the database again, where it may be gone', async () => {
   const kv = new MemoryKv();
   const nodes = new NodeStore(kv, 'bank', new RecordCache(10_000));

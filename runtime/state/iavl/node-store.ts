@@ -1,7 +1,7 @@
 import { assert } from '#core/assert.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../../limits.ts';
-import { nodeKey, nodePrefix } from '../db-keys.ts';
+import { nodeKey, nodePrefix, PAGE_KEY_BYTES, putNodeKey } from '../db-keys.ts';
 import { decodeLeaf, type LeafRecord, pageOf } from './record.ts';
 
 /** What a cached record costs besides its bytes: array and buffer headers, its place in the map. */
@@ -35,14 +35,18 @@ export class RecordCache {
     const young = shelf.young.get(id);
     if (young !== undefined) return young;
     const old = shelf.old.get(id);
-    if (old !== undefined) this.put(shelf, id, old);
-    return old;
+    if (old === undefined) return undefined;
+    // Of a chunk that others shared: they go now, and it with them.
+    const kept = ownsBuffer(old) ? old : old.slice();
+    this.put(shelf, id, kept);
+    return kept;
   }
 
   /** The database no longer has it. */
   drop(shelf: Shelf, id: number): void {
     const young = shelf.young.get(id);
-    if (young !== undefined) this.#youngBytes -= RECORD_OVERHEAD_BYTES + young.length;
+    // What is cut from a chunk frees nothing alone: it counts until its generation goes.
+    if (young !== undefined && ownsBuffer(young)) this.#youngBytes -= RECORD_OVERHEAD_BYTES + young.length;
     shelf.young.delete(id);
     shelf.old.delete(id);
   }
@@ -58,6 +62,10 @@ export class RecordCache {
     }
     this.#youngBytes = 0;
   }
+}
+
+function ownsBuffer(record: Uint8Array): boolean {
+  return record.byteLength === record.buffer.byteLength;
 }
 
 function recordId(version: number, page: number): number {
@@ -104,6 +112,16 @@ export class NodeStore {
   /** A record that is about to be deleted: nobody may read it any more. */
   forget(version: number, nonce: number): void {
     this.#cache.drop(this.#shelf, recordId(version, pageOf(nonce)));
+  }
+
+  /** Length of a record's key. */
+  get keyBytes(): number {
+    return this.#prefix.length + PAGE_KEY_BYTES;
+  }
+
+  /** Writes the key of the record that holds a node to `out`, which has {@link keyBytes}; answers `out`. */
+  keyInto(out: Uint8Array, version: number, nonce: number): Uint8Array {
+    return putNodeKey(out, this.#prefix, version, pageOf(nonce));
   }
 
   /** Of the record that holds a node. */

@@ -3,8 +3,8 @@ import { concat, EMPTY } from '#core/bytes.ts';
 import { type CommitmentProof, type ExistenceProof, HASH_OP, type InnerOp, LENGTH_OP } from '#core/ics23/types.ts';
 import { idOf } from '../key-id.ts';
 import { ROOT } from './arena.ts';
+import { nodeHeader } from './hash.ts';
 import { HASH_BYTES } from './record.ts';
-import { nodeHeader } from './seal.ts';
 import type { IdRange, Tree } from './tree.ts';
 
 const HASH_LENGTH = Uint8Array.of(HASH_BYTES);

@@ -82,14 +82,18 @@ export function readLink(bytes: Uint8Array, at: number): NodeLink {
   };
 }
 
-/** Bytes of its own, because it may stay in a cache. */
 export function encodeLeaf(key: Uint8Array, value: Uint8Array): Uint8Array {
   const out = new Uint8Array(LEAF_HEADER_BYTES + key.length + value.length);
+  putLeaf(out, key, value);
+  return out;
+}
+
+/** Fills `out`, which has a leaf record's length and holds zeros. */
+export function putLeaf(out: Uint8Array, key: Uint8Array, value: Uint8Array): void {
   out[1] = key.length >>> 8;
   out[2] = key.length;
   out.set(key, LEAF_HEADER_BYTES);
   out.set(value, LEAF_HEADER_BYTES + key.length);
-  return out;
 }
 
 /** Views of `record`. @throws AssertionError on a record that we did not write: the database is damaged. */

@@ -8,23 +8,21 @@
  */
 import { assert } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
-import { sha256 } from '#core/crypto/hash.ts';
-import { SHA256_PADDING_BYTES, sha256Into } from '#core/crypto/sha256-into.ts';
-import { divFloorSafe } from '#core/int.ts';
 import type { KvOp } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../../limits.ts';
 import { putId } from '../key-id.ts';
 import { type Arena, ROOT } from './arena.ts';
+import { hashNodes } from './hash.ts';
 import {
-  encodeLeaf,
   HASH_BYTES,
+  LEAF_HEADER_BYTES,
   type LeafRecord,
   LINK_BYTES,
   NODE_HEADER_BYTES,
   type NodeLink,
   PAGE_NODES,
   PAGE_PLACE_BITS,
-  pageOf,
+  putLeaf,
   putU32,
 } from './record.ts';
 import { EMPTY_ROOT, type Tree } from './tree.ts';
@@ -58,8 +56,12 @@ export function seal(tree: Tree, leaves: readonly LeafRecord[], orphans: Uint8Ar
   if (tree.arena.version(ROOT) === 0) {
     const layout = new Layout(tree.arena);
     layout.place(ROOT, undefined);
-    hashNew({ tree, leaves, version, puts, fresh, layout }, ROOT);
-    putPages(tree, layout, version, puts);
+    hashNodes(tree.arena, leaves, layout.byHeight, version);
+    const keys = new Chunks(KEY_CHUNK_BYTES);
+    const sealing = { tree, layout, version, puts, keys };
+    putLeaves(sealing, leaves, fresh);
+    markInner(sealing);
+    putPages(sealing);
   }
   const root = tree.arena.read(ROOT);
   return { root, hash: root.hash, puts, fresh, orphans };
@@ -76,6 +78,8 @@ interface Page {
 class Layout {
   readonly #arena: Arena;
   readonly pages: Page[] = [];
+  /** Links of the new nodes, by height. */
+  readonly byHeight: number[][] = [];
   #count = 0;
   #upper: Page | undefined;
 
@@ -87,6 +91,12 @@ class Layout {
   place(link: number, parent: Page | undefined): Page | undefined {
     const arena = this.#arena;
     const height = arena.height(link);
+    let peers = this.byHeight[height];
+    if (peers === undefined) {
+      peers = [];
+      this.byHeight[height] = peers;
+    }
+    peers.push(link);
     if (height === 0) {
       arena.setNonce(link, this.#number() << PAGE_PLACE_BITS);
       arena.setBottoms(link, 1);
@@ -105,13 +115,6 @@ class Layout {
     return page;
   }
 
-  /** How many bottoms the page of a node has, once all nodes are placed. */
-  bottomsOf(nonce: number): number {
-    return (this.#byNumber.get(pageOf(nonce)) as Page).bottoms;
-  }
-
-  readonly #byNumber = new Map<number, Page>();
-
   #upperPage(): Page {
     if (this.#upper === undefined || this.#upper.links.length === PAGE_NODES) this.#upper = this.#newPage();
     return this.#upper;
@@ -120,7 +123,6 @@ class Layout {
   #newPage(): Page {
     const page = { number: this.#number(), links: [], bottoms: 0 };
     this.pages.push(page);
-    this.#byNumber.set(page.number, page);
     return page;
   }
 
@@ -131,117 +133,56 @@ class Layout {
   }
 }
 
-/** Longest preimage: three varints of at most 8 bytes, a length byte, two hashes with theirs; a leaf's key on top. */
-const FIXED_PREIMAGE_BYTES = 128;
-/** Hash preimages are built here, because a version hashes many nodes; never read across calls. */
-const scratch = new Uint8Array(FIXED_PREIMAGE_BYTES + STATE_LIMITS.keyBytes + SHA256_PADDING_BYTES);
-/** Longer values are hashed where they are. */
-const COPIED_VALUE_BYTES = 1024;
-
-/** Writes `value` as an unsigned varint at `at` of the scratch; answers what follows it. Safe integers. */
-function putVarint(at: number, value: number): number {
-  let rest = value;
-  let next = at;
-  while (rest >= 0x8000_0000) {
-    const low = rest % 128;
-    scratch[next++] = low + 128;
-    rest = divFloorSafe(rest, 128);
-  }
-  while (rest >= 128) {
-    scratch[next++] = (rest & 127) | 128;
-    rest >>>= 7;
-  }
-  scratch[next++] = rest;
-  return next;
-}
-
-/** Zig-zag varints, as Go's binary.PutVarint writes these non-negative numbers. */
-function putHeader(height: number, size: number, version: number): number {
-  return putVarint(putVarint(putVarint(0, height * 2), size * 2), version * 2);
-}
-
-/** What the preimage of a node's hash begins with. */
-export function nodeHeader(height: number, size: number, version: number): Uint8Array {
-  return scratch.slice(0, putHeader(height, size, version));
-}
-
-/** Writes the hash of a leaf to `out[at …]`. */
-export function leafHashInto(leaf: LeafRecord, version: number, out: Uint8Array, at: number): void {
-  const { key, value } = leaf;
-  if (value.length <= COPIED_VALUE_BYTES) {
-    scratch.set(value);
-    sha256Into(scratch, value.length, valueHash, 0);
-  } else valueHash.set(sha256(value));
-  const keyAt = putVarint(putHeader(0, 1, version), key.length);
-  scratch.set(key, keyAt);
-  const hashAt = keyAt + key.length;
-  scratch[hashAt] = HASH_BYTES;
-  scratch.set(valueHash, hashAt + 1);
-  sha256Into(scratch, hashAt + 1 + HASH_BYTES, out, at);
-}
-
-const valueHash = new Uint8Array(HASH_BYTES);
-
-/** Writes the hash of an inner node to `out[at …]`; its children's hashes are `hashes[from …]`, left then right. */
-export function innerHashInto(
-  node: { readonly height: number; readonly size: number; readonly version: number },
-  hashes: Uint8Array,
-  from: number,
-  out: Uint8Array,
-  at: number,
-): void {
-  let next = putHeader(node.height, node.size, node.version);
-  scratch[next++] = HASH_BYTES;
-  for (let i = 0; i < HASH_BYTES; i++) scratch[next + i] = hashes[from + i] as number;
-  next += HASH_BYTES;
-  scratch[next++] = HASH_BYTES;
-  for (let i = 0; i < HASH_BYTES; i++) scratch[next + i] = hashes[from + HASH_BYTES + i] as number;
-  sha256Into(scratch, next + HASH_BYTES, out, at);
-}
-
 interface Sealing {
   readonly tree: Tree;
-  readonly leaves: readonly LeafRecord[];
+  readonly layout: Layout;
   readonly version: number;
   readonly puts: KvOp[];
-  readonly fresh: FreshLeaf[];
-  readonly layout: Layout;
+  /** Where the records' keys are cut from. */
+  readonly keys: Chunks;
 }
 
-/** Hashes a new node after those below it, and puts the records of new leaves. */
-function hashNew(sealing: Sealing, link: number): void {
-  const { tree, leaves, version, layout } = sealing;
-  const { arena, nodes } = tree;
-  if (arena.height(link) === 0) {
-    const leaf = leaves[arena.slot(link)] as LeafRecord;
-    leafHashInto(leaf, version, arena.hashes, link * HASH_BYTES);
-    const record = encodeLeaf(leaf.key, leaf.value);
+function put({ tree, version, puts, keys }: Sealing, nonce: number, record: Uint8Array): void {
+  const { nodes } = tree;
+  puts.push({ type: 'put', key: nodes.keyInto(keys.take(nodes.keyBytes), version, nonce), value: record });
+}
+
+function putLeaves(sealing: Sealing, leaves: readonly LeafRecord[], fresh: FreshLeaf[]): void {
+  const { arena } = sealing.tree;
+  const chunks = new Chunks(LEAF_CHUNK_BYTES);
+  for (const link of sealing.layout.byHeight[0] ?? []) {
+    const { key, value } = leaves[arena.slot(link)] as LeafRecord;
+    const record = chunks.take(LEAF_HEADER_BYTES + key.length + value.length);
+    putLeaf(record, key, value);
     const nonce = arena.nonce(link);
-    sealing.fresh.push({ nonce, record });
-    sealing.puts.push({ type: 'put', key: nodes.key(version, nonce), value: record });
+    fresh.push({ nonce, record });
+    put(sealing, nonce, record);
     arena.setSlot(link, 0);
-  } else {
-    const left = 2 * arena.slot(link);
-    if (arena.version(left) === 0) hashNew(sealing, left);
-    if (arena.version(left + 1) === 0) hashNew(sealing, left + 1);
-    const node = { height: arena.height(link), size: arena.size(link), version };
-    innerHashInto(node, arena.hashes, left * HASH_BYTES, arena.hashes, link * HASH_BYTES);
-    if (arena.bottoms(link) > 0) arena.setBottoms(link, layout.bottomsOf(arena.nonce(link)));
+    arena.setVersion(link, sealing.version);
   }
-  arena.setVersion(link, version);
 }
 
-function putPages(tree: Tree, layout: Layout, version: number, puts: KvOp[]): void {
-  const { arena, nodes } = tree;
-  const chunks = new Chunks();
-  for (const page of layout.pages) {
+/** Tells the links of new inner nodes what is known only once all nodes have their places. */
+function markInner({ tree, layout, version }: Sealing): void {
+  const { arena } = tree;
+  for (const page of layout.pages)
+    for (const link of page.links) {
+      arena.setVersion(link, version);
+      if (arena.bottoms(link) > 0) arena.setBottoms(link, page.bottoms);
+    }
+}
+
+function putPages(sealing: Sealing): void {
+  const { arena } = sealing.tree;
+  const chunks = new Chunks(PAGE_CHUNK_BYTES);
+  for (const page of sealing.layout.pages) {
     let bytes = 1;
     for (const link of page.links) bytes += NODE_HEADER_BYTES + arena.keyOf(arena.slot(link)).length;
     const out = chunks.take(bytes);
     out[0] = page.links.length;
     let at = 1;
     for (const link of page.links) at = putNode(arena, arena.slot(link), out, at);
-    puts.push({ type: 'put', key: nodes.key(version, page.number << PAGE_PLACE_BITS), value: out });
+    put(sealing, page.number << PAGE_PLACE_BITS, out);
   }
 }
 
@@ -265,17 +206,25 @@ function putNode(arena: Arena, node: number, out: Uint8Array, at: number): numbe
   return at + NODE_HEADER_BYTES + key.length;
 }
 
-const CHUNK_BYTES = 65_536;
+const KEY_CHUNK_BYTES = 16_384;
+/** Small, because whoever keeps one value keeps the chunk. */
+const LEAF_CHUNK_BYTES = 8_192;
+const PAGE_CHUNK_BYTES = 65_536;
 
-/** Cuts the many small records of a version out of few buffers, which spares the garbage collector. */
+/** Cuts the many small byte strings of a version out of few buffers: each of its own costs the allocator and the collector. */
 class Chunks {
+  readonly #bytes: number;
   #chunk = EMPTY;
   #at = 0;
 
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
   take(bytes: number): Uint8Array {
-    if (bytes > CHUNK_BYTES >>> 2) return new Uint8Array(bytes);
+    if (bytes > this.#bytes >>> 2) return new Uint8Array(bytes);
     if (this.#at + bytes > this.#chunk.length) {
-      this.#chunk = new Uint8Array(CHUNK_BYTES);
+      this.#chunk = new Uint8Array(this.#bytes);
       this.#at = 0;
     }
     const start = this.#at;

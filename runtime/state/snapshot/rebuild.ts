@@ -4,6 +4,7 @@ import type { KvOp } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { STATE_LIMITS } from '../../limits.ts';
 import { nodeKey, nodePrefix } from '../db-keys.ts';
+import { innerHashInto, leafHashInto } from '../iavl/hash.ts';
 import {
   encodeLeaf,
   HASH_BYTES,
@@ -16,7 +17,6 @@ import {
   readU32,
   writeLink,
 } from '../iavl/record.ts';
-import { innerHashInto, leafHashInto } from '../iavl/seal.ts';
 import { INNER_ITEM_BYTES, ITEM, LEAF_ITEM_HEADER_BYTES } from './format.ts';
 
 /** A subtree that waits for its parent. */

@@ -1,0 +1,229 @@
+/** Hashes of nodes, as cosmos/iavl v1 makes them (node.go writeHashBytes): one at a time, or all new ones of a version. */
+import { sha256 } from '#core/crypto/hash.ts';
+import { SHA256_PADDING_BYTES, sha256Into } from '#core/crypto/sha256-into.ts';
+import {
+  blocksOf,
+  createSha256Lanes,
+  digestAt,
+  LANE_MESSAGE_BYTES,
+  LANES,
+  messageAt,
+  type Sha256Lanes,
+} from '#core/crypto/sha256-lanes.ts';
+import { divFloorSafe } from '#core/int.ts';
+import { STATE_LIMITS } from '../../limits.ts';
+import type { Arena } from './arena.ts';
+import { HASH_BYTES, type LeafRecord } from './record.ts';
+
+/** Three varints of at most 8 bytes, a length byte, two hashes with theirs; a leaf's key on top. */
+const FIXED_PREIMAGE_BYTES = 128;
+/** Single preimages are built here; never read across calls. */
+const scratch = new Uint8Array(FIXED_PREIMAGE_BYTES + STATE_LIMITS.keyBytes + SHA256_PADDING_BYTES);
+const valueHash = new Uint8Array(HASH_BYTES);
+/** Longer values are hashed where they are. */
+const COPIED_VALUE_BYTES = 1024;
+/** Longer keys do not go through the lanes: the rest of a leaf's preimage has room beside them. */
+const LANE_KEY_BYTES = LANE_MESSAGE_BYTES - FIXED_PREIMAGE_BYTES;
+
+/** Writes `value` as an unsigned varint at `at`; answers what follows it. Safe integers. */
+function putVarint(out: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let next = at;
+  while (rest >= 0x8000_0000) {
+    const low = rest % 128;
+    out[next++] = low + 128;
+    rest = divFloorSafe(rest, 128);
+  }
+  while (rest >= 128) {
+    out[next++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  out[next++] = rest;
+  return next;
+}
+
+/** Zig-zag varints, as Go's binary.PutVarint writes these non-negative numbers. */
+function putHeader(out: Uint8Array, at: number, height: number, size: number, version: number): number {
+  return putVarint(out, putVarint(out, putVarint(out, at, height * 2), size * 2), version * 2);
+}
+
+/** What the preimage of a node's hash begins with. */
+export function nodeHeader(height: number, size: number, version: number): Uint8Array {
+  return scratch.slice(0, putHeader(scratch, 0, height, size, version));
+}
+
+/** The preimage of a leaf; the hash of its value is `hashes[from …]`. Answers what follows it. */
+function putLeaf(
+  out: Uint8Array,
+  at: number,
+  key: Uint8Array,
+  version: number,
+  hashes: Uint8Array,
+  from: number,
+): number {
+  const keyAt = putVarint(out, putHeader(out, at, 0, 1, version), key.length);
+  for (let i = 0; i < key.length; i++) out[keyAt + i] = key[i] as number;
+  const hashAt = keyAt + key.length;
+  out[hashAt] = HASH_BYTES;
+  for (let i = 0; i < HASH_BYTES; i++) out[hashAt + 1 + i] = hashes[from + i] as number;
+  return hashAt + 1 + HASH_BYTES;
+}
+
+/** What follows a header in an inner node's preimage: its children's hashes, `hashes[from …]`, left then right. */
+function putChildren(out: Uint8Array, at: number, hashes: Uint8Array, from: number): number {
+  const right = at + 1 + HASH_BYTES;
+  out[at] = HASH_BYTES;
+  out[right] = HASH_BYTES;
+  for (let i = 0; i < HASH_BYTES; i++) {
+    out[at + 1 + i] = hashes[from + i] as number;
+    out[right + 1 + i] = hashes[from + HASH_BYTES + i] as number;
+  }
+  return right + 1 + HASH_BYTES;
+}
+
+/** Writes the hash of a leaf to `out[at …]`. */
+export function leafHashInto(leaf: LeafRecord, version: number, out: Uint8Array, at: number): void {
+  const { key, value } = leaf;
+  if (value.length <= COPIED_VALUE_BYTES) {
+    scratch.set(value);
+    sha256Into(scratch, value.length, valueHash, 0);
+  } else valueHash.set(sha256(value));
+  sha256Into(scratch, putLeaf(scratch, 0, key, version, valueHash, 0), out, at);
+}
+
+/** Writes the hash of an inner node to `out[at …]`; its children's hashes are `hashes[from …]`, left then right. */
+export function innerHashInto(
+  node: { readonly height: number; readonly size: number; readonly version: number },
+  hashes: Uint8Array,
+  from: number,
+  out: Uint8Array,
+  at: number,
+): void {
+  const next = putHeader(scratch, 0, node.height, node.size, node.version);
+  sha256Into(scratch, putChildren(scratch, next, hashes, from), out, at);
+}
+
+/** One for all trees: nothing stays in it between calls. */
+let lanes: Sha256Lanes | undefined;
+
+/** Puts messages of equally many blocks together and hashes them four at a time. */
+class LaneQueue {
+  readonly #lanes: Sha256Lanes;
+  readonly #stage: (item: number, bytes: Uint8Array, at: number) => number;
+  readonly #out: Uint8Array;
+  readonly #outAt: (item: number) => number;
+  readonly #waiting: number[][] = [];
+  readonly #lengths = new Int32Array(LANES);
+
+  /**
+   * @param stage writes an item's message at `at` and answers what follows it
+   * @param outAt where an item's digest goes in `out`
+   */
+  constructor(
+    stage: (item: number, bytes: Uint8Array, at: number) => number,
+    out: Uint8Array,
+    outAt: (item: number) => number,
+  ) {
+    lanes ??= createSha256Lanes();
+    this.#lanes = lanes;
+    this.#stage = stage;
+    this.#out = out;
+    this.#outAt = outAt;
+  }
+
+  /** @param length of the item's message, or another with equally many blocks */
+  add(item: number, length: number): void {
+    const blocks = blocksOf(length);
+    let waiting = this.#waiting[blocks];
+    if (waiting === undefined) {
+      waiting = [];
+      this.#waiting[blocks] = waiting;
+    }
+    waiting.push(item);
+    if (waiting.length === LANES) this.#run(waiting);
+  }
+
+  finish(): void {
+    this.#waiting.forEach((waiting) => {
+      if (waiting.length > 0) this.#run(waiting);
+    });
+  }
+
+  #run(items: number[]): void {
+    const { bytes } = this.#lanes;
+    const lengths = this.#lengths;
+    for (let lane = 0; lane < LANES; lane++) {
+      const start = messageAt(lane);
+      // Lanes without an item repeat the first one's length over whatever is there.
+      lengths[lane] =
+        lane < items.length ? this.#stage(items[lane] as number, bytes, start) - start : (lengths[0] as number);
+    }
+    this.#lanes.run(lengths);
+    const out = this.#out;
+    for (let lane = 0; lane < items.length; lane++) {
+      const from = digestAt(lane);
+      const to = this.#outAt(items[lane] as number);
+      for (let i = 0; i < HASH_BYTES; i++) out[to + i] = bytes[from + i] as number;
+    }
+    items.length = 0;
+  }
+}
+
+/**
+ * Hashes new nodes as of `version`, children before parents.
+ * @param byHeight links of the new nodes by their height; a leaf's slot is its place in `leaves`
+ */
+export function hashNodes(
+  arena: Arena,
+  leaves: readonly LeafRecord[],
+  byHeight: readonly (readonly number[])[],
+  version: number,
+): void {
+  hashLeaves(arena, leaves, byHeight[0] ?? [], version);
+  const { hashes } = arena;
+  const queue = new LaneQueue(
+    (link, bytes, at) => {
+      const next = putHeader(bytes, at, arena.height(link), arena.size(link), version);
+      return putChildren(bytes, next, hashes, 2 * HASH_BYTES * arena.slot(link));
+    },
+    hashes,
+    (link) => link * HASH_BYTES,
+  );
+  for (let height = 1; height < byHeight.length; height++) {
+    for (const link of byHeight[height] ?? []) queue.add(link, FIXED_PREIMAGE_BYTES >>> 1);
+    queue.finish();
+  }
+}
+
+function hashLeaves(arena: Arena, leaves: readonly LeafRecord[], links: readonly number[], version: number): void {
+  const leafOf = (i: number): LeafRecord => leaves[arena.slot(links[i] as number)] as LeafRecord;
+  const valueHashes = new Uint8Array(links.length * HASH_BYTES);
+  const values = new LaneQueue(
+    (i, bytes, at) => {
+      const { value } = leafOf(i);
+      bytes.set(value, at);
+      return at + value.length;
+    },
+    valueHashes,
+    (i) => i * HASH_BYTES,
+  );
+  for (let i = 0; i < links.length; i++) {
+    const { value } = leafOf(i);
+    if (value.length <= COPIED_VALUE_BYTES) values.add(i, value.length);
+    else valueHashes.set(sha256(value), i * HASH_BYTES);
+  }
+  values.finish();
+  const nodes = new LaneQueue(
+    (i, bytes, at) => putLeaf(bytes, at, leafOf(i).key, version, valueHashes, i * HASH_BYTES),
+    arena.hashes,
+    (i) => (links[i] as number) * HASH_BYTES,
+  );
+  const fixed = putHeader(scratch, 0, 0, 1, version) + 1 + HASH_BYTES;
+  for (let i = 0; i < links.length; i++) {
+    const leaf = leafOf(i);
+    const { length } = leaf.key;
+    if (length <= LANE_KEY_BYTES) nodes.add(i, fixed + putVarint(scratch, 0, length) + length);
+    else leafHashInto(leaf, version, arena.hashes, (links[i] as number) * HASH_BYTES);
+  }
+  nodes.finish();
+}
