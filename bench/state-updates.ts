@@ -1,35 +1,26 @@
-import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { u32be } from '#core/bytes.ts';
+import { fromHex, toHex } from '#core/bytes.ts';
 import { openLevelKv } from '#node/storage/level-kv.ts';
 import { createRangeReader } from '#node/storage/range-reader.ts';
+import { multistoreHash } from '#runtime/state/commit-info.ts';
 import { MultiStore } from '#runtime/state/multistore.ts';
+import { insertions, keyAt, overwrites, STATE_LOAD } from '#test/support/state-load.ts';
 import type { Entry, Sample } from './harness.ts';
 
-/** Ascending, so that the resident memory read at the end of each is its own. */
+/**
+ * Ascending, so that the resident memory read at the end of each is its own. `goRoot` is what Go's IAVL v1.2.2 ends at:
+ * `go run . KEYS 45` in test/vectors/iavl-reference.
+ */
 const SIZES = [
-  { keys: 100_000, label: '100k' },
-  { keys: 300_000, label: '300k' },
-  { keys: 1_000_000, label: '1M' },
+  { keys: 100_000, label: '100k', goRoot: 'eb6e75191df2a72f9be36f5dbe84fbc6299fba1a62c946763f3596dcdcaa065c' },
+  { keys: 300_000, label: '300k', goRoot: '3e07f45880a13c0cfaf26b48dbdb0ff2561d40d9f917d0fc0e90b6085f302b4e' },
+  { keys: 1_000_000, label: '1M', goRoot: 'b56ff78a03d6a8f2739b18d29ea2fbf70047b523ebdbfa3d2bd5f6706bee838b' },
 ] as const;
-const updatesPerVersion = 1000;
-const insertsPerVersion = 20_000;
 const warmVersions = 5;
 const measuredVersions = 40;
-const valueBytes = 100;
 const MIB = 1 << 20;
-
-function digest(kind: number, a: number, b: number): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(Uint8Array.of(kind)).update(u32be(a)).update(u32be(b)).digest());
-}
-
-function valueAt(version: number, n: number): Uint8Array {
-  const value = new Uint8Array(valueBytes);
-  value.set(digest(1, version, n));
-  return value;
-}
 
 interface Figures {
   readonly updatesPerSecond: number;
@@ -41,7 +32,7 @@ interface Figures {
   readonly openMs: number;
 }
 
-async function measure(keys: number): Promise<Figures> {
+async function measure(keys: number, goRoot: string): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'autonomy-bench-state-'));
   const rangeReader = createRangeReader();
   const open = () => openLevelKv({ path: join(folder, 'state'), cacheBytes: 64 * MIB }, { rangeReader });
@@ -49,20 +40,15 @@ async function measure(keys: number): Promise<Figures> {
   try {
     const state = MultiStore.open(kv, ['bench']);
     const store = state.workingBranch().store('bench');
-    for (let n = 0; n < keys; n++) {
-      store.set(digest(0, n, 0), valueAt(0, n));
-      if (n % insertsPerVersion === insertsPerVersion - 1) await state.commit();
+    for (const writes of insertions(keys)) {
+      for (const [key, value] of writes) store.set(key, value);
+      await state.commit();
     }
-    let random = 1;
     let elapsedMs = 0;
     let cpuMicros = 0;
-    for (let version = 1; version <= warmVersions + measuredVersions; version++) {
-      const writes = Array.from({ length: updatesPerVersion }, (_, n) => {
-        random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0;
-        // The low bits of such a generator repeat: they must not choose the key.
-        const key = Math.floor((random / 0x1_0000_0000) * keys);
-        return [digest(0, key, 0), valueAt(version, n)] as const;
-      });
+    let version = 0;
+    for (const writes of overwrites(keys, warmVersions + measuredVersions)) {
+      version++;
       const [began, cpuBegan] = [performance.now(), process.cpuUsage()];
       for (const [key, value] of writes) store.set(key, value);
       await state.commit();
@@ -71,19 +57,17 @@ async function measure(keys: number): Promise<Figures> {
       elapsedMs += performance.now() - began;
       cpuMicros += user + system;
     }
+    const expected = toHex(multistoreHash(new Map([['bench', fromHex(goRoot)]])));
+    const appHash = toHex(state.lastCommit?.appHash ?? new Uint8Array(0));
+    if (appHash !== expected) throw new Error(`app hash ${appHash}: expected ${expected}, by the root of Go's IAVL`);
     const residentMib = process.memoryUsage.rss() / MIB;
     await kv.close();
     const opening = performance.now();
     kv = await open();
-    if (
-      MultiStore.open(kv, ['bench'])
-        .latest()
-        .store('bench')
-        .get(digest(0, 0, 0)) === undefined
-    )
+    if (MultiStore.open(kv, ['bench']).latest().store('bench').get(keyAt(0)) === undefined)
       throw new Error('the first key is missing after opening again');
     const openMs = performance.now() - opening;
-    const updates = measuredVersions * updatesPerVersion;
+    const updates = measuredVersions * STATE_LOAD.updatesPerVersion;
     return {
       updatesPerSecond: (updates * 1000) / elapsedMs,
       updatesPerCpuSecond: (updates * 1_000_000) / cpuMicros,
@@ -99,8 +83,8 @@ async function measure(keys: number): Promise<Figures> {
 
 async function run(): Promise<Sample> {
   const sample: Record<string, number> = {};
-  for (const { keys, label } of SIZES) {
-    const { updatesPerSecond, updatesPerCpuSecond, residentMib, openMs } = await measure(keys);
+  for (const { keys, label, goRoot } of SIZES) {
+    const { updatesPerSecond, updatesPerCpuSecond, residentMib, openMs } = await measure(keys, goRoot);
     sample[`updates per second, ${label} keys`] = updatesPerSecond;
     sample[`updates per processor second, ${label} keys`] = updatesPerCpuSecond;
     sample[`resident, ${label} keys`] = residentMib;
@@ -112,7 +96,7 @@ async function run(): Promise<Sample> {
 /** Go's IAVL on goleveldb under this load, measured on two shared cores: 11.0k/s at 100k keys, 13.5k at 300k, 1.46k at 1M. */
 export const stateUpdates: Entry = {
   name: 'state-updates',
-  description: `uniform overwrites of 32-byte keys with ${valueBytes}-byte values, ${updatesPerVersion} a version, each version one synced LevelDB batch`,
+  description: `uniform overwrites of 32-byte keys with ${STATE_LOAD.valueBytes}-byte values, ${STATE_LOAD.updatesPerVersion} a version, each version one synced LevelDB batch`,
   metrics: SIZES.flatMap(({ label }) => [
     { name: `updates per second, ${label} keys`, unit: '1/s', better: 'higher' as const },
     { name: `updates per processor second, ${label} keys`, unit: '1/s', better: 'higher' as const },
