@@ -211,8 +211,8 @@ export interface Backend {
   genesis(): Uint8Array;
   consensusState(): Answer<ConsensusStateView>;
 
-  /** Oldest and newest block; both 0 before the first. */
-  heights(): { readonly base: Height; readonly latest: Height };
+  /** Oldest and newest block; both 0 before the first. `headers`: oldest known header, when older than the oldest block. */
+  heights(): { readonly base: Height; readonly latest: Height; readonly headers?: Height };
   block(height: Height): Answer<BlockRecord>;
   blockByHash(hash: Uint8Array): Answer<BlockRecord>;
   blockMeta(height: Height): Answer<BlockMeta>;

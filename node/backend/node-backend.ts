@@ -176,7 +176,11 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
       const state = consensus.state();
       return state === undefined ? fail('unavailable', 'consensus is not running yet') : ok(state);
     },
-    heights: () => ({ base: blocks.base > latest ? latest : blocks.base, latest }),
+    heights: () => ({
+      base: blocks.base > latest ? latest : blocks.base,
+      latest,
+      ...(blocks.headerBase < blocks.base ? { headers: blocks.headerBase } : {}),
+    }),
     block: (height) => present(record(height), 'block', height),
     blockByHash,
     blockMeta(height) {

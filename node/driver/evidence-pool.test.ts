@@ -11,8 +11,9 @@ import { toHeight, toRound } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { PREVOTE, type Vote } from '#core/types/vote.ts';
+import type { BlockMeta } from './block-meta.ts';
 import { openEvidencePool } from './evidence-pool.ts';
-import { type BlockMeta, type BlockStore, openBlockStore, openStateStore } from './stores.ts';
+import { type BlockStore, openBlockStore, openStateStore } from './stores.ts';
 
 const TIME = fromMillis(1_767_225_600_000n);
 

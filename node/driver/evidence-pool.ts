@@ -70,9 +70,11 @@ export function openEvidencePool(
 
   function context(state: ChainState, height: bigint) {
     const validators = stores.states.validators(height);
-    const params = stores.states.params(height);
+    // Of heights before a snapshot no parameters are known. From which height on votes carry extensions, all that is asked
+    // of them, is the same in today's: a height that has come cannot be moved.
+    const params = stores.states.params(height) ?? state.params;
     const meta = stores.blocks.meta(height);
-    if (validators === undefined || params === undefined || meta === undefined) return undefined;
+    if (validators === undefined || meta === undefined) return undefined;
     return {
       chainId: state.chainId,
       validators,

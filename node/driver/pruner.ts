@@ -5,7 +5,7 @@
  */
 import type { ChainState } from '#consensus/chain-state.ts';
 import { isExpired } from '#consensus/evidence.ts';
-import { minBig } from '#core/int.ts';
+import { maxBig, minBig } from '#core/int.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import type { BlockStore, StateStore } from './stores.ts';
@@ -46,10 +46,10 @@ export function createPruner(deps: PrunerDeps): Pruner {
   async function freeBlocks(): Promise<void> {
     while (!closed && state !== undefined) {
       const { blocks, states, index } = deps;
-      const from = minBig(blocks.base, states.base);
+      const from = minBig(blocks.headerBase, states.base);
       const to = blockTarget(deps, state, retain, from);
       if (from === 0n || to <= from) return;
-      await index?.prune(from, to);
+      if (to > blocks.base) await index?.prune(maxBig(from, blocks.base), to);
       await blocks.prune(to, NODE_LIMITS.prunedBlocksPerStep);
       await states.prune(to, NODE_LIMITS.prunedBlocksPerStep);
       await deps.pause();

@@ -8,13 +8,13 @@ import type { ChainState } from '#consensus/chain-state.ts';
 import { decodeChainState, encodeChainState, encodeParams, readParams } from '#consensus/chain-state-codec.ts';
 import type { FinalizeBlockResponse } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
-import { concat, EMPTY, readU64be, u32be, u64be } from '#core/bytes.ts';
-import { asInt64, asMessage, decode, readFields } from '#core/codec/proto-reader.ts';
-import { ProtoWriter } from '#core/codec/proto-writer.ts';
+import { concat, EMPTY, equal, readU64be, u32be, u64be } from '#core/bytes.ts';
+import { decode } from '#core/codec/proto-reader.ts';
+import { minBig } from '#core/int.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import type { Result } from '#core/result.ts';
 import { type Block, readBlock } from '#core/types/block.ts';
-import { type BlockId, encodeBlockId, NIL_BLOCK_ID, readBlockId } from '#core/types/block-id.ts';
+import type { BlockId } from '#core/types/block-id.ts';
 import { type Height, toHeight } from '#core/types/brand.ts';
 import {
   type Commit,
@@ -25,15 +25,17 @@ import {
   readExtendedCommit,
 } from '#core/types/commit.ts';
 import type { ConsensusParams } from '#core/types/consensus-params.ts';
-import { encodeHeader, type Header, readHeader } from '#core/types/header.ts';
+import type { LightBlock, SignedHeader } from '#core/types/light-block.ts';
 import { encodePart, type Part, type PartSet, readPart } from '#core/types/part-set.ts';
 import {
   encodeValidatorSet,
   incrementPriority,
   readValidatorSet,
   type ValidatorSet,
+  validatorSetHash,
 } from '#core/types/validator-set.ts';
 import { decodeFinalizeResponse, encodeFinalizeResponse } from './abci-codec.ts';
+import { type BlockMeta, encodeMeta, readMeta } from './block-meta.ts';
 
 /** First byte of every key of these stores, which may share one Kv. */
 export const STORE_PREFIX = {
@@ -45,11 +47,14 @@ export const STORE_PREFIX = {
   blockHash: 0x06,
   /** The lowest height that is kept, once something was pruned: of blocks, and of what the state says of heights. */
   blockBase: 0x07,
+  headerBase: 0x08,
   chainState: 0x10,
   validators: 0x11,
   params: 0x12,
   finalizeResponse: 0x13,
   stateBase: 0x14,
+  /** The lowest height of which the validators are known, below `stateBase`, and of which the header is, below `blockBase`. */
+  validatorsBase: 0x15,
   pendingEvidence: 0x20,
   committedEvidence: 0x21,
   /** There while state sync is under way: nothing else in the node's stores is complete. */
@@ -60,19 +65,15 @@ export function storeKey(prefix: keyof typeof STORE_PREFIX, ...rest: readonly Ui
   return concat(Uint8Array.of(STORE_PREFIX[prefix]), ...rest);
 }
 
-export interface BlockMeta {
-  readonly blockId: BlockId;
-  readonly header: Header;
-  /** Bytes of the encoded block. */
-  readonly size: number;
-  readonly txCount: number;
-}
-
 export interface BlockStore {
   /** Lowest stored height; 0 when there is none. */
   readonly base: Height;
   /** Highest stored height; 0 when there is none. */
   readonly height: Height;
+  /** Lowest height of which header and commit are known: below `base` they are without their block. 0: none. */
+  readonly headerBase: Height;
+  /** Headers and commits below those that are known, from above to below, without their blocks. One batch, not waited for. */
+  saveHeaders(headers: readonly SignedHeader[]): Promise<void>;
   /** Atomic; on disk with the next synced write, which is that of the block's results. Heights follow one another. */
   save(block: Block, blockId: BlockId, parts: PartSet, seenCommit: ExtendedCommit): Promise<void>;
   meta(height: bigint): BlockMeta | undefined;
@@ -95,38 +96,14 @@ function read<T>(what: string, result: Result<T, string>): T {
   return result.value;
 }
 
-function encodeMeta(meta: BlockMeta): Uint8Array {
-  return new ProtoWriter()
-    .message(1, encodeBlockId(meta.blockId))
-    .message(2, encodeHeader(meta.header))
-    .varint(3, meta.size)
-    .varint(4, meta.txCount)
-    .finish();
-}
-
-function readMeta(bytes: Uint8Array): BlockMeta {
-  let blockId = NIL_BLOCK_ID;
-  let header: Header | undefined;
-  const numbers = new Map<number, bigint>();
-  for (const field of readFields('meta', bytes, { known: [1, 2, 3, 4] })) {
-    if (field.number === 1) blockId = readBlockId('meta.block_id', asMessage('meta', field));
-    else if (field.number === 2) header = readHeader('meta.header', asMessage('meta', field));
-    else numbers.set(field.number, asInt64('meta', field));
-  }
-  return {
-    blockId,
-    header: defined(header, 'header of a stored block'),
-    size: Number(numbers.get(3) ?? 0n),
-    txCount: Number(numbers.get(4) ?? 0n),
-  };
-}
-
 class KvBlockStore implements BlockStore {
   readonly #kv: Kv;
   /** The first block that was ever stored. */
   #first: Height;
   #base: Height;
   #height: Height;
+  /** When below the blocks. */
+  #headers: Height | undefined;
 
   constructor(kv: Kv) {
     this.#kv = kv;
@@ -135,6 +112,32 @@ class KvBlockStore implements BlockStore {
     this.#first = toHeight(range === undefined ? 0n : readU64be(range));
     this.#base = pruned === undefined ? this.#first : toHeight(readU64be(pruned));
     this.#height = toHeight(range === undefined ? 0n : readU64be(range, 8));
+    const headers = kv.get(storeKey('headerBase'));
+    this.#headers = headers && toHeight(readU64be(headers));
+  }
+
+  get headerBase(): Height {
+    return this.#headers !== undefined && this.#headers < this.#base ? this.#headers : this.#base;
+  }
+
+  async saveHeaders(headers: readonly SignedHeader[]): Promise<void> {
+    const ops: KvOp[] = [];
+    let lowest = this.headerBase;
+    for (const { header, commit } of headers) {
+      if (header.height !== lowest - 1n)
+        throw new Error(`block store: expected the header of height ${lowest - 1n}, got ${header.height}`);
+      lowest = header.height;
+      const key = u64be(lowest);
+      const { blockId } = commit;
+      ops.push(
+        put(storeKey('blockMeta', key), encodeMeta({ blockId, header, size: 0, txCount: 0 })),
+        put(storeKey('commit', key), encodeCommit(commit)),
+        put(storeKey('blockHash', blockId.hash), key),
+      );
+    }
+    ops.push(put(storeKey('headerBase'), u64be(lowest)));
+    await this.#kv.write(ops);
+    this.#headers = lowest;
   }
 
   get base(): Height {
@@ -179,7 +182,7 @@ class KvBlockStore implements BlockStore {
   }
 
   block(height: bigint): Block | undefined {
-    const meta = this.meta(height);
+    const meta = height < this.#base ? undefined : this.meta(height);
     if (meta === undefined) return undefined;
     const parts = Array.from({ length: meta.blockId.partSetHeader.total }, (_, i) =>
       defined(this.part(height, i), `part ${i} of block ${height}`),
@@ -230,14 +233,21 @@ class KvBlockStore implements BlockStore {
 
   async prune(retain: bigint, maxBlocks: number): Promise<boolean> {
     const last = retain > this.#height ? this.#height : retain;
-    if (this.#base === 0n || last <= this.#base) return true;
-    const most = this.#base + BigInt(maxBlocks);
+    const from = this.headerBase;
+    if (from === 0n || last <= from) return true;
+    const most = from + BigInt(maxBlocks);
     const end = last > most ? most : last;
     const ops: KvOp[] = [];
-    for (let height: bigint = this.#base; height < end; height++) ops.push(...this.#deletions(height));
-    ops.push(put(storeKey('blockBase'), u64be(end)));
+    for (let height: bigint = from; height < end; height++) ops.push(...this.#deletions(height));
     // At once, so that nobody is promised a block that is gone already.
-    this.#base = toHeight(end);
+    if (end > this.#base) {
+      ops.push(put(storeKey('blockBase'), u64be(end)));
+      this.#base = toHeight(end);
+    }
+    if (this.#headers !== undefined) {
+      ops.push(put(storeKey('headerBase'), u64be(end)));
+      this.#headers = toHeight(end);
+    }
     await this.#kv.write(ops);
     return end === last;
   }
@@ -284,6 +294,11 @@ export interface StateStore {
   bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void>;
   /** The validator set of a height, priorities as of that height. */
   validators(height: bigint): ValidatorSet | undefined;
+  /**
+   * Sets of heights below those that are known, from above to below, as their headers name them. Of sets that do not
+   * change one is stored, so their priorities are not those of their height. One batch, not waited for.
+   */
+  saveValidators(blocks: readonly LightBlock[]): Promise<void>;
   params(height: bigint): ConsensusParams | undefined;
   /** Synced, and with it the block: both must be there before the application commits. */
   saveFinalizeResponse(height: bigint, response: FinalizeBlockResponse): Promise<void>;
@@ -300,11 +315,34 @@ const VALIDATOR_CHECKPOINT = 1_000n;
 class KvStateStore implements StateStore {
   readonly #kv: Kv;
   #base: Height | undefined;
+  /** When below `#base`. */
+  #validatorsBase: bigint | undefined;
 
   constructor(kv: Kv) {
     this.#kv = kv;
     const base = kv.get(storeKey('stateBase'));
     this.#base = base && toHeight(readU64be(base));
+    const validators = kv.get(storeKey('validatorsBase'));
+    this.#validatorsBase = validators && readU64be(validators);
+  }
+
+  async saveValidators(blocks: readonly LightBlock[]): Promise<void> {
+    const ops: KvOp[] = [];
+    let lowest = this.#validatorsBase ?? this.base;
+    let source = this.#source('validators', lowest);
+    let hash = validatorSetHash(defined(this.validators(lowest), `validators of height ${lowest}`));
+    for (const { header, validators } of blocks) {
+      if (header.height !== lowest - 1n)
+        throw new Error(`state store: expected the validators of height ${lowest - 1n}, got ${header.height}`);
+      lowest = header.height;
+      const isSame = equal(hash, header.validatorsHash);
+      if (!isSame) [source, hash] = [lowest, header.validatorsHash];
+      const key = storeKey('validators', u64be(lowest));
+      ops.push(put(key, isSame ? u64be(source) : concat(u64be(lowest), encodeValidatorSet(validators))));
+    }
+    ops.push(put(storeKey('validatorsBase'), u64be(lowest)));
+    await this.#kv.write(ops);
+    this.#validatorsBase = lowest;
   }
 
   get base(): Height {
@@ -349,6 +387,8 @@ class KvStateStore implements StateStore {
     const { base } = this;
     const newest = this.load()?.lastBlockHeight ?? 0n;
     const last = retain > newest ? newest : retain;
+    const below = this.#validatorsBase ?? base;
+    if (below < base && last > below) return (await this.#pruneBelow(below, last, maxHeights)) && last <= base;
     if (base === 0n || last <= base) return true;
     const end = last > base + BigInt(maxHeights) ? base + BigInt(maxHeights) : last;
     const ops: KvOp[] = [put(storeKey('stateBase'), u64be(end))];
@@ -365,6 +405,18 @@ class KvStateStore implements StateStore {
     this.#base = toHeight(end);
     await this.#kv.write(ops);
     return end === last;
+  }
+
+  /** What was learnt of heights before the first: nothing above refers to it. */
+  async #pruneBelow(from: bigint, last: bigint, maxHeights: number): Promise<boolean> {
+    const goal = minBig(last, this.base);
+    const end = minBig(goal, from + BigInt(maxHeights));
+    const ops: KvOp[] = [put(storeKey('validatorsBase'), u64be(end))];
+    for (let height = from; height < end; height++)
+      ops.push({ type: 'del', key: storeKey('validators', u64be(height)) });
+    this.#validatorsBase = end;
+    await this.#kv.write(ops);
+    return end === goal;
   }
 
   /** The height whose record is the whole one that the record of `height` refers to. */
@@ -394,7 +446,7 @@ class KvStateStore implements StateStore {
       'validator set',
       decode(() => readValidatorSet('validators', full.subarray(8))),
     );
-    return from === height ? set : incrementPriority(set, Number(height - from));
+    return from >= height ? set : incrementPriority(set, Number(height - from));
   }
 
   params(height: bigint): ConsensusParams | undefined {

@@ -45,6 +45,8 @@ export interface SyncedChain {
 export interface SyncSource {
   /** Waits for the two headers above `height` when they are not made yet. The error is for the operator. */
   chainAt(height: bigint): Promise<Result<SyncedChain, string>>;
+  /** Who may be asked for the headers before it; nothing that they answer is believed. */
+  readonly providers: readonly Pick<Provider, 'name' | 'lightBlock'>[];
 }
 
 /** The first condition that is missing, as a sentence for the operator. */
@@ -111,7 +113,8 @@ export async function openSyncSource(
   if (!client.ok) return client;
   const rooted = await client.value.trust({ height: options.trustHeight, hash: fromHex(options.trustHash) });
   if (!rooted.ok) return err(`the trusted block is not verified (${rooted.error.kind}): ${rooted.error.message}`);
-  return ok({ chainAt: (height) => chainAt(height, options, { client: client.value, providers, rpcs, wait, nowMs }) });
+  const sources = { client: client.value, providers, rpcs, wait, nowMs };
+  return ok({ chainAt: (height) => chainAt(height, options, sources), providers });
 }
 
 interface Sources {

@@ -3,6 +3,7 @@ import type { Kv } from '#core/ports/kv.ts';
 import type { VerifyAhead } from '../crypto/ahead.ts';
 import { type BlockStore, type StateStore, storeKey } from '../driver/stores.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import { backfill } from './backfill.ts';
 import { openSyncSource, type SyncSourceOptions } from './source.ts';
 import { StateSync, type StateSyncDeps } from './state-sync.ts';
 
@@ -66,6 +67,7 @@ export async function beginStateSync(
     const { state, lastParams, block, parts, seenCommit } = result.value;
     await blocks.save(block, state.lastBlockId, parts, seenCommit);
     await states.bootstrap(state, lastParams);
+    await backfill(state, block.header, { ...dependencies, providers: source.value.providers });
     await chain.write([{ type: 'del', key: UNFINISHED }], { sync: true });
     logger.info('state sync is done', { height: state.lastBlockHeight, appHash: state.appHash });
   };

@@ -28,7 +28,7 @@ const blockByHash = route({ hash }, (backend, args) => {
 });
 
 const header = route({ height }, (backend, args) => {
-  const at = resolveHeight(backend, args.height);
+  const at = resolveHeight(backend, args.height, 0n, 'headers');
   return at.ok ? mapAnswer(backend.blockMeta(at.value), (meta) => ({ header: headerJson(meta.header) })) : at;
 });
 
@@ -39,7 +39,7 @@ const headerByHash = route({ hash }, (backend, args) => {
 });
 
 const commit = route({ height }, (backend, args) => {
-  const at = resolveHeight(backend, args.height);
+  const at = resolveHeight(backend, args.height, 0n, 'headers');
   return at.ok ? mapAnswer<SignedHeader, unknown>(backend.signedHeader(at.value), signedHeaderJson) : at;
 });
 
@@ -69,7 +69,7 @@ const blockchain = route({ minHeight: optional(int64, 0n), maxHeight: optional(i
 const validators = route(
   { height, page: optional(int64, undefined), per_page: optional(int64, undefined) },
   (backend, args) => {
-    const at = resolveHeight(backend, args.height, 1n);
+    const at = resolveHeight(backend, args.height, 1n, 'headers');
     if (!at.ok) return at;
     const paging = readPaging(args.page, args.per_page);
     if (!paging.ok) return paging;

@@ -6,10 +6,17 @@ import { invalid } from './route.ts';
 
 /**
  * The height that a request means: its own, or the newest block's. `ahead`: how far above the newest block it may lie
- * (validator sets are known one height ahead). The sentences are CometBFT's (rpc/core/env.go getHeight).
+ * (validator sets are known one height ahead). `of`: headers, commits and validator sets may be known of heights whose
+ * blocks are not. The sentences are CometBFT's (rpc/core/env.go getHeight).
  */
-export function resolveHeight(backend: Backend, wanted: bigint | undefined, ahead = 0n): Answer<Height> {
-  const { base, latest } = backend.heights();
+export function resolveHeight(
+  backend: Backend,
+  wanted: bigint | undefined,
+  ahead = 0n,
+  of: 'blocks' | 'headers' = 'blocks',
+): Answer<Height> {
+  const { base: oldest, latest, headers } = backend.heights();
+  const base = of === 'headers' && headers !== undefined ? headers : oldest;
   if (wanted === undefined) {
     if (latest === 0n) return { ok: false, error: { kind: 'not-found', message: 'there is no block yet' } };
     return ok(latest);
