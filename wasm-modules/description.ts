@@ -6,7 +6,7 @@ export interface DescribedField {
   readonly name: string;
   readonly dtype: DataType;
   readonly shape: readonly number[];
-  /** Names of the values of a single byte, if it stands for a choice. */
+  /** Of an input, names of the values of a single byte that stands for a choice; of an output, names of its elements. */
   readonly labels: readonly string[] | undefined;
 }
 
@@ -133,16 +133,18 @@ function numbersOf({ name, dtype, shape, labels }: DescribedField, value: unknow
 }
 
 /**
- * The answer as a value for JSON: a property for each output, its numbers in row-major order (without dimensions: one number). 64-bit integers are texts.
+ * The answer as a value for JSON: a property for each output, its numbers in row-major order (without dimensions: one number; with labels: a property for each). 64-bit integers are texts.
  */
 export function decodeAnswer({ outputs }: Description, answer: Uint8Array): Result<Record<string, unknown>, string> {
   const out: Record<string, unknown> = {};
   let at = 0;
-  for (const { name, dtype, shape } of outputs) {
+  for (const { name, dtype, shape, labels } of outputs) {
     const bytes = shape.reduce((product, d) => product * d, 1) * widthOf(dtype);
     if (at + bytes > answer.length) return err(`the answer has ${answer.length} bytes; ${name} ends at ${at + bytes}`);
     const numbers = elementsOf(dtype, answer.slice(at, at + bytes));
-    out[name] = shape.length === 0 ? numbers[0] : numbers;
+    if (labels?.length === numbers.length)
+      out[name] = Object.fromEntries(labels.map((label, i) => [label, numbers[i]]));
+    else out[name] = shape.length === 0 ? numbers[0] : numbers;
     at += bytes;
   }
   return at === answer.length ? ok(out) : err(`the answer has ${answer.length} bytes; expected ${at}`);

@@ -22,7 +22,8 @@ export type InputBinding =
 
 /** How one output of the graph goes into the answer. */
 export type OutputBinding =
-  | { readonly kind: 'tensor'; readonly graphOutput: string }
+  /** The tensor itself; `labels` name its elements, one each. */
+  | { readonly kind: 'tensor'; readonly graphOutput: string; readonly labels?: readonly string[] }
   /** [1, channels, height, width] in [0, 1] becomes height x width x channels bytes. */
   | { readonly kind: 'image'; readonly graphOutput: string };
 
@@ -121,6 +122,9 @@ export function answerBytes(binding: OutputBinding, value: Value): number {
 export function bindOutput(plan: PlanBuilder, binding: OutputBinding, value: Value, offset: number): Field {
   const name = binding.graphOutput;
   if (binding.kind === 'tensor') {
+    const { labels } = binding;
+    if (labels !== undefined && labels.length !== elements(value.dims))
+      throw new Refusal('invalid', `output ${name} has ${elements(value.dims)} elements for ${labels.length} labels`);
     plan.emit(OPCODE.outputBytes, address(value.buffer), offset, value.buffer.bytes);
     return {
       name,
@@ -128,6 +132,7 @@ export function bindOutput(plan: PlanBuilder, binding: OutputBinding, value: Val
       shape: value.dims,
       mediaType: RAW,
       description: 'little-endian elements in row-major order',
+      ...(labels === undefined ? {} : { labels }),
     };
   }
   const [batch, channels = 0, height = 0, width = 0] = value.dims;

@@ -34,14 +34,14 @@ export function contactSheet(pictures: readonly Picture[], columns: number): Pic
 
 interface Point {
   readonly step: number;
-  readonly squaredError: number;
+  readonly loss: number;
 }
 
 /** The loss over the steps as an SVG, the loss on a logarithmic scale. */
 export function lossCurveSvg(curve: readonly Point[], title: string): string {
   const [width, height, left, top, bottom] = [720, 360, 64, 32, 36];
   const last = curve.at(-1)?.step ?? 1;
-  const exponents = curve.map((point) => Math.log10(point.squaredError));
+  const exponents = curve.map((point) => Math.log10(point.loss));
   const low = Math.floor(Math.min(...exponents) * 4) / 4;
   const high = Math.ceil(Math.max(...exponents) * 4) / 4;
   const x = (step: number): number => left + (step / last) * (width - left - 16);

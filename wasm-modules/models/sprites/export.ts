@@ -1,9 +1,9 @@
-import type { Attribute, Model, Node, Tensor, ValueInfo } from '../../onnx/model.ts';
+import { floats, int, ints, intsOf, node, tensorOf } from '../../onnx/builder.ts';
+import type { Model, Node, Tensor } from '../../onnx/model.ts';
 import type { Layer } from '../../training/layers.ts';
 import { HALF, SIDE, SPECIES } from './data.ts';
 import { HIDDEN, LATENT, SEED_CHANNELS, SEED_HEIGHT, SEED_WIDTH, type Vae } from './vae.ts';
 
-const FLOAT = 1;
 const CODE = LATENT + SPECIES.length + 6;
 const SEED_SIZE = SEED_CHANNELS * SEED_HEIGHT * SEED_WIDTH;
 
@@ -65,12 +65,12 @@ export function exportDecoder(vae: Vae): Model {
     nodes,
     initializers: new Map(tensors.map((tensor) => [tensor.name, tensor])),
     inputs: [
-      value('latent', [1, LATENT]),
-      value('species', [1, SPECIES.length]),
-      value('body', [1, 3]),
-      value('accent', [1, 3]),
+      floats('latent', [1, LATENT]),
+      floats('species', [1, SPECIES.length]),
+      floats('body', [1, 3]),
+      floats('accent', [1, 3]),
     ],
-    outputs: [value('image', [1, 3, SIDE, SIDE])],
+    outputs: [floats('image', [1, 3, SIDE, SIDE])],
   };
 }
 
@@ -108,44 +108,4 @@ function transposedWeights(
     tensorOf(`${name}.weight`, [inputs, outputs, kernel, kernel], out),
     tensorOf(`${name}.bias`, [outputs], read(layer.bias.value, outputs)),
   ];
-}
-
-function tensorOf(name: string, dims: readonly number[], values: Float32Array): Tensor {
-  const data = new Uint8Array(values.length * 4);
-  const view = new DataView(data.buffer);
-  values.forEach((v, i) => {
-    view.setFloat32(i * 4, v, true);
-  });
-  return { name, dtype: 'float32', dims, data };
-}
-
-function intsOf(name: string, values: readonly number[]): Tensor {
-  const data = new Uint8Array(values.length * 8);
-  const view = new DataView(data.buffer);
-  values.forEach((v, i) => {
-    view.setBigInt64(i * 8, BigInt(v), true);
-  });
-  return { name, dtype: 'int64', dims: [values.length], data };
-}
-
-function node(
-  op: string,
-  name: string,
-  inputs: string[],
-  output: string,
-  attributes: Record<string, Attribute> = {},
-): Node {
-  return { name, op, domain: '', inputs, outputs: [output], attributes: new Map(Object.entries(attributes)) };
-}
-
-function int(value: number): Attribute {
-  return { kind: 'int', value: BigInt(value) };
-}
-
-function ints(values: readonly number[]): Attribute {
-  return { kind: 'ints', value: values.map(BigInt) };
-}
-
-function value(name: string, dims: readonly number[]): ValueInfo {
-  return { name, dtype: FLOAT, dims };
 }

@@ -36,7 +36,8 @@ const save = (name: string, content: Uint8Array | string): void => writeFileSync
 mkdirSync(new URL('samples', folder), { recursive: true });
 save('model.onnx', onnx);
 save('loss.json', `${JSON.stringify({ training: SPRITES_TRAINING, heldOut, curve }, undefined, 1)}\n`);
-save('loss.svg', lossCurveSvg(curve, 'Sprites: squared error per colour value over training steps'));
+const errors = curve.map(({ step, squaredError }) => ({ step, loss: squaredError }));
+save('loss.svg', lossCurveSvg(errors, 'Sprites: squared error per colour value over training steps'));
 
 /** Colours as the training draws them; species in turn. */
 function requests(n: number, seed: number): Uint8Array[] {
