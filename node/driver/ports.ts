@@ -87,6 +87,8 @@ export interface Transport {
   publish(bytes: Uint8Array): void;
   /** Over the direct stream of that peer. Unknown peers are ignored. */
   send(peer: PeerId, bytes: Uint8Array): void;
+  /** Whether so much waits for this peer that another block would be dropped. Absent: never. */
+  isBusy?(peer: PeerId): boolean;
   /** What this peer sent earlier has turned out wrong only now: counts as a refused message does. */
   fault?(peer: PeerId, reason: string): void;
 }

@@ -14,6 +14,7 @@ import { NODE_LIMITS } from '../limits.ts';
 import { DirectSender } from './direct-stream.ts';
 import { createP2pHost, type P2pHost, type P2pOptions } from './host.ts';
 import { networkNames } from './network-names.ts';
+import { PendingInbound, siteOf } from './pending-inbound.ts';
 
 const GENESIS_HASH = new Uint8Array(32);
 const cleanUp: (() => Promise<unknown> | unknown)[] = [];
@@ -125,6 +126,24 @@ test('Limit: a thousand identities from one address get max_peers_per_ip places'
   expect(strangers.length).toBe(12);
   await until(() => victim.host.peers().length === 3);
   expect(victim.host.peers().every(({ remoteIp }) => remoteIp === '127.0.0.1')).toBe(true);
+});
+
+test('Limit: one network of IPv6 addresses is one address', () => {
+  for (const [host, site] of [
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:0DB8:0001:0002::1', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+  ])
+    expect(siteOf(host ?? '')).toBe(site);
+  const pending = new PendingInbound();
+  const admitted = Array.from({ length: 100 }, (_, i) => pending.admit(`a${i}`, `2001:db8::${i}`)).filter(Boolean);
+  expect(admitted.length).toBe(NODE_LIMITS.maxPendingInboundPerHost);
+  expect(pending.admit('b', '2001:db8:0:1::1')).toBe(true);
+  pending.settle('a0');
+  expect(pending.admit('c', '2001:db8::ffff')).toBe(true);
 });
 
 test('Limit: slow-reading peers cost a bounded queue, and nobody else waits for them', async () => {

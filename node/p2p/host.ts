@@ -23,7 +23,7 @@ import { PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
 import { managePeers, type PeerManager } from './peer-manager.ts';
 import { PeerTable } from './peer-table.ts';
-import { PendingInbound } from './pending-inbound.ts';
+import { PendingInbound, siteOf } from './pending-inbound.ts';
 import { keepDialing, type Redialer } from './redial.ts';
 
 /** Where arriving messages go. */
@@ -118,6 +118,7 @@ export async function createP2pHost(
     publish: (bytes) => flood.publish(bytes),
     send: (peer, bytes) => peers?.send(peer, bytes),
     fault: (peer, reason) => gate?.refuse(peer, reason),
+    isBusy: (peer) => peers?.isBusy(peer) === true,
     sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, directTx(bytes)) ?? false,
     peers: () => (peers === undefined ? [] : describePeers(node, peers)),
     listenAddresses: () =>
@@ -243,7 +244,7 @@ function countDirection(
   for (const connection of node.getConnections()) {
     const peer = connection.remotePeer.toString();
     if (connection.direction !== direction || persistent.has(peer)) continue;
-    if (host === undefined || hostAndPort(connection.remoteAddr)?.host === host) found.add(peer);
+    if (host === undefined || siteOf(hostAndPort(connection.remoteAddr)?.host ?? '') === siteOf(host)) found.add(peer);
   }
   return found.size;
 }

@@ -60,6 +60,12 @@ export class PeerTable {
     return sender.send(bytes);
   }
 
+  /** Whether a block more would be dropped. */
+  isBusy(peer: PeerId): boolean {
+    const waiting = this.#entries.get(peer)?.sender?.queuedBytes ?? 0;
+    return waiting + NODE_LIMITS.maxServedBlockBytes > NODE_LIMITS.maxPeerQueueBytes;
+  }
+
   onConnect(peer: PeerId): void {
     if (this.#closed || this.#entries.has(peer)) return;
     const entry: PeerEntry = { id: peer, sender: undefined, opening: false, moniker: '', listenAddress: '' };
