@@ -2,27 +2,17 @@
 
 import { decodePeerMessage, encodePeerMessage } from '#consensus/messages.ts';
 import type { Application } from '#core/abci.ts';
-import { utf8 } from '#core/bytes.ts';
-import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
-import { voteExtensionSignBytes, voteSignBytes } from '#core/types/vote.ts';
+import { concat, utf8 } from '#core/bytes.ts';
+import { encodeBlock, readBlock, txsHash } from '#core/types/block.ts';
+import { type BlockId, equalBlockId, NIL_BLOCK_ID } from '#core/types/block-id.ts';
+import { NO_ROUND } from '#core/types/brand.ts';
+import { headerHash } from '#core/types/header.ts';
+import { createPartSet, type Part } from '#core/types/part-set.ts';
+import { type Proposal, proposalSignBytes } from '#core/types/proposal.ts';
+import { type Vote, voteExtensionSignBytes, voteSignBytes } from '#core/types/vote.ts';
 import type { SimKey } from './keys.ts';
+import type { ByzantineKind } from './options.ts';
 import type { Rng } from './rng.ts';
-
-/**
- * `twins`: two processes with one key and no memory of what was signed, each playing for one half of the network.
- * `equivocate`: sends every other peer a second vote. `withhold`: drops half of what it should send.
- * `amnesia`: loses its log and what it has signed at every crash, and crashes often: it votes again, lock or no lock.
- * `bad-proposals`: proposes what the application refuses. `bad-extensions`: extends its votes wrongly.
- */
-export const BYZANTINE_KINDS = [
-  'twins',
-  'equivocate',
-  'withhold',
-  'amnesia',
-  'bad-proposals',
-  'bad-extensions',
-] as const;
-export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
 
 export type Send = (to: string, bytes: Uint8Array) => void;
 
@@ -35,6 +25,7 @@ export function bentPublish(
   send: Send,
   rng: Rng,
 ): (bytes: Uint8Array) => void {
+  if (kind === 'two-proposals') return twoProposals(key, chainId, peers, send, rng);
   return (bytes) => {
     const second = kind === 'equivocate' ? contradiction(key, chainId, bytes, rng) : undefined;
     peers.forEach((peer, i) => {
@@ -43,6 +34,79 @@ export function bentPublish(
       if (second !== undefined && rng.chance(1 / 4)) send(peer, i % 2 === 0 ? bytes : second);
     });
   };
+}
+
+/** The half of the peers that the second block is for. */
+const seesSecond = (i: number) => i % 2 === 0;
+
+/**
+ * A new proposal is held back until its parts are there, then every other peer gets a second one in its place, and some
+ * get both. Votes for the block go to each half as votes for the block that it was shown.
+ */
+function twoProposals(
+  key: SimKey,
+  chainId: string,
+  peers: readonly string[],
+  send: Send,
+  rng: Rng,
+): (bytes: Uint8Array) => void {
+  let held: { readonly proposal: Proposal; readonly parts: Part[]; readonly messages: Uint8Array[] } | undefined;
+  let split: { readonly proposal: Proposal; readonly second: BlockId } | undefined;
+  const spread = (first: readonly Uint8Array[], second: readonly Uint8Array[]) => {
+    for (const [i, peer] of peers.entries()) {
+      const [mine, other] = seesSecond(i) ? [second, first] : [first, second];
+      for (const bytes of mine) send(peer, bytes);
+      if (rng.chance(1 / 4)) for (const bytes of other) send(peer, bytes);
+    }
+  };
+  return (bytes) => {
+    const decoded = decodePeerMessage(bytes);
+    const message = decoded.ok ? decoded.value : undefined;
+    if (message?.kind === 'proposal' && message.proposal.polRound === NO_ROUND) {
+      held = { proposal: message.proposal, parts: [], messages: [bytes] };
+      return;
+    }
+    if (message?.kind === 'block-part' && held !== undefined) {
+      held.parts.push(message.part);
+      held.messages.push(bytes);
+      const { proposal, parts, messages } = held;
+      if (parts.length < proposal.blockId.partSetHeader.total) return;
+      held = undefined;
+      const other = secondProposal(key, chainId, proposal, parts, rng);
+      split = { proposal, second: other.blockId };
+      spread(messages, other.messages);
+      return;
+    }
+    const vote = message?.kind === 'vote' ? message.vote : undefined;
+    if (vote !== undefined && split !== undefined && isVoteOn(vote, split.proposal)) {
+      const other = { ...vote, blockId: split.second };
+      const signed = { ...other, signature: key.sign(voteSignBytes(chainId, other)) };
+      spread([bytes], [encodePeerMessage({ kind: 'vote', vote: signed })]);
+      return;
+    }
+    for (const peer of peers) send(peer, bytes);
+  };
+}
+
+function isVoteOn(vote: Vote, { height, round, blockId }: Proposal): boolean {
+  return vote.height === height && vote.round === round && equalBlockId(vote.blockId, blockId);
+}
+
+/** A block with one transaction more, proposed in the same round. */
+function secondProposal(key: SimKey, chainId: string, first: Proposal, parts: readonly Part[], rng: Rng) {
+  const block = readBlock('block', concat(...parts.map((part) => part.bytes)));
+  const txs = [...block.txs, utf8(`set:${rng.u32()}`)];
+  const header = { ...block.header, dataHash: txsHash(txs) };
+  const partSet = createPartSet(encodeBlock({ ...block, header, txs }));
+  const blockId = { hash: headerHash(header), partSetHeader: partSet.header };
+  const unsigned = { ...first, blockId };
+  const proposal = { ...unsigned, signature: key.sign(proposalSignBytes(chainId, unsigned)) };
+  const { height, round } = first;
+  const messages = [
+    encodePeerMessage({ kind: 'proposal', proposal }),
+    ...partSet.parts.map((part) => encodePeerMessage({ kind: 'block-part', height, round, part })),
+  ];
+  return { blockId, messages };
 }
 
 /** Another vote for the same place: nil instead of a block, a made-up block instead of nil. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_SIM, simulate } from './run.ts';
+import { DEFAULT_SIM } from './options.ts';
+import { simulate } from './run.ts';
 
 test('a validator that was down for many heights catches up by block sync and takes part again', async () => {
   const report = await simulate({

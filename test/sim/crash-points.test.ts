@@ -3,7 +3,8 @@
  * publication, before it and after it — loses what was not synced, and comes back. Nothing may differ afterwards.
  */
 import { expect, test } from 'vitest';
-import { DEFAULT_SIM, simulate } from './run.ts';
+import { DEFAULT_SIM } from './options.ts';
+import { simulate } from './run.ts';
 
 const EVERY_POINT = [
   'before WAL append',

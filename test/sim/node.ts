@@ -35,7 +35,7 @@ export interface SimNodeOptions {
   readonly config: EngineConfig;
   readonly statusIntervalMs: number;
   readonly statusFanout?: number;
-  /** How far this node's clock is off. */
+  /** How far this node's clock is off when it begins. */
   readonly skewMs: number;
   readonly txs: TxSource;
   /** Most milliseconds that one access of the disk takes; 0: none. Meanwhile messages and timeouts go on arriving. */
@@ -51,10 +51,15 @@ export interface SimNodeOptions {
   /** What the node gives to everybody. */
   readonly publish: (bytes: Uint8Array) => void;
   readonly onCommitted: (committed: CommittedBlock, blocks: BlockStore) => Promise<void> | undefined;
+  /** It blames the sender of a message. */
+  readonly onReject?: (from: string, reason: string) => void;
   readonly onFailure: (node: SimNode, error: unknown) => void;
 }
 
 const forgetful: LastSignStore = { load: async () => undefined, save: async () => {} };
+
+/** A slow processor that is further behind than this loses what arrives: its buffers are full. */
+const MAX_BACKLOG_MS = 2_000;
 
 export class SimNode {
   readonly options: SimNodeOptions;
@@ -70,11 +75,22 @@ export class SimNode {
   #blocks: BlockStore | undefined;
   #restartAfterMs = 0;
   #epoch = 0;
+  skewMs: number;
+  /** Most milliseconds that the processor takes for a message, and for a call of the application; 0: none. */
+  messageMs = 0;
+  applicationMs = 0;
+  /** When the last message that arrived will have been worked off. */
+  #freeAt = 0;
+  /** Until then the process does nothing and lets nothing out. */
+  #standsUntil = 0;
+  /** Messages that a slow processor took in late, or not at all. */
+  slowed = 0;
 
   constructor(options: SimNodeOptions, scheduler: Scheduler, rng: Rng) {
     this.options = options;
     this.#scheduler = scheduler;
     this.#rng = rng;
+    this.skewMs = options.skewMs;
     this.disk = new SimDisk(
       (name) => this.#point(name),
       () => this.#access(),
@@ -107,6 +123,11 @@ export class SimNode {
 
   get fuseLit(): boolean {
     return this.#fuse !== undefined;
+  }
+
+  /** The process stands still: a collection of garbage, a machine that is busy otherwise, a suspended guest. */
+  pause(ms: number): void {
+    this.#standsUntil = Math.max(this.#standsUntil, this.#scheduler.nowMs) + ms;
   }
 
   #point(name: string): void {
@@ -149,6 +170,8 @@ export class SimNode {
   async start(): Promise<void> {
     const epoch = ++this.#epoch;
     this.#accesses = 0;
+    this.#freeAt = 0;
+    this.#standsUntil = 0;
     const { options, disk } = this;
     const blocks = openBlockStore(disk.blocks);
     const states = openStateStore(disk.states);
@@ -174,7 +197,7 @@ export class SimNode {
           statusFanout: options.statusFanout ?? 3,
         },
         {
-          app: options.wrapApp === undefined ? app : options.wrapApp(app),
+          app: this.#slowly(options.wrapApp === undefined ? app : options.wrapApp(app)),
           blocks,
           states,
           evidence,
@@ -186,11 +209,16 @@ export class SimNode {
           transport: this.#transport(alive),
           timers: {
             set: (delayMs, run) => {
-              const entry = this.#scheduler.after(delayMs, async () => {
+              const fire = async (): Promise<void> => {
                 if (!alive()) return;
+                if (this.#stands) {
+                  entry = this.#scheduler.at(this.#standsUntil, fire);
+                  return;
+                }
                 run();
                 await this.settle();
-              });
+              };
+              let entry = this.#scheduler.after(delayMs, fire);
               return {
                 cancel: () => {
                   entry.cancelled = true;
@@ -198,7 +226,7 @@ export class SimNode {
               };
             },
           },
-          clock: { now: () => fromMillis(EPOCH_MS + BigInt(this.#scheduler.nowMs + options.skewMs)) },
+          clock: { now: () => fromMillis(EPOCH_MS + BigInt(this.#nowMs + this.skewMs)) },
           verifier: options.keys.verifier,
           fatal: (error) => {
             if (alive()) this.#failed = error;
@@ -218,12 +246,53 @@ export class SimNode {
     return {
       publish: (bytes) => {
         this.#point('before publish');
-        if (alive()) this.options.publish(bytes);
+        this.#letOut(alive, () => this.options.publish(bytes));
         this.#point('after publish');
       },
       send: (peer, bytes) => {
-        if (alive()) this.options.send(peer, bytes);
+        this.#letOut(alive, () => this.options.send(peer, bytes));
       },
+    };
+  }
+
+  /** What this process believes to be now: a call that takes long has taken its time. */
+  get #nowMs(): number {
+    return Math.max(this.#scheduler.nowMs, this.#standsUntil);
+  }
+
+  get #stands(): boolean {
+    return this.#scheduler.nowMs < this.#standsUntil;
+  }
+
+  #letOut(alive: () => boolean, act: () => void): void {
+    if (!this.#stands) {
+      if (alive()) act();
+      return;
+    }
+    this.#scheduler.at(this.#standsUntil, () => {
+      if (!alive()) return;
+      try {
+        act();
+      } catch (error) {
+        this.options.onFailure(this, error);
+      }
+    });
+  }
+
+  /** The calls that take an application's time. */
+  #slowly(app: Application): Application {
+    const taking =
+      <Q, A>(call: (request: Q) => A) =>
+      (request: Q): A => {
+        if (this.applicationMs > 0) this.pause(this.#rng.between(1, this.applicationMs));
+        return call(request);
+      };
+    return {
+      ...app,
+      prepareProposal: taking(app.prepareProposal),
+      processProposal: taking(app.processProposal),
+      extendVote: taking(app.extendVote),
+      finalizeBlock: taking(app.finalizeBlock),
     };
   }
 
@@ -249,12 +318,33 @@ export class SimNode {
     this.#scheduler.after(this.#restartAfterMs, () => this.start());
   }
 
-  async receive(from: string, bytes: Uint8Array): Promise<string | undefined> {
+  /** A message arrives. */
+  receive(from: string, bytes: Uint8Array): void | Promise<void> {
+    if (this.executor === undefined) return undefined;
+    if (this.messageMs === 0 && !this.#stands && this.#scheduler.nowMs >= this.#freeAt) return this.#take(from, bytes);
+    this.slowed++;
+    const begins = Math.max(this.#nowMs, this.#freeAt);
+    if (begins - this.#scheduler.nowMs > MAX_BACKLOG_MS) return undefined;
+    this.#freeAt = begins + (this.messageMs > 0 ? this.#rng.between(0, this.messageMs) : 0);
+    this.#takeAt(this.#freeAt, this.#epoch, from, bytes);
+    return undefined;
+  }
+
+  #takeAt(atMs: number, epoch: number, from: string, bytes: Uint8Array): void {
+    this.#scheduler.at(atMs, () => {
+      if (epoch !== this.#epoch) return undefined;
+      if (!this.#stands) return this.#take(from, bytes);
+      this.#takeAt(this.#standsUntil, epoch, from, bytes);
+      return undefined;
+    });
+  }
+
+  async #take(from: string, bytes: Uint8Array): Promise<void> {
     const { executor } = this;
-    if (executor === undefined) return undefined;
+    if (executor === undefined) return;
     if (this.#accesses > 0) this.interleaved++;
     const verdict = executor.receive(from, bytes);
     await this.settle();
-    return verdict.kind === 'reject' ? verdict.reason : undefined;
+    if (verdict.kind === 'reject') this.options.onReject?.(from, verdict.reason);
   }
 }

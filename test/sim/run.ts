@@ -7,10 +7,11 @@ import { toHeight } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import type { ValidatorSet } from '#core/types/validator-set.ts';
+import type { Vote } from '#core/types/vote.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
 import type { TxSource } from '#node/driver/ports.ts';
 import { ENABLE_EXTENSIONS } from './app.ts';
-import { BYZANTINE_KINDS, type ByzantineKind, bentApp, bentPublish } from './byzantine.ts';
+import { bentApp, bentPublish } from './byzantine.ts';
 import { AgreementChecker } from './checkers/agreement.ts';
 import { AppHashChecker } from './checkers/app-hash.ts';
 import { DoubleSignChecker } from './checkers/double-sign.ts';
@@ -22,43 +23,10 @@ import { Violation } from './checkers/violation.ts';
 import { type SimKey, SimKeys } from './keys.ts';
 import { CALM, Network } from './network.ts';
 import { EPOCH_MS, SimNode } from './node.ts';
+import { BYZANTINE_KINDS, type ByzantineKind, type SimOptions } from './options.ts';
 import { Rng } from './rng.ts';
 import { Scheduler } from './scheduler.ts';
-
-export interface SimOptions {
-  readonly seed: number;
-  /** Number of validators. */
-  readonly nodes: number;
-  /** Byzantine ones among them, and what they do; `undefined`: drawn by the seed. */
-  readonly byzantine: number;
-  readonly kinds: readonly ByzantineKind[] | undefined;
-  /** Loss, partitions, crashes for so long; 0: a calm network all the way. Simulated milliseconds. */
-  readonly chaosMs: number;
-  /** After healing every honest node must gain `healHeights` within this time. */
-  readonly healMs: number;
-  readonly healHeights: number;
-  readonly crashes: boolean;
-  /**
-   * Powers differ, validators join and leave, disks are slow, the chain begins at a later height and switches vote
-   * extensions on while it runs.
-   */
-  readonly changes: boolean;
-  /** The first node crashes once, after this many port calls from when it has committed two blocks. */
-  readonly crashAfter?: number;
-  /** How long it then stays down; 50 when left out. */
-  readonly downMs?: number;
-}
-
-export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {
-  nodes: 4,
-  byzantine: 0,
-  kinds: undefined,
-  chaosMs: 10_000,
-  healMs: 30_000,
-  healHeights: 5,
-  crashes: true,
-  changes: false,
-};
+import { Strain } from './strain.ts';
 
 export interface SimReport {
   readonly seed: number;
@@ -71,10 +39,15 @@ export interface SimReport {
     readonly straggled: number;
     readonly cut: number;
     readonly partitions: number;
+    readonly oneWay: number;
     readonly crashes: number;
     readonly lostWalRecords: number;
     /** Messages that came while an effect was unfinished. */
     readonly interleaved: number;
+    /** Messages that slow processors took in late, or not at all. */
+    readonly slowed: number;
+    readonly pauses: number;
+    readonly clockJumps: number;
   };
   /** Changes of the validator set's members and of powers. */
   readonly setChanges: number;
@@ -94,6 +67,8 @@ const CHAIN_ID = 'sim-chain';
 /** First byte of a block-sync response (field 6, length-delimited), and how long one without a block can be. */
 const BLOCK_RESPONSE_TAG = 0x32;
 const NO_BLOCK_BYTES = 16;
+/** Field 3, length-delimited. */
+const VOTE_TAG = 0x1a;
 
 export async function simulate(options: SimOptions): Promise<SimReport> {
   return new Simulation(options).run();
@@ -118,7 +93,9 @@ class Simulation {
   /** Timeouts shorter than the network's delays: rounds fail, and locks matter. */
   readonly hasty: boolean;
   readonly #crashing: SimNode[] = [];
+  readonly strain: Strain | undefined;
   partitions = 0;
+  oneWay = 0;
   highestRound = 0;
   blocksServed = 0;
   /** Places for which evidence was committed. */
@@ -133,7 +110,10 @@ class Simulation {
   constructor(options: SimOptions) {
     this.options = options;
     this.rng = new Rng(options.seed);
-    this.network = new Network(this.rng.fork(), this.scheduler, (from, to, bytes) => this.#deliver(from, to, bytes));
+    this.network = new Network(this.rng.fork(), this.scheduler, (from, to, bytes) =>
+      this.nodes.get(to)?.receive(from, bytes),
+    );
+    this.strain = options.strain ? new Strain(options.seed, this.scheduler) : undefined;
     this.hasty = this.rng.chance(1 / 2);
     this.validatorKeys = Array.from({ length: options.nodes }, (_, i) => this.keys.make(i));
     const { changes, nodes, byzantine } = options;
@@ -223,11 +203,17 @@ class Simulation {
     config: EngineConfig,
   ): SimNode {
     const key = this.validatorKeys[index] as SimKey;
-    const send = (to: string, bytes: Uint8Array) => {
-      if (bytes[0] === BLOCK_RESPONSE_TAG && bytes.length > NO_BLOCK_BYTES) this.blocksServed++;
-      this.network.send(id, to, bytes);
+    const send = (to: string, bytes: Uint8Array) => this.network.send(id, to, bytes);
+    /** What Byzantine nodes make up is never published; repair may show a vote before it is published, or instead. */
+    const noting = (to: string, bytes: Uint8Array) => {
+      this.#noteVote(id, bytes);
+      send(to, bytes);
     };
-    const bent = kind === undefined ? undefined : bentPublish(kind, key, CHAIN_ID, peers, send, this.rng.fork());
+    const repair = (to: string, bytes: Uint8Array) => {
+      if (bytes[0] === BLOCK_RESPONSE_TAG && bytes.length > NO_BLOCK_BYTES) this.blocksServed++;
+      noting(to, bytes);
+    };
+    const bent = kind === undefined ? undefined : bentPublish(kind, key, CHAIN_ID, peers, noting, this.rng.fork());
     return new SimNode(
       {
         id,
@@ -243,7 +229,7 @@ class Simulation {
         peers,
         ...(kind === undefined ? {} : { wrapApp: bentApp(kind, this.rng.fork()), amnesia: kind === 'amnesia' }),
         unguarded: kind !== undefined,
-        send,
+        send: repair,
         publish: (bytes) => {
           this.#published(id, bytes, kind === undefined);
           if (bent !== undefined) bent(bytes);
@@ -265,6 +251,7 @@ class Simulation {
               );
           return this.validity.committed(id, committed, blocks);
         },
+        onReject: (from, reason) => this.#onReject(id, from, reason),
         onFailure: (node, error) => {
           if (kind !== undefined) return;
           this.violation ??= error instanceof Error ? error : new Error(`${node.id}: ${String(error)}`);
@@ -300,18 +287,27 @@ class Simulation {
     if (!decoded.ok) throw new Violation('encoding', `${id} published what cannot be decoded: ${decoded.error}`);
     const message = decoded.value;
     if (message.kind === 'vote') {
-      const { height, validatorIndex } = message.vote;
-      const set = this.sets.get(height);
-      if (set === undefined) throw new Violation('early vote', `${id} votes at ${height}, which nobody has begun`);
-      this.locking.seen(message.vote, set.validators[validatorIndex]?.power ?? 0n);
-      if (honest) this.locking.honest(id, message.vote, set.totalPower);
+      const { totalPower } = this.#seen(id, message.vote);
+      if (honest) this.locking.honest(id, message.vote, totalPower);
     }
     if (honest) this.doubleSign.published(id, message);
   }
 
-  async #deliver(from: string, to: string, bytes: Uint8Array): Promise<void> {
-    const reason = await this.nodes.get(to)?.receive(from, bytes);
-    if (reason === undefined) return;
+  #seen(id: string, vote: Vote): ValidatorSet {
+    const { height, validatorIndex } = vote;
+    const set = this.sets.get(height);
+    if (set === undefined) throw new Violation('early vote', `${id} votes at ${height}, which nobody has begun`);
+    this.locking.seen(vote, set.validators[validatorIndex]?.power ?? 0n);
+    return set;
+  }
+
+  #noteVote(id: string, bytes: Uint8Array): void {
+    if (bytes[0] !== VOTE_TAG) return;
+    const decoded = decodePeerMessage(bytes);
+    if (decoded.ok && decoded.value.kind === 'vote') this.#seen(id, decoded.value.vote);
+  }
+
+  #onReject(to: string, from: string, reason: string): void {
     this.rejected.add(`${from}: ${reason}`);
     if (this.honest.some((node) => node.id === from))
       this.violation ??= new Violation('blame', `${to} blames the honest ${from}: ${reason}`);
@@ -374,6 +370,7 @@ class Simulation {
     };
     this.#partitionSoon();
     if (this.options.crashes) this.#crashSoon();
+    this.strain?.begin([...this.nodes.values()], this.options.chaosMs);
   }
 
   #partitionSoon(): void {
@@ -382,6 +379,7 @@ class Simulation {
       this.partitions++;
       const island = new Set([...this.nodes.keys()].filter(() => this.rng.chance(1 / 2)));
       const oneWay = this.rng.chance(1 / 3);
+      if (oneWay) this.oneWay++;
       this.network.cut = (from, to) =>
         oneWay ? island.has(from) && !island.has(to) : island.has(from) !== island.has(to);
       this.scheduler.after(this.rng.between(100, 2_000), () => {
@@ -406,6 +404,7 @@ class Simulation {
   #heal(): void {
     this.network.faults = CALM;
     this.network.cut = () => false;
+    this.strain?.end([...this.nodes.values()]);
   }
 
   #report(): SimReport {
@@ -424,9 +423,13 @@ class Simulation {
         straggled,
         cut,
         partitions: this.partitions,
+        oneWay: this.oneWay,
         crashes: this.honest.reduce((sum, node) => sum + node.crashes, 0),
         lostWalRecords: this.honest.reduce((sum, node) => sum + node.disk.lostFrames, 0),
         interleaved: this.honest.reduce((sum, node) => sum + node.interleaved, 0),
+        slowed: this.honest.reduce((sum, node) => sum + node.slowed, 0),
+        pauses: this.strain?.pauses ?? 0,
+        clockJumps: this.strain?.clockJumps ?? 0,
       },
       crashedAt: this.honest.flatMap((node) => node.crashedAt),
       highestRound: this.highestRound,

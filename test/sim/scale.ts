@@ -12,6 +12,7 @@ import { NODE_LIMITS } from '#node/limits.ts';
 import { FLOOD_TAG, Flood, NEIGHBOURS_TAG } from '#node/p2p/flood.ts';
 import { SimKeys } from './keys.ts';
 import { EPOCH_MS, SimNode } from './node.ts';
+import type { Latency } from './options.ts';
 import { Rng } from './rng.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -23,8 +24,6 @@ const WAN = [
   [85, 55, 110, 2, 35],
   [110, 85, 80, 35, 2],
 ] as const;
-export const LATENCIES = ['lan', 'wan'] as const;
-export type Latency = (typeof LATENCIES)[number];
 /** Peers of a node, about: as many as it looks for. */
 const PEERS = 10;
 

@@ -1,137 +1,98 @@
-/**
- * `npm run sim -- --seeds 1000 --nodes 4..16 [--from 1] [--byzantine 0..f] [--kind twins] [--chaos 10000] [--no-crashes] [--plain]
- * [--heights 20] [--minutes 8]`:
- * runs seeds one after another and prints what was decided and what was done to it. A failure ends with status 1 and
- * the one command that replays it.
- */
-import { parseArgs } from 'node:util';
-import { BYZANTINE_KINDS, type ByzantineKind } from './byzantine.ts';
-import { Rng } from './rng.ts';
-import { DEFAULT_SIM, type SimOptions, type SimReport, simulate } from './run.ts';
+/** Runs seeds one after another, and tells what was decided and what was done to it. */
+import { optionsOf, replayCommand, type SeedArguments } from './arguments.ts';
+import { type SimReport, simulate } from './run.ts';
 
-interface Range {
-  readonly low: number;
-  readonly high: number;
+const PROGRESS_MS = 60_000;
+
+/** Answers how many seeds failed. */
+export async function runSeeds(args: SeedArguments): Promise<number> {
+  const total = new Total(args.from);
+  const end = args.minutes === undefined ? Number.POSITIVE_INFINITY : args.minutes * 60_000;
+  let told = 0;
+  for (let seed = args.from; seed < args.from + args.seeds; seed++) {
+    if (total.failed >= args.failures || total.elapsedMs >= end) break;
+    const options = optionsOf(args, seed);
+    const report = await simulate(options);
+    total.add(report);
+    if (report.violation !== undefined) {
+      console.error(`seed ${seed} fails: ${report.violation.message}`);
+      console.error(`replay it with: ${replayCommand(options)}`);
+    }
+    if (total.elapsedMs - told < PROGRESS_MS) continue;
+    told = total.elapsedMs;
+    console.error(`${total.done} of ${args.seeds} seeds, ${total.failed} failed, ${total.speed()}`);
+  }
+  console.log(total.lines().join('\n'));
+  return total.failed;
 }
 
-function range(name: string, text: string): Range {
-  const match = /^(\d+)(?:\.\.(\d+))?$/.exec(text);
-  if (match === null) throw new Error(`--${name}: expected a number or a range such as 4..16, got ${text}`);
-  const low = Number(match[1]);
-  return { low, high: Number(match[2] ?? low) };
-}
-
-function kindsOf(text: string | undefined): readonly ByzantineKind[] | undefined {
-  if (text === undefined) return undefined;
-  const kind = BYZANTINE_KINDS.find((each) => each === text);
-  if (kind === undefined) throw new Error(`--kind: expected one of ${BYZANTINE_KINDS.join(', ')}, got ${text}`);
-  return [kind];
-}
-
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '100' },
-    from: { type: 'string', default: '1' },
-    nodes: { type: 'string', default: '4' },
-    byzantine: { type: 'string' },
-    kind: { type: 'string' },
-    chaos: { type: 'string', default: String(DEFAULT_SIM.chaosMs) },
-    'no-crashes': { type: 'boolean', default: false },
-    minutes: { type: 'string' },
-    plain: { type: 'boolean', default: false },
-    heights: { type: 'string', default: String(DEFAULT_SIM.healHeights) },
-  },
-});
-
-/** The number of nodes and of Byzantine ones follow from the seed, so that one seed names one run. */
-function optionsOf(seed: number): SimOptions {
-  const rng = new Rng(seed ^ 0x5eed);
-  const nodes = range('nodes', values.nodes);
-  const count = rng.between(nodes.low, nodes.high);
-  const tolerated = Math.floor((count - 1) / 3);
-  const byzantine = values.byzantine === undefined ? { low: 0, high: tolerated } : range('byzantine', values.byzantine);
-  return {
-    ...DEFAULT_SIM,
-    seed,
-    nodes: count,
-    byzantine: rng.between(byzantine.low, byzantine.high),
-    kinds: kindsOf(values.kind),
-    chaosMs: Number(values.chaos),
-    crashes: !values['no-crashes'],
-    changes: !values.plain,
-    healHeights: Number(values.heights),
-    healMs: Math.max(DEFAULT_SIM.healMs, 3_000 * Number(values.heights)),
-  };
-}
-
-function replayCommand(options: SimOptions): string {
-  const parts = ['npm run sim -- --seeds 1', `--from ${options.seed}`, `--nodes ${options.nodes}`];
-  parts.push(`--byzantine ${options.byzantine}`, `--chaos ${options.chaosMs}`);
-  if (options.kinds !== undefined) parts.push(`--kind ${options.kinds.join()}`);
-  if (!options.crashes) parts.push('--no-crashes');
-  if (!options.changes) parts.push('--plain');
-  if (options.healHeights !== DEFAULT_SIM.healHeights) parts.push(`--heights ${options.healHeights}`);
-  return parts.join(' ');
-}
-
-const total = {
-  heights: 0n,
-  messages: 0,
+const NO_FAULTS: SimReport['faults'] = {
   lost: 0,
   duplicated: 0,
+  straggled: 0,
   cut: 0,
   partitions: 0,
+  oneWay: 0,
   crashes: 0,
-  torn: 0,
-  evidence: 0,
+  lostWalRecords: 0,
   interleaved: 0,
-  setChanges: 0,
+  slowed: 0,
+  pauses: 0,
+  clockJumps: 0,
 };
 
-function add(report: SimReport): void {
-  const { faults } = report;
-  total.heights += report.height - report.firstHeight + 1n;
-  total.interleaved += faults.interleaved;
-  total.setChanges += report.setChanges;
-  total.messages += report.messages;
-  total.lost += faults.lost;
-  total.duplicated += faults.duplicated;
-  total.cut += faults.cut;
-  total.partitions += faults.partitions;
-  total.crashes += faults.crashes;
-  total.torn += faults.lostWalRecords;
-  total.evidence += report.evidence;
-}
+class Total {
+  readonly #from: number;
+  readonly #began = performance.now();
+  readonly #usage = process.cpuUsage();
+  readonly #faults = { ...NO_FAULTS } as Record<keyof SimReport['faults'], number>;
+  done = 0;
+  failed = 0;
+  #heights = 0n;
+  #messages = 0;
+  #evidence = 0;
+  #setChanges = 0;
+  #highestRound = 0;
 
-const started = performance.now();
-const from = Number(values.from);
-const seeds = Number(values.seeds);
-const most = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
-let highestRound = 0;
-let failed = false;
-let done = 0;
-for (let seed = from; seed < from + seeds && !failed && performance.now() - started < most; seed++) {
-  const options = optionsOf(seed);
-  const report = await simulate(options);
-  add(report);
-  done++;
-  highestRound = Math.max(highestRound, report.highestRound);
-  if (report.violation !== undefined) {
-    failed = true;
-    console.error(`seed ${seed} fails: ${report.violation.message}`);
-    console.error(`replay it with: ${replayCommand(options)}`);
+  constructor(from: number) {
+    this.#from = from;
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#began;
+  }
+
+  add(report: SimReport): void {
+    this.done++;
+    if (report.violation !== undefined) this.failed++;
+    this.#heights += report.height - report.firstHeight + 1n;
+    this.#messages += report.messages;
+    this.#evidence += report.evidence;
+    this.#setChanges += report.setChanges;
+    this.#highestRound = Math.max(this.#highestRound, report.highestRound);
+    for (const [name, count] of Object.entries(report.faults)) this.#faults[name as keyof SimReport['faults']] += count;
+  }
+
+  speed(): string {
+    const seconds = this.elapsedMs / 1000;
+    return `${this.#heights} heights, ${(this.done / seconds).toFixed(2)} seeds/s`;
+  }
+
+  lines(): string[] {
+    const faults = this.#faults;
+    const seconds = this.elapsedMs / 1000;
+    const processor = process.cpuUsage(this.#usage).user / 1e6;
+    const heights = Number(this.#heights);
+    return [
+      `seeds ${this.#from}…${this.#from + this.done - 1}: ${this.done - this.failed} passed, ${this.failed} failed; ` +
+        `${this.#heights} heights decided, highest deciding round ${this.#highestRound}`,
+      `faults: ${faults.crashes} crashes (${faults.lostWalRecords} log records lost), ` +
+        `${faults.partitions} partitions (${faults.oneWay} one-way), ${faults.pauses} pauses, ${faults.clockJumps} clock jumps`,
+      `of ${this.#messages} messages: ${faults.lost} lost, ${faults.duplicated} duplicated, ${faults.straggled} straggled, ` +
+        `${faults.cut} cut, ${faults.slowed} late at slow nodes, ${faults.interleaved} during unfinished effects`,
+      `validator updates: ${this.#setChanges}; evidence committed: ${this.#evidence}`,
+      `${processor.toFixed(1)} s of processor time, ${(heights / processor).toFixed(0)} heights per processor second`,
+      `${seconds.toFixed(1)} s, ${(this.done / seconds).toFixed(2)} seeds/s, ${(heights / seconds).toFixed(0)} heights/s`,
+    ];
   }
 }
-const seconds = (performance.now() - started) / 1000;
-console.log(
-  [
-    `seeds ${from}…${from + done - 1}: ${total.heights} heights decided, highest deciding round ${highestRound}`,
-    `faults: ${total.crashes} crashes (${total.torn} log records lost), ${total.partitions} partitions, ` +
-      `${total.lost} messages lost, ${total.duplicated} duplicated, ${total.cut} cut, of ${total.messages}`,
-    `validator updates: ${total.setChanges}, messages during unfinished effects: ${total.interleaved}`,
-    `evidence committed: ${total.evidence}`,
-    `${(process.cpuUsage().user / 1e6).toFixed(1)} s of processor time, ${((Number(total.heights) * 1e6) / process.cpuUsage().user).toFixed(0)} heights per processor second`,
-    `${seconds.toFixed(1)} s, ${(done / seconds).toFixed(2)} seeds/s, ${(Number(total.heights) / seconds).toFixed(0)} heights/s`,
-  ].join('\n'),
-);
-process.exitCode = failed ? 1 : 0;

@@ -6,9 +6,9 @@ import { Kit } from '#consensus/test-kit.ts';
 import { cloneEngine } from './clone.ts';
 import { encodeControl, encodeTimers, encodeVotes } from './encoding.ts';
 import { Universe } from './messages.ts';
-import { FORK_BOUNDS, Search } from './search.ts';
+import { FORK_BOUNDS, NO_BYZANTINE, Search } from './search.ts';
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 test('no order of messages within the bounds makes a fork, breaks a lock or votes twice', () => {
   const report = new Search(FORK_BOUNDS).run();
@@ -17,8 +17,14 @@ test('no order of messages within the bounds makes a fork, breaks a lock or vote
   expect(report.decided).toBeGreaterThan(10_000);
 });
 
+test('three validators, none Byzantine: no order of all their messages, losses and stops among them, makes a fork', () => {
+  const report = new Search(NO_BYZANTINE).run();
+  expect(report).toMatchObject({ findings: [], exhausted: true });
+  expect(report.decided).toBeGreaterThan(0);
+});
+
 test('without the lock rule the same search finds the fork', async () => {
-  const args = [main, '--mutation', 'a locked validator prevotes another new block'];
+  const args = [main, '--exhaustive', '--mutation', 'a locked validator prevotes another new block'];
   const failed = await promisify(execFile)(process.execPath, args).catch(
     (error: { code: number; stdout: string }) => error,
   );

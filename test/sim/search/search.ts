@@ -1,5 +1,5 @@
 /**
- * A search through all orders of messages and timeouts among four validators in two rounds of one height, one of them
+ * A search through all orders of messages and timeouts among a few validators in two rounds of one height, at most one of them
  * Byzantine: it may send every vote for every block, and every proposal of its turn, to whom it likes, when it likes.
  * Breadth first, so that the first violation is a shortest one. Each distinct state is looked at once.
  */
@@ -9,16 +9,15 @@ import { PRECOMMIT, PREVOTE } from '#core/types/vote.ts';
 import { hasId, type LocalState, LocalStates, type Mask, NO_MASK, withBit } from './local.ts';
 import { Universe, type VoteFact } from './messages.ts';
 
-const VALIDATORS = 4;
-/** Votes for one thing that make a majority: more than two thirds of four equal powers. */
-const QUORUM = 3;
 /** Local states of one validator at most: three numbers of this size make one exact key of a global state. */
 const MAX_LOCAL = 2 ** 17;
 const WEIGHTS = [MAX_LOCAL * MAX_LOCAL, MAX_LOCAL, 1] as const;
 
 export interface SearchOptions {
-  /** Index of the Byzantine validator. */
-  readonly byzantine: number;
+  /** Of equal power; three of them are honest. */
+  readonly validators: 3 | 4;
+  /** Index of the Byzantine validator; `undefined`: there is none, but messages may be lost and validators stop. */
+  readonly byzantine: number | undefined;
   /**
    * What the Byzantine validator may send. `all`: every vote for every block and nil, every proposal of its turn.
    * `split`: what parts the others most quickly: in round 0 the proposed block or nil, in round 1 the new block alone.
@@ -32,7 +31,24 @@ export interface SearchOptions {
 }
 
 /** Where the lock rule is all that stands between two blocks: the shortest fork without it lies within these bounds. */
-export const FORK_BOUNDS: SearchOptions = { byzantine: 1, menu: 'split', before: 4, after: 6, maxStates: 1_000_000 };
+export const FORK_BOUNDS: SearchOptions = {
+  validators: 4,
+  byzantine: 1,
+  menu: 'split',
+  before: 4,
+  after: 6,
+  maxStates: 1_000_000,
+};
+
+/** Three validators tolerate no Byzantine one. A message that never arrives and one that stops are among the orders. */
+export const NO_BYZANTINE: SearchOptions = {
+  validators: 3,
+  byzantine: undefined,
+  menu: 'all',
+  before: 99,
+  after: 99,
+  maxStates: 1_000_000,
+};
 
 export type SearchProperty = 'agreement' | 'locking' | 'double vote' | 'two thirds';
 
@@ -62,6 +78,8 @@ export class Search {
   readonly #universe: Universe;
   readonly #locals: readonly LocalStates[];
   readonly #byzantine: Mask;
+  /** Votes for one thing that make a majority: more than two thirds of the validators. */
+  readonly #quorum: number;
   readonly #seen = new Set<number>();
   readonly #findings = new Map<SearchProperty, Finding>();
   /** States in which the first validator has just decided. */
@@ -71,12 +89,14 @@ export class Search {
 
   constructor(options: SearchOptions) {
     this.#options = options;
-    this.#universe = new Universe(new Kit({ validators: VALIDATORS, self: -1 }), VALIDATORS);
+    const { validators } = options;
+    this.#quorum = Math.floor((2 * validators) / 3) + 1;
+    this.#universe = new Universe(new Kit({ validators, self: -1 }), validators);
     this.#byzantine = this.#universe.messages
       .filter(({ from, id }) => from === options.byzantine && (options.menu === 'all' || this.#splits(id)))
       .reduce((mask, { id }) => withBit(mask, id), NO_MASK);
-    const honest = [0, 1, 2, 3].filter((index) => index !== options.byzantine);
-    this.#locals = honest.map((index) => new LocalStates(this.#universe, index, VALIDATORS, this.#byzantine));
+    const honest = Array.from({ length: validators }, (_, index) => index).filter((i) => i !== options.byzantine);
+    this.#locals = honest.map((index) => new LocalStates(this.#universe, index, validators, this.#byzantine));
   }
 
   #splits(id: number): boolean {
@@ -167,14 +187,14 @@ export class Search {
       if (state.some((each) => each.decided !== undefined && each.decided !== decided))
         this.#found('agreement', state, depth);
       const pool = this.#pool(state);
-      if (![0, 1].some((round) => this.#quorum(pool, PRECOMMIT, round, decided)))
+      if (![0, 1].some((round) => this.#hasQuorum(pool, PRECOMMIT, round, decided)))
         this.#found('two thirds', state, depth);
     }
     if (changed.doubled) this.#found('double vote', state, depth);
     // Lines 23 and 29: whoever precommitted a block prevotes another one only after 2f+1 prevoted that one since.
     const lock = changed.voted[1] ?? -1;
     const later = changed.voted[2] ?? -1;
-    if (lock >= 0 && later >= 0 && lock !== later && !this.#quorum(this.#pool(state), PREVOTE, 0, later))
+    if (lock >= 0 && later >= 0 && lock !== later && !this.#hasQuorum(this.#pool(state), PREVOTE, 0, later))
       this.#found('locking', state, depth);
   }
 
@@ -183,9 +203,9 @@ export class Search {
     this.#findings.set(property, { property, depth, trace: state.map(traceOf) });
   }
 
-  #quorum(pool: Mask, type: VoteFact['type'], round: number, value: number): boolean {
+  #hasQuorum(pool: Mask, type: VoteFact['type'], round: number, value: number): boolean {
     const matching = this.#universe.facts.filter((v) => v.type === type && v.round === round && v.value === value);
-    return matching.filter(({ id }) => hasId(pool, id)).length >= QUORUM;
+    return matching.filter(({ id }) => hasId(pool, id)).length >= this.#quorum;
   }
 }
 
