@@ -69,3 +69,19 @@ test('an equivocator beyond the first answer does not keep a majority from a pee
   repair(sees, nothing, misled, () => misled.state.votes.peek(PREVOTE, 0)?.majority !== undefined);
   expect(misled.state.votes.peek(PREVOTE, 0)?.majority).toEqual(block.blockId);
 });
+
+test('a proof of lock reaches a peer whom an equivocator showed another prevote of that round', () => {
+  const [sees, misled] = [1, 2].map(() => new Kit({ self: -1 }).fire('new-height')) as [Kit, Kit];
+  const block = sees.block('block');
+  sees.propose(block, 0).prevotes(0, block, 0, 1, 2);
+  misled.propose(block, 0).prevotes(0, block, 0, 1).prevotes(0, undefined, 2);
+  for (const kit of [sees, misled]) {
+    kit.precommits(0, undefined, 0, 1, 2).fire('precommit').propose(block, 1, 0);
+    expect(kit.state.round).toBe(1);
+  }
+  expect(misled.state.step).toBe('propose');
+  repair(sees, nothing, misled, () => misled.state.step === 'prevote');
+  expect(misled.state.step).toBe('prevote');
+  // Nothing more of that round is sent, though the peers' first votes still differ.
+  expect(planRepair(sees.state, nothing, roundStatus(misled.state, misled.state.height))).toEqual([]);
+});

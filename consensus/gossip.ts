@@ -4,7 +4,7 @@
  */
 
 import type { BlockId } from '#core/types/block-id.ts';
-import { equalPartSetHeader, type PartSetHeader } from '#core/types/block-id.ts';
+import { equalBlockId, equalPartSetHeader, type PartSetHeader } from '#core/types/block-id.ts';
 import { NO_ROUND } from '#core/types/brand.ts';
 import { type ExtendedCommit, FLAG_COMMIT } from '#core/types/commit.ts';
 import type { Part } from '#core/types/part-set.ts';
@@ -63,7 +63,9 @@ function repairRound(state: EngineState, peer: RoundStatus, turn: number): PeerM
     }
     if (proposal.polRound !== NO_ROUND) {
       const known = peer.polRound === proposal.polRound ? peer.polPrevotes : NO_BITS;
-      out.push(...lackingVotes(votes.prevotes(proposal.polRound).list(), known, turn));
+      const proof = votes.prevotes(proposal.polRound).list();
+      const forBlock = proof.filter((vote) => equalBlockId(vote.blockId, proposal.blockId));
+      out.push(...lackingVotes(forBlock, known, turn));
     }
   }
   if (peer.committing) return out;

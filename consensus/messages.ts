@@ -48,7 +48,7 @@ export interface RoundStatus {
   /** It sees a two-thirds majority for one block or nil there. */
   readonly prevoteMajority: boolean;
   readonly precommitMajority: boolean;
-  /** The round whose prevotes justify its proposal, −1 for none, and those that it has. */
+  /** The round whose prevotes justify its proposal, −1 for none, and whose prevotes for the proposed block it has there. */
   readonly polRound: Round;
   readonly polPrevotes: BitArray;
 }

@@ -206,13 +206,14 @@ export function isProposer(state: EngineState): boolean {
 export function roundStatus(state: EngineState, base: Height): RoundStatus {
   const prevotes = state.votes.prevotes(state.round);
   const precommits = state.votes.precommits(state.decided?.round ?? state.round);
-  const polRound = state.proposal?.polRound ?? NO_ROUND;
+  const { proposal } = state;
+  const polRound = proposal?.polRound ?? NO_ROUND;
   return {
     height: state.height,
     round: state.round,
     base,
     committing: state.step === 'commit',
-    hasProposal: state.proposal !== undefined,
+    hasProposal: proposal !== undefined,
     partSetHeader: state.collected?.header ?? NIL_BLOCK_ID.partSetHeader,
     parts: state.collected?.bits() ?? NO_BITS,
     prevotes: prevotes.bits(),
@@ -220,7 +221,11 @@ export function roundStatus(state: EngineState, base: Height): RoundStatus {
     prevoteMajority: prevotes.majority !== undefined,
     precommitMajority: precommits.majority !== undefined,
     polRound,
-    polPrevotes: polRound === NO_ROUND ? NO_BITS : state.votes.prevotes(polRound).bits(),
+    // Only those for the block: of an equivocator this node may have another one, and lack the one that counts.
+    polPrevotes:
+      proposal === undefined || polRound === NO_ROUND
+        ? NO_BITS
+        : state.votes.prevotes(polRound).bitsFor(proposal.blockId),
   };
 }
 

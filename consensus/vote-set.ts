@@ -122,6 +122,12 @@ export class VoteSet {
     return bitArray(this.validators.validators.length, (i) => this.#first.has(i));
   }
 
+  /** Who is known to have voted for this block, whatever else. */
+  bitsFor(blockId: BlockId): BitArray {
+    const votes = this.#tallies.get(blockIdKey(blockId))?.votes;
+    return bitArray(this.validators.validators.length, (i) => votes?.has(i) ?? false);
+  }
+
   /** Votes in order of validator index; one a validator. */
   list(): VerifiedVote[] {
     const out: VerifiedVote[] = [];

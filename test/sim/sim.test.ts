@@ -85,6 +85,12 @@ test.each([
   },
 );
 
+test('an equivocator does not keep a proof of lock from those whom it showed another prevote: seed 10436', async () => {
+  const heal = { healHeights: 20, healMs: 60_000, kinds: FIRST_KINDS };
+  const [report] = await runSeeds([10_436], { ...heal, byzantine: 1, chaosMs: 3_000, changes: true });
+  expect(report?.highestRound).toBeLessThan(20);
+});
+
 test('the canary: with f + 1 Byzantine validators agreement fails, and the checker sees it', async () => {
   const violations: string[] = [];
   for (const seed of seedsFrom(400, 4)) {
