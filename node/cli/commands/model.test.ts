@@ -110,7 +110,7 @@ test('an input that decides a shape is fixed when the model is compiled', async 
 
 test('a model that does not exist is not trained', async () => {
   expect(await runProgram(['model', 'train', 'nothing'])).toBe(1);
-  expect(errors).toContain('expected one of classifier, sprites');
+  expect(errors).toContain('expected one of classifier, enlarger, sprites');
 });
 
 test('a core module is wrapped', async () => {

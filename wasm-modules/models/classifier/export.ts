@@ -1,6 +1,7 @@
 import { floats, int, ints, intsOf, node, tensorOf } from '../../onnx/builder.ts';
 import type { Model, Node, Tensor } from '../../onnx/model.ts';
 import type { Layer } from '../../training/layers.ts';
+import { convolutionWeights } from '../../training/weights.ts';
 import { SIDE, SPECIES } from './data.ts';
 import { CHANNELS, type Classifier, FEATURES, HIDDEN, KERNEL, LAST_SIDE } from './network.ts';
 
@@ -13,7 +14,7 @@ export function exportClassifier({ tensors: memory, layers }: Classifier): Model
   for (const [i, outputs] of CHANNELS.slice(1).entries()) {
     const inputs = i === 0 ? 3 : (CHANNELS[i] ?? 0);
     const name = `step${i + 1}`;
-    tensors.push(...weightsOf(name, layers[i] as Layer, inputs, CHANNELS[i] ?? 0, outputs, read));
+    tensors.push(...convolutionWeights(name, layers[i] as Layer, { inputs, outputs, kernel: KERNEL }, memory));
     nodes.push(
       node('Conv', `${name}.conv`, [`step${i}`, `${name}.weight`, `${name}.bias`], `${name}.sum`, {
         kernel_shape: ints([KERNEL, KERNEL]),
@@ -47,27 +48,6 @@ export function exportClassifier({ tensors: memory, layers }: Classifier): Model
     inputs: [floats('photo', [1, SIDE, SIDE, 3])],
     outputs: [floats('probabilities', [1, SPECIES.length])],
   };
-}
-
-/** Training keeps [ky, kx, inputs padded to 4, outputs]; ONNX wants [outputs, inputs, ky, kx]. */
-function weightsOf(
-  name: string,
-  layer: Layer,
-  inputs: number,
-  padded: number,
-  outputs: number,
-  read: (address: number, n: number) => Float32Array,
-): Tensor[] {
-  const places = KERNEL * KERNEL;
-  const from = read(layer.weight.value, places * padded * outputs);
-  const out = new Float32Array(outputs * inputs * places);
-  for (let o = 0; o < outputs; o++)
-    for (let i = 0; i < inputs; i++)
-      for (let p = 0; p < places; p++) out[(o * inputs + i) * places + p] = from[(p * padded + i) * outputs + o] ?? 0;
-  return [
-    tensorOf(`${name}.weight`, [outputs, inputs, KERNEL, KERNEL], out),
-    tensorOf(`${name}.bias`, [outputs], read(layer.bias.value, outputs)),
-  ];
 }
 
 /** Rows ordered [y, x, channel] become [channel, y, x]. */

@@ -1,6 +1,7 @@
 import { floats, int, ints, intsOf, node, tensorOf } from '../../onnx/builder.ts';
 import type { Model, Node, Tensor } from '../../onnx/model.ts';
 import type { Layer } from '../../training/layers.ts';
+import { transposedWeights } from '../../training/weights.ts';
 import { HALF, SIDE, SPECIES } from './data.ts';
 import { HIDDEN, LATENT, SEED_CHANNELS, SEED_HEIGHT, SEED_WIDTH, type Vae } from './vae.ts';
 
@@ -43,7 +44,7 @@ export function exportDecoder(vae: Vae): Model {
     const name = `grow${i + 1}`;
     const layer = rest[i] as Layer;
     const last = i === STEPS.length - 1;
-    tensors.push(...transposedWeights(name, step, layer, read));
+    tensors.push(...transposedWeights(name, layer, step, vae.tensors));
     nodes.push(
       node('ConvTranspose', `${name}.up`, [`grow${i}`, `${name}.weight`, `${name}.bias`], `${name}.sum`, {
         kernel_shape: ints([step.kernel, step.kernel]),
@@ -86,26 +87,4 @@ function channelsFirst(values: Float32Array, rows: number): Float32Array {
     }
   }
   return out;
-}
-
-/** Training keeps [inputs, ky, kx, outputs padded to 4]; ONNX wants [inputs, outputs, ky, kx]. */
-function transposedWeights(
-  name: string,
-  { inputs, outputs, kernel }: (typeof STEPS)[number],
-  layer: Layer,
-  read: (address: number, n: number) => Float32Array,
-): Tensor[] {
-  const padded = Math.ceil(outputs / 4) * 4;
-  const places = kernel * kernel;
-  const from = read(layer.weight.value, inputs * places * padded);
-  const out = new Float32Array(inputs * outputs * places);
-  for (let i = 0; i < inputs; i++) {
-    for (let p = 0; p < places; p++) {
-      for (let o = 0; o < outputs; o++) out[(i * outputs + o) * places + p] = from[(i * places + p) * padded + o] ?? 0;
-    }
-  }
-  return [
-    tensorOf(`${name}.weight`, [inputs, outputs, kernel, kernel], out),
-    tensorOf(`${name}.bias`, [outputs], read(layer.bias.value, outputs)),
-  ];
 }
