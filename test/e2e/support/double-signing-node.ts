@@ -1,5 +1,10 @@
-/** A validator that sends a second, contradicting vote to one of its peers: `node double-signing-node.ts <home>`. */
+/**
+ * A validator that sends a second, contradicting vote to one of its peers: `node double-signing-node.ts <home>`. While
+ * there is a file `honest` in its home, it does not.
+ */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseGenesis } from '#genesis/document.ts';
 import { homePaths } from '#node/config/home.ts';
 import { readValidatorKey } from '#node/privval/key-files.ts';
@@ -18,6 +23,7 @@ await runComposition(async (home) => {
       ...own,
       publish(bytes) {
         own.publish(bytes);
+        if (existsSync(join(home, 'honest'))) return;
         const second = contradiction(key, chainId, bytes, { below: () => 7 });
         const [peer] = own.peers();
         if (second !== undefined && peer !== undefined) own.send(peer.id, second);
