@@ -3,7 +3,7 @@
  * repeated, no trailing bytes, UTF-8 strings, named byte limits. Expected refusals leave through {@link decode} as values.
  */
 import { assert } from '../assert.ts';
-import { fromUtf8 } from '../bytes.ts';
+import { EMPTY, fromUtf8 } from '../bytes.ts';
 import { err, ok, type Result } from '../result.ts';
 
 /** Thrown inside a decoder, caught by {@link decode}; the message names the path of the field. */
@@ -33,49 +33,86 @@ export interface ReadOptions {
 /** The fields of `bytes` in wire order. @throws DecodeError, see the top of this file. */
 export function readFields(title: string, bytes: Uint8Array, options: ReadOptions): ProtoField[] {
   const fields: ProtoField[] = [];
-  const seen = new Set<number>();
-  const { maxFields = Number.POSITIVE_INFINITY } = options;
+  const { known, repeated, maxFields = Number.POSITIVE_INFINITY } = options;
+  // Bits of the numbers below 32 that occurred: nearly all do, and a set for every message costs as much as reading it.
+  let seen = 0;
+  const seenLarge = new LargeNumbers();
   let at = 0;
   while (at < bytes.length) {
     if (fields.length === maxFields) throw new DecodeError(`${title}: more than ${maxFields} fields`);
-    const tag = readVarint(title, bytes, at);
-    at = tag.next;
-    if (tag.value > 0xffffffffn) throw new DecodeError(`${title}: field tag ${tag.value} exceeds 32 bits`);
-    const wire = Number(tag.value & 7n);
-    const number = Number(tag.value >> 3n);
-    if (!options.known.includes(number)) throw new DecodeError(`${title}: unknown field ${number}`);
-    if (seen.has(number) && !options.repeated?.includes(number))
-      throw new DecodeError(`${title}: field ${number} occurs twice`);
-    seen.add(number);
-    const field = readValue(`${title} field ${number}`, bytes, at, number, wire);
-    fields.push(field.field);
-    at = field.next;
+    let tag = bytes[at] as number;
+    if (tag < 128) at++;
+    else {
+      const long = readVarint(title, bytes, at);
+      if (long.value > 0xffffffffn) throw new DecodeError(`${title}: field tag ${long.value} exceeds 32 bits`);
+      tag = Number(long.value);
+      at = long.next;
+    }
+    const number = tag >>> 3;
+    if (!known.includes(number)) throw new DecodeError(`${title}: unknown field ${number}`);
+    const again = number < 32 ? (seen & (1 << number)) !== 0 : seenLarge.has(number);
+    if (again && !repeated?.includes(number)) throw new DecodeError(`${title}: field ${number} occurs twice`);
+    if (number < 32) seen |= 1 << number;
+    else seenLarge.add(number);
+    at = readValue(fields, title, bytes, at, number, tag & 7);
   }
   return fields;
 }
 
-function readValue(title: string, bytes: Uint8Array, at: number, number: number, wire: number) {
-  const none = bytes.subarray(0, 0);
+/** A set that is made when it is needed. */
+class LargeNumbers {
+  #numbers: Set<number> | undefined;
+
+  has(number: number): boolean {
+    return this.#numbers?.has(number) ?? false;
+  }
+
+  add(number: number): void {
+    this.#numbers ??= new Set();
+    this.#numbers.add(number);
+  }
+}
+
+/** Adds the field whose value begins at `at`. Answers where the next one begins. */
+function readValue(
+  fields: ProtoField[],
+  title: string,
+  bytes: Uint8Array,
+  at: number,
+  number: number,
+  wire: number,
+): number {
+  const first = bytes[at] ?? 128;
   if (wire === 0) {
-    const { value, next } = readVarint(title, bytes, at);
-    return { field: { number, value, bytes: none, wire: 0 } as const, next };
+    // One byte is the usual case; the title is made for those that are not.
+    const short = first < 128;
+    const long = short ? undefined : readVarint(`${title} field ${number}`, bytes, at);
+    fields.push({ number, value: long?.value ?? BigInt(first), bytes: EMPTY, wire: 0 });
+    return long?.next ?? at + 1;
   }
   if (wire === 2) {
-    const { value, next } = readVarint(title, bytes, at);
-    if (value > BigInt(bytes.length - next))
-      throw new DecodeError(`${title}: length ${value} exceeds the ${bytes.length - next} bytes that are left`);
-    const end = next + Number(value);
-    return { field: { number, value: 0n, bytes: bytes.subarray(next, end), wire: 2 } as const, next: end };
+    const long = first < 128 ? undefined : readVarint(`${title} field ${number}`, bytes, at);
+    const next = long?.next ?? at + 1;
+    const length = long?.value ?? first;
+    // Compared as it is: a length may have 64 bits.
+    if (length > bytes.length - next)
+      throw new DecodeError(
+        `${title} field ${number}: length ${length} exceeds the ${bytes.length - next} bytes that are left`,
+      );
+    const end = next + Number(length);
+    fields.push({ number, value: 0n, bytes: bytes.subarray(next, end), wire: 2 });
+    return end;
   }
   if (wire === 1 || wire === 5) {
     const size = wire === 1 ? 8 : 4;
     if (bytes.length - at < size)
-      throw new DecodeError(`${title}: expected ${size} bytes, ${bytes.length - at} are left`);
+      throw new DecodeError(`${title} field ${number}: expected ${size} bytes, ${bytes.length - at} are left`);
     let value = 0n;
     for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[at + i] as number);
-    return { field: { number, value, bytes: none, wire } as const, next: at + size };
+    fields.push({ number, value, bytes: EMPTY, wire });
+    return at + size;
   }
-  throw new DecodeError(`${title}: wire type ${wire} is not allowed`);
+  throw new DecodeError(`${title} field ${number}: wire type ${wire} is not allowed`);
 }
 
 /** A canonical unsigned 64-bit varint at `at`. @throws DecodeError when truncated, longer than needed, or over 64 bits. */

@@ -43,7 +43,12 @@ export class ProtoWriter {
     if (value === 0n) return this;
     this.#tag(field, WIRE_FIXED64);
     const at = this.#reserve(8);
-    new DataView(this.#buffer.buffer).setBigInt64(at, value, true);
+    const low = Number(BigInt.asUintN(32, value));
+    const high = Number(BigInt.asUintN(32, value >> 32n));
+    for (let i = 0; i < 4; i++) {
+      this.#buffer[at + i] = low >>> (8 * i);
+      this.#buffer[at + 4 + i] = high >>> (8 * i);
+    }
     return this;
   }
 

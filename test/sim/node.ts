@@ -298,7 +298,8 @@ export class SimNode {
 
   /** Lets the executor work off what it has; then sees whether it has crashed. */
   async settle(): Promise<void> {
-    if (this.executor !== undefined && this.#accesses === 0) {
+    if (this.executor !== undefined && this.options.slowMs === 0) await this.executor.idle();
+    else if (this.executor !== undefined && this.#accesses === 0) {
       const access = new Promise<void>((resolve) => {
         this.#onAccess = resolve;
       });
