@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { fromHex, toBase64 } from '#core/bytes.ts';
 import { maxBig } from '#core/int.ts';
+import { RpcClientError } from '#node/client/rpc-client.ts';
 import { Rng } from '../sim/rng.ts';
 import { expectNoDoubleSigns, expectSameBlocks } from './support/agreement.ts';
 import { createChaos, describeFault, planFaults } from './support/faults.ts';
-import { startLight } from './support/light-node.ts';
+import { type LightNode, startLight } from './support/light-node.ts';
 import { linkThroughProxies } from './support/links.ts';
 import { blockFacts, chainOf, createTestNetwork, until } from './support/network.ts';
 import { addressOf, namedKey, startWorkload } from './support/workload.ts';
@@ -16,8 +17,36 @@ const VALIDATORS = LONG ? 7 : 4;
 const FULL_NODES = 2;
 const FAULTS = Number(process.env.AUTONOMY_CHAOS_FAULTS ?? (LONG ? 80 : 16));
 const WALLETS = 8;
+/** Between two questions to the light node. */
+const ASK_MS = 500;
 /** After the last fault all is well again within this. */
 const RECOVERY_MS = 20_000;
+
+/** The newest header that the light node proves, again and again; what it said is checked afterwards. */
+function askOn(light: LightNode): { stop(): Promise<ReadonlyMap<string, unknown>> } {
+  const said = new Map<string, unknown>();
+  let stopped = false;
+  const asking = (async () => {
+    while (!stopped) {
+      try {
+        const { header } = await light.rpc.call<{ header: { height: string } }>('header');
+        said.set(header.height, header);
+      } catch (error) {
+        if (!(error instanceof RpcClientError)) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    }
+  })();
+  // Who fails is heard of when it is waited for.
+  asking.catch(() => undefined);
+  return {
+    async stop() {
+      stopped = true;
+      await asking;
+      return said;
+    },
+  };
+}
 
 test('through pauses, kills, cut and stalled connections and slow disks nothing is lost, and nobody differs', async () => {
   const rng = new Rng(SEED);
@@ -43,6 +72,7 @@ test('through pauses, kills, cut and stalled connections and slow disks nothing 
 
   const chaos = createChaos(net, links, rng.fork());
   const workload = await startWorkload(net, { keys, sink, rng: rng.fork(), deaths: chaos.deaths });
+  const asked = askOn(light);
   await chaos.run(faults);
 
   const over = Date.now();
@@ -71,6 +101,10 @@ test('through pauses, kills, cut and stalled connections and slow disks nothing 
     const at = { height: String(height) };
     expect(await light.rpc.call('header', at)).toEqual(await net.node(1).rpc.call('header', at));
   }
+  const said = await asked.stop();
+  expect(said.size, 'headers that the light node has proven meanwhile').toBeGreaterThan(0);
+  for (const [height, header] of said)
+    expect({ header }, `header ${height}`).toEqual(await net.node(1).rpc.call('header', { height }));
   const hash = [...workload.accepted].at(-1) ?? '';
   const found = await light.rpc.call<{ height: string }>('tx', { hash: toBase64(fromHex(hash)), prove: true });
   expect([BigInt(found.height)]).toEqual(workload.committed.get(hash));
@@ -78,6 +112,7 @@ test('through pauses, kills, cut and stalled connections and slow disks nothing 
   expect(exits.map((exit) => exit.code)).toEqual(net.nodes.map(() => 0));
   console.log(
     `chaos: seed ${SEED}, ${faults.length} faults, ${agreed} blocks agree ${recoveredMs} ms after the last; ` +
-      `${workload.accepted.size} transactions, ${workload.resent()} sent again`,
+      `${workload.accepted.size} transactions, ${workload.resent()} sent again; ` +
+      `${said.size} headers proven meanwhile`,
   );
 });

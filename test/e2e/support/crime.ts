@@ -21,7 +21,7 @@ export async function crimeAt(observer: TestNode, criminal: TestNode, height: bi
   const validatorAddress = consensusAddress(ed25519Key(key.publicKey));
   const vote = (digit: string): Vote => {
     const hash = fromHex(digit.repeat(64));
-    const unsigned = {
+    const unsigned: Omit<Vote, 'signature'> = {
       type: PREVOTE,
       height: header.height,
       round: toRound(0),
@@ -34,10 +34,7 @@ export async function crimeAt(observer: TestNode, criminal: TestNode, height: bi
       extension: new Uint8Array(0),
       extensionSignature: new Uint8Array(0),
     };
-    return {
-      ...unsigned,
-      signature: key.sign(voteSignBytes(header.chainId, { ...unsigned, signature: new Uint8Array(0) })),
-    };
+    return { ...unsigned, signature: key.sign(voteSignBytes(header.chainId, unsigned)) };
   };
   const voteA = vote('1');
   return evidenceJson({
