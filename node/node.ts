@@ -17,7 +17,6 @@ import { fromMillis } from '#core/types/timestamp.ts';
 import { parseGenesis, toInitChain } from '#genesis/document.ts';
 import type { NetInfo } from '#rpc/backend.ts';
 import { type CometServer, startCometServer } from '#rpc/comet/server.ts';
-import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
 import {
   type ApplicationDeps,
   type ApplicationOptions,
@@ -477,9 +476,9 @@ async function openSigner(
 
 async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {
   if (config.rpc.listen === undefined) return undefined;
-  const { corsOrigins } = config.rpc;
+  const { corsOrigins, limits } = config.rpc;
   const { host, port } = config.rpc.listen;
-  return startCometServer({ host, port, corsOrigins, limits: DEFAULT_SERVER_LIMITS }, { backend, logger });
+  return startCometServer({ host, port, corsOrigins, limits }, { backend, logger });
 }
 
 function networkInfo(host: P2pHost): NetInfo {

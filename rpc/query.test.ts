@@ -4,10 +4,12 @@ import { RPC_LIMITS } from './limits.ts';
 import {
   type Condition,
   compareDecimal,
+  matchesPublished,
   matchesQuery,
   matchesValue,
   parseDecimal,
   parseQuery,
+  printQuery,
   type Query,
 } from './query.ts';
 
@@ -138,8 +140,11 @@ describe('parsing', () => {
     fc.assert(
       fc.property(fc.array(condition, { minLength: 1, maxLength: 5 }), (list) => {
         const text = list.map(([printed]) => printed).join(' AND ');
-        if (text.length <= RPC_LIMITS.maxQueryChars)
-          expect(parsed(text).conditions).toEqual(list.map(([, value]) => value));
+        if (text.length > RPC_LIMITS.maxQueryChars) return;
+        const query = parsed(text);
+        expect(query.conditions).toEqual(list.map(([, value]) => value));
+        const spelled = printQuery(query);
+        if (spelled.length <= RPC_LIMITS.maxQueryChars) expect(printQuery(parsed(spelled))).toBe(spelled);
       }),
     );
   });
@@ -190,5 +195,48 @@ describe('matching', () => {
     expect(parseDecimal('1.')).toBeUndefined();
     expect(parseDecimal('')).toBeUndefined();
     expect(matchesValue(parsed('a.b < 0').conditions[0] as Condition, '-1')).toBe(true);
+  });
+});
+
+describe('matching what is published', () => {
+  const published = (text: string, values: Record<string, string[]>) =>
+    matchesPublished(parsed(text), new Map(Object.entries(values)));
+
+  test('conditions hold each anywhere', () => {
+    const values = { 'tm.event': ['Tx'], 'transfer.sender': ['a', 'c'], 'transfer.recipient': ['b', 'd'] };
+    expect(published("tm.event='Tx' AND transfer.sender='a' AND transfer.recipient='d'", values)).toBe(true);
+    expect(published("tm.event='Tx' AND transfer.sender='b'", values)).toBe(false);
+    expect(published('transfer.amount EXISTS', values)).toBe(false);
+  });
+
+  test('numbers are what a value begins with', () => {
+    const values = { 'transfer.amount': ['8uauton'], 'tx.height': ['007'], 'a.b': ['-3', 'x9'] };
+    expect(published('transfer.amount = 8', values)).toBe(true);
+    expect(published('transfer.amount > 7.5 AND transfer.amount <= 8', values)).toBe(true);
+    expect(published('tx.height = 7', values)).toBe(true);
+    expect(published('a.b < 0', values)).toBe(true);
+    expect(published('a.b > 0', values)).toBe(false);
+  });
+
+  test('a condition on an event type alone sees one empty value', () => {
+    const values = { 'transfer.sender': ['a'] };
+    expect(published('transfer EXISTS', values)).toBe(true);
+    expect(published("transfer = ''", values)).toBe(true);
+    expect(published("transfer = 'a'", values)).toBe(false);
+    expect(published('trans EXISTS', values)).toBe(false);
+  });
+
+  test('queries that differ in blanks alone are spelled alike', () => {
+    for (const [written, spelled] of [
+      ["tm.event='Tx'  AND  a.b>=5", "tm.event = 'Tx' AND a.b >= 5"],
+      ["a.b CONTAINS'x' AND c EXISTS", "a.b CONTAINS 'x' AND c EXISTS"],
+      [
+        'a.b > TIME 2026-01-01T00:00:00Z AND a.c = DATE 2026-01-02',
+        'a.b > TIME 2026-01-01T00:00:00Z AND a.c = DATE 2026-01-02',
+      ],
+    ] as const) {
+      expect(printQuery(parsed(written))).toBe(spelled);
+      expect(printQuery(parsed(spelled))).toBe(spelled);
+    }
   });
 });

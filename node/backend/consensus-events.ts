@@ -7,7 +7,7 @@ import type { Input } from '#consensus/input.ts';
 import type { Candidate, EngineState, Locked, Step } from '#consensus/state.ts';
 import { assertNever } from '#core/assert.ts';
 import { equalBlockId } from '#core/types/block-id.ts';
-import type { Height } from '#core/types/brand.ts';
+import { type Height, toHeight } from '#core/types/brand.ts';
 import { indexOfValidator } from '#core/types/validator-set.ts';
 import { PREVOTE, type Vote } from '#core/types/vote.ts';
 import type { ConsensusEvent, RoundMoment } from '#rpc/backend.ts';
@@ -30,14 +30,24 @@ function standOf({ height, round, step, candidate, locked, valid }: EngineState)
 /** Told of each input after the engine has taken it, with its effects. */
 export type Observe = (input: Input, effects: readonly Effect[], state: EngineState) => void;
 
+/** Before the first input: a node that starts inside a round tells that the round begins, as CometBFT's does. */
+const NOWHERE: Stand = {
+  height: toHeight(0n),
+  round: -1,
+  step: 'new-height',
+  candidate: undefined,
+  locked: undefined,
+  valid: undefined,
+};
+
 export function observeConsensus(tell: (event: ConsensusEvent) => void): Observe {
-  let before: Stand | undefined;
+  let before = NOWHERE;
   return (input, effects, state) => {
     const taken = input.kind === 'committed' || effects[0]?.kind === 'append-wal';
     const vote = taken ? addedVote(input, state) : undefined;
     if (vote !== undefined) tell({ kind: 'vote', vote });
     const after = standOf(state);
-    if (before !== undefined && taken) for (const event of changes(before, after, input, state)) tell(event);
+    if (taken) for (const event of changes(before, after, input, state)) tell(event);
     before = after;
   };
 }

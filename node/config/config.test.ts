@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_ENGINE_CONFIG } from '#consensus/config.ts';
+import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
 import { parseListenAddress, parsePeers } from './address.ts';
 import { parseConfig, renderConfig } from './config.ts';
 import { formatDuration, parseDuration } from './duration.ts';
@@ -15,7 +16,11 @@ test('the rendered file reads back as the defaults, and an empty file means the 
   const rendered = parseConfig(renderConfig({}));
   expect(rendered).toEqual(parseConfig(''));
   expect(rendered.ok && rendered.value.consensus).toEqual(DEFAULT_ENGINE_CONFIG);
-  expect(rendered.ok && rendered.value.rpc.listen).toEqual({ host: '127.0.0.1', port: 26657 });
+  expect(rendered.ok && rendered.value.rpc).toEqual({
+    listen: { host: '127.0.0.1', port: 26657 },
+    corsOrigins: [],
+    limits: DEFAULT_SERVER_LIMITS,
+  });
 });
 
 test('written values and flags are taken, flags last', () => {
@@ -23,11 +28,18 @@ test('written values and flags are taken, flags last', () => {
     moniker: 'v0',
     'consensus.timeout_commit': '200ms',
     'p2p.persistent_peers': `${peer}@127.0.0.1:1`,
+    'rpc.max_body_bytes': 5_000,
+    'rpc.max_subscriptions_per_client': 7,
+    'rpc.max_response_ms': 3_000,
   });
   const result = parseConfig(text, { moniker: 'v1', 'rpc.laddr': '' });
   expect(result.ok && result.value).toMatchObject({
     moniker: 'v1',
-    rpc: { listen: undefined, corsOrigins: [] },
+    rpc: {
+      listen: undefined,
+      corsOrigins: [],
+      limits: { maxBodyBytes: 5_000, maxSubscriptionsPerClient: 7, responseTimeoutMs: 3_000, maxBatch: 100 },
+    },
     consensus: { timeoutCommitMs: 200 },
     p2p: { persistentPeers: [{ id: peer, host: '127.0.0.1', port: 1 }] },
   });

@@ -2,6 +2,7 @@ import { parse, TomlError } from 'smol-toml';
 import type { EngineConfig } from '#consensus/config.ts';
 import { assertNever, defined } from '#core/assert.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import { DEFAULT_SERVER_LIMITS, type ServerLimits } from '#rpc/limits.ts';
 import type { PruningPolicy } from '#runtime/state/pruning.ts';
 import { type AbciAddress, parseAbciAddress } from '../abci/address.ts';
 import { type ListenAddress, type PeerAddress, parseListenAddress, parsePeers } from './address.ts';
@@ -21,7 +22,11 @@ export interface NodeConfig {
   readonly remoteSigner:
     | { readonly listen: AbciAddress; readonly allowed: readonly string[]; readonly timeoutMs: number }
     | undefined;
-  readonly rpc: { readonly listen: ListenAddress | undefined; readonly corsOrigins: readonly string[] };
+  readonly rpc: {
+    readonly listen: ListenAddress | undefined;
+    readonly corsOrigins: readonly string[];
+    readonly limits: ServerLimits;
+  };
   readonly p2p: {
     readonly listen: ListenAddress;
     readonly persistentPeers: readonly PeerAddress[];
@@ -183,7 +188,19 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
       allowed: get('priv_validator_signers'),
       timeoutMs: get('priv_validator_timeout'),
     },
-    rpc: { listen: get('rpc.laddr'), corsOrigins: get('rpc.cors_allowed_origins') },
+    rpc: {
+      listen: get('rpc.laddr'),
+      corsOrigins: get('rpc.cors_allowed_origins'),
+      limits: {
+        ...DEFAULT_SERVER_LIMITS,
+        maxConnections: get('rpc.max_open_connections'),
+        maxBodyBytes: get('rpc.max_body_bytes'),
+        maxBatch: get('rpc.max_request_batch_size'),
+        responseTimeoutMs: get('rpc.max_response_ms'),
+        maxSubscriptionClients: get('rpc.max_subscription_clients'),
+        maxSubscriptionsPerClient: get('rpc.max_subscriptions_per_client'),
+      },
+    },
     p2p: {
       listen: get('p2p.laddr'),
       persistentPeers: get('p2p.persistent_peers'),

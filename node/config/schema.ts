@@ -1,3 +1,4 @@
+import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
 import { formatDuration } from './duration.ts';
 
 /** One setting of config.toml. The section of top-level settings is ''. */
@@ -28,6 +29,14 @@ const consensusTimeout = (key: string, fallbackMs: number, comment: string): Set
   maxMs: 3_600_000,
   comment,
 });
+
+const rpcLimit = (
+  key: string,
+  name: keyof typeof DEFAULT_SERVER_LIMITS,
+  min: number,
+  max: number,
+  comment: string,
+): Setting => ({ section: 'rpc', key, kind: 'integer', fallback: DEFAULT_SERVER_LIMITS[name], min, max, comment });
 
 /** The whole of config.toml, in the order in which it is written. */
 export const SETTINGS: readonly Setting[] = [
@@ -98,6 +107,12 @@ export const SETTINGS: readonly Setting[] = [
     form: 'https://host or http://host:port, or "*" for all',
     comment: 'Origins of web pages that may call the JSON-RPC, separated by commas; "*" for all, "" for none.',
   },
+  rpcLimit('max_open_connections', 'maxConnections', 1, 100_000, 'Connections at the same time, WebSockets included.'),
+  rpcLimit('max_body_bytes', 'maxBodyBytes', 1_024, 268_435_456, 'Bytes of a request, or of a message of a WebSocket.'),
+  rpcLimit('max_request_batch_size', 'maxBatch', 1, 10_000, 'Requests in one batch.'),
+  rpcLimit('max_subscription_clients', 'maxSubscriptionClients', 0, 100_000, 'Clients that have subscriptions.'),
+  rpcLimit('max_subscriptions_per_client', 'maxSubscriptionsPerClient', 1, 1_000, 'Subscriptions of one client.'),
+  rpcLimit('max_response_ms', 'responseTimeoutMs', 100, 600_000, 'Milliseconds that a request, or a batch, may take.'),
   {
     section: 'p2p',
     key: 'laddr',

@@ -225,7 +225,7 @@ test('subscribe: the acknowledgement, then events under the id and the query of 
   expect(client.unread()).toBe(0);
 });
 
-test('subscribe: what is wrong with it is said, with the sentences of CometBFT', async () => {
+test('Limit: maxSubscriptionClients, maxSubscriptionsPerClient; subscribe: what is wrong with it is said, with the sentences of CometBFT', async () => {
   const { url, server } = await serve({ maxSubscriptionsPerClient: 2, maxSubscriptionClients: 2 });
   const client = await connectClient(url);
   expect(await client.ask('subscribe', { query: "tm.event='Tx'" })).toEqual(subscribed(1));
@@ -439,7 +439,7 @@ test('a client that does not read is dropped with the error of CometBFT; a clien
   expect((await good.next()).result.data.value.block.header.height).toBe(String(height));
 });
 
-test('a client that takes nothing within the time is cut off, though few messages wait for it', async () => {
+test('Limit: writeTimeoutMs, a client that takes nothing within the time is cut off, though few messages wait for it', async () => {
   const { url, chain } = await serve({ writeTimeoutMs: 200 });
   const deaf = await deafClient(url, { jsonrpc: '2.0', id: 7, method: 'subscribe', params: ["tm.event='NewBlock'"] });
   await once(deaf, 'data');
@@ -448,7 +448,7 @@ test('a client that takes nothing within the time is cut off, though few message
   await refusesWrites(deaf, frame('{}'));
 });
 
-test('who has the most waiting goes first when all together have too much', async () => {
+test('Limit: maxBufferedBytesOfAll, who has the most waiting goes first when all together have too much', async () => {
   const { createOutputs } = await import('./output.ts');
   const sent: string[] = [];
   const pretend = () => ({
@@ -486,28 +486,51 @@ test('a client that sends and does not read is not read from either, and goes in
   });
 });
 
-test('a message that is too large ends the connection with 1009', async () => {
+test('Limit: maxBodyBytes, a message that is too large ends the connection with 1009', async () => {
   const { url } = await serve({ maxBodyBytes: 1_000 });
   const client = await connectClient(url);
   client.send('x'.repeat(1_001));
   expect((await client.closed).code).toBe(1009);
 });
 
-test('more requests at once than the limit end the connection', async () => {
+test('Limit: maxQueuedRequests, more requests at once than the limit end the connection', async () => {
   const { url, chain } = await serve();
-  const client = await connectClient(url);
-  client.send({ jsonrpc: '2.0', id: 1, method: 'check_tx', params: { tx: 'AAAA' } });
-  // Small enough to arrive in one piece, before the socket is paused.
-  const many = Buffer.concat(Array.from({ length: RPC_LIMITS.maxQueuedRequests + 2 }, () => frame('{}')));
   const raw = await deafClient(url);
-  raw.write(many);
+  const busy = frame(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'check_tx', params: { tx: 'AAAA' } }));
+  // Small enough to arrive in one piece, before the socket is paused.
+  const many = Array.from({ length: RPC_LIMITS.maxQueuedRequests + 1 }, () => frame('{}'));
+  raw.write(Buffer.concat([busy, ...many]));
   const [chunk] = (await once(raw, 'data')) as [Buffer];
-  expect(chunk.length).toBeGreaterThan(0);
+  expect(chunk.readUInt8(0)).toBe(0x88);
+  expect(chunk.readUInt16BE(2)).toBe(1008);
+  expect(chunk.toString('latin1')).toContain(`more than ${RPC_LIMITS.maxQueuedRequests} requests at once`);
   chain.release();
-  expect(await client.next()).toMatchObject({ id: 1 });
 });
 
-test('ping: an answer keeps the connection, silence ends it', async () => {
+test('Limit: maxBufferedBytes, few large messages that wait are as much as many small ones', async () => {
+  const { url, chain } = await serve({ maxBufferedBytes: 2_000_000, writeTimeoutMs: 60_000 });
+  const deaf = await deafClient(url, { jsonrpc: '2.0', id: 7, method: 'subscribe', params: ["tm.event='NewBlock'"] });
+  await once(deaf, 'data');
+  deaf.pause();
+  for (let height = 1n; height <= 60n; height++) chain.commit(bigBlock(height));
+  let text = '';
+  for await (const chunk of deaf) {
+    text += (chunk as Buffer).toString('latin1');
+    if (text.includes('(reason: slow client)')) break;
+  }
+  expect(text.split('tendermint/event/NewBlock"').length - 1).toBeLessThan(60);
+});
+
+test('Limit: maxQueuedBlocks, blocks that nobody takes out in time end all subscriptions', async () => {
+  const { url, chain } = await serve();
+  const client = await connectClient(url);
+  await client.ask('subscribe', { query: "tm.event='NewBlockHeader'" });
+  for (let height = 1n; height <= RPC_LIMITS.maxQueuedBlocks + 1; height++) chain.commit(blockOf(height, []));
+  expect((await client.next()).error?.data).toContain('event buffer is out of capacity');
+  expect(await client.ask('subscribe', { query: "tm.event='NewBlockHeader'" })).toEqual(subscribed(2));
+});
+
+test('Limit: pingPeriodMs, an answer keeps the connection, silence ends it', async () => {
   const { url } = await serve({ pingPeriodMs: 100 });
   const lively = await connectClient(url);
   const silent = await deafClient(url);
@@ -549,7 +572,7 @@ test('when the node stops, subscribers are told and the server goes', async () =
   expect(chain.listeners()).toBe(0);
 });
 
-test('events that nobody takes out in time end all subscriptions, and new ones may be made', async () => {
+test('Limit: maxQueuedEvents, events that nobody takes out in time end all subscriptions, and new ones may be made', async () => {
   const { url, chain } = await serve();
   const client = await connectClient(url);
   await client.ask('subscribe', { query: "tm.event='NewRoundStep'" });

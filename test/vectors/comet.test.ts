@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { ExecTxResult } from '#core/abci.ts';
 import { fromHex, toHex, toHexUpper } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { verifyMerkleProof } from '#core/merkle.ts';
@@ -10,7 +11,7 @@ import { encodeBlock, readBlock } from '#core/types/block.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { parseTime } from '#core/types/timestamp.ts';
 import { createValidatorSet } from '#core/types/validator-set.ts';
-import type { Backend } from '#rpc/backend.ts';
+import type { Backend, CommittedBlock } from '#rpc/backend.ts';
 import { blockRecordJson, readBlockJson, signedHeaderJson } from '#rpc/comet/json/block.ts';
 import { readCommitJson } from '#rpc/comet/json/commit.ts';
 import { headerJson, readBlockIdJson, readHeaderJson } from '#rpc/comet/json/header.ts';
@@ -19,6 +20,7 @@ import { readMerkleProofJson, readTxResultJson, txRecordJson, txResultJson } fro
 import { publicKeyJson, readPublicKeyJson, readValidatorJson } from '#rpc/comet/json/validator.ts';
 import { createJsonRpc, routes } from '#rpc/comet/json-rpc.ts';
 import { readJsonParams } from '#rpc/comet/params.ts';
+import { createSubscriptions } from '#rpc/comet/subscriptions.ts';
 import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
 import { parseQuery } from '#rpc/query.ts';
 import { vectorsPath } from './locate.ts';
@@ -359,6 +361,65 @@ describe.skipIf(folder === undefined)('recordings of a real node', () => {
   test('a malformed query is refused with the same error', () => {
     const recorded = load(folder, 'rpc38', 'subscribe_malformed.json');
     expect(parseQuery(request('subscribe_malformed').params.query)).toEqual({ ok: false, error: recorded.error.data });
+  });
+
+  /** What a subscriber with the recorded request is told of a block. */
+  async function toldOf(committed: CommittedBlock, query: string, id: string): Promise<Json> {
+    let commit: ((committed: CommittedBlock) => void) | undefined;
+    const backend = {
+      onCommitted(listener: (committed: CommittedBlock) => void) {
+        commit = listener;
+        return () => {};
+      },
+      onConsensus: () => () => {},
+      isInjection: () => false,
+    } as Partial<Backend> as Backend;
+    const subscriptions = createSubscriptions(DEFAULT_SERVER_LIMITS, { backend, logger: silentLogger });
+    const told = new Promise<string>((resolve, reject) => {
+      const client = subscriptions.client({ event: resolve, cancelled: (_, reason) => reject(new Error(reason)) });
+      expect(client.subscribe(id, query)).toEqual(ok(answer('subscribe_txs')));
+      client.acknowledged();
+    });
+    commit?.(committed);
+    const event = JSON.parse(await told);
+    subscriptions.close();
+    return event;
+  }
+
+  const resultsOf = (txResults: readonly ExecTxResult[], appHash: Uint8Array) => ({
+    events: [],
+    txResults,
+    validatorUpdates: [],
+    consensusParamUpdates: undefined,
+    appHash,
+  });
+
+  test.each([0, 1, 2, 3, 4])('event %i of a subscription to blocks', async (i) => {
+    const want = recorded(`subscribe_newblock_${i}`);
+    const { block, block_id, result_finalize_block } = want.result.data.value;
+    const committed = {
+      block: readBlockJson('block', block),
+      blockId: readBlockIdJson('block_id', block_id),
+      results: resultsOf([], Buffer.from(result_finalize_block.app_hash, 'base64')),
+    };
+    expect(await toldOf(committed, request('subscribe_newblock').params.query, want.id)).toEqual(want);
+  });
+
+  test.each([0, 1, 2, 3, 4])('event %i of a subscription to transactions', async (i) => {
+    const want = recorded(`subscribe_txs_${i}`);
+    const { height, tx, result } = want.result.data.value.TxResult;
+    const { block, block_id } = answer('block_at_height_10');
+    const one = readBlockJson('block', block);
+    const committed = {
+      block: {
+        ...one,
+        header: { ...one.header, height: toHeight(BigInt(height)) },
+        txs: [Buffer.from(tx, 'base64')],
+      },
+      blockId: readBlockIdJson('block_id', block_id),
+      results: resultsOf([readTxResultJson('result', result)], new Uint8Array(0)),
+    };
+    expect(await toldOf(committed, request('subscribe_txs').params.query, want.id)).toEqual(want);
   });
 
   test('a header survives JSON → core → JSON', () => {
