@@ -15,7 +15,7 @@ const SEED = Number(process.env.AUTONOMY_CHAOS_SEED ?? 20_261_127);
 const LONG = process.env.AUTONOMY_E2E_LONG === '1';
 const VALIDATORS = LONG ? 7 : 4;
 const FULL_NODES = 2;
-const FAULTS = Number(process.env.AUTONOMY_CHAOS_FAULTS ?? (LONG ? 80 : 16));
+const FAULTS = Number(process.env.AUTONOMY_CHAOS_FAULTS ?? (LONG ? 80 : 12));
 const WALLETS = 8;
 /** Between two questions to the light node. */
 const ASK_MS = 500;

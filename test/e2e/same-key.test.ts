@@ -10,7 +10,7 @@ import { configure, createTestNetwork, until } from './support/network.ts';
 import { consensusHexOf, signersOf } from './support/stake.ts';
 
 /** In a row, so that neither luck nor the other process explains them. */
-const SIGNED = 3;
+const SIGNED = 2;
 
 test('two processes that are one validator, by one signer, never sign two things, and either of them is enough', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'autonomy-twins-'));

@@ -28,7 +28,7 @@ export type Shaping = 'netem' | 'tbf';
 
 const SHAPES: Readonly<Record<Shaping, readonly string[]>> = {
   netem: ['netem', 'delay', '40ms', '20ms', 'loss', '3%'],
-  tbf: ['tbf', 'rate', '2mbit', 'burst', '3000', 'limit', '8000'],
+  tbf: ['tbf', 'rate', '1mbit', 'burst', '2000', 'limit', '5000'],
 };
 
 export interface Place {
