@@ -17,15 +17,21 @@ const LAST = BLOCKS - 10;
 interface Seen {
   readonly atMs: number;
   readonly height: number;
+  /** Processor time that the follower had used. */
+  readonly cpuMs: number;
 }
 
 /** When the follower had which height, from its first block to the last. */
-async function follow(node: NetworkNode, processes: readonly NodeProcess[]): Promise<readonly Seen[]> {
+async function follow(
+  node: NetworkNode,
+  own: NodeProcess,
+  processes: readonly NodeProcess[],
+): Promise<readonly Seen[]> {
   const seen: Seen[] = [];
   const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
     const height = Number(await heightOf(node));
-    if (height > 0) seen.push({ atMs: performance.now(), height });
+    if (height > 0) seen.push({ atMs: performance.now(), height, cpuMs: await cpuMs(own) });
     if (height >= LAST) return seen;
     for (const process of processes)
       if (process.exit() !== undefined) throw new Error(`a node has ended:\n${await process.logTail(20)}`);
@@ -61,15 +67,15 @@ async function run(): Promise<Sample> {
     while ((await heightOf(server)) < BLOCKS) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     const syncing = spawnNode(follower.home);
     processes.push(syncing);
-    const seen = await follow(follower, processes);
-    const first = seen[0]?.height ?? 0;
-    const cpu = await cpuMs(syncing);
+    const seen = await follow(follower, syncing, processes);
+    const [begin, end] = [seen[0], seen.at(-1)] as [Seen, Seen];
+    const first = begin.height;
     const third = Math.floor((LAST - first) / 3);
     return {
       'block sync': rate(seen, first, LAST),
       'its first third': rate(seen, first, first + third),
       'its last third': rate(seen, LAST - third, LAST),
-      'its processor time': cpu / LAST,
+      'its processor time': (end.cpuMs - begin.cpuMs) / (end.height - begin.height),
     };
   } finally {
     for (const process of processes.reverse()) await process.stop();

@@ -211,13 +211,17 @@ class App implements RuntimeApplication {
     const state = new StateBranch(this.#committed);
     const sequences = new ExpectedSequences();
     const asked: Promise<void>[] = [];
-    // Some at a time: others get their turn before the next are read.
-    for (let from = 0; from < txs.length; from += RUNTIME_LIMITS.txsVerifiedAtOnce) {
-      const checks = txs.slice(from, from + RUNTIME_LIMITS.txsVerifiedAtOnce).flatMap((tx) => {
-        const decoded = decodeTx(tx, this.table);
-        return decoded.ok ? pendingChecks(environment, state, decoded.value, sequences) : [];
-      });
+    let checks: SignatureCheck[] = [];
+    for (const [i, tx] of txs.entries()) {
+      const decoded = decodeTx(tx, this.table);
+      if (decoded.ok) checks.push(...pendingChecks(environment, state, decoded.value, sequences));
+      if (i + 1 < txs.length && checks.length < RUNTIME_LIMITS.checksHandedOver) {
+        // Others get their turn.
+        if ((i + 1) % RUNTIME_LIMITS.txsReadAtOnce === 0) await pause?.();
+        continue;
+      }
       asked.push(this.#learnFrom(batch, checks));
+      checks = [];
       await pause?.();
     }
     await Promise.all(asked);

@@ -25,8 +25,10 @@ export const RUNTIME_LIMITS = {
   maxKnownSignatures: 65_536,
   /** Bytes of what they sign. */
   maxKnownSignatureBytes: 67_108_864,
-  /** Transactions whose signatures are handed over at once, to be verified before their block is executed. */
-  txsVerifiedAtOnce: 64,
+  /** Signatures that are handed over at once, to be verified before their block is executed. */
+  checksHandedOver: 64,
+  /** Transactions that are read for that at once, before others get their turn. */
+  txsReadAtOnce: 16,
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
   /** Formatted addresses kept for reuse. */
