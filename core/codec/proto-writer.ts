@@ -59,7 +59,13 @@ export class ProtoWriter {
 
   /** The empty string is left out. */
   string(field: number, value: string): this {
-    return this.bytes(field, utf8(value));
+    if (value.length === 0) return this;
+    if (value.length > SHORT || !isAscii(value)) return this.message(field, utf8(value));
+    this.#tag(field, WIRE_BYTES);
+    this.rawVarint(value.length);
+    const at = this.#reserve(value.length);
+    for (let i = 0; i < value.length; i++) this.#buffer[at + i] = value.charCodeAt(i);
+    return this;
   }
 
   /** A present embedded message, or an element of a repeated field: written even when empty. */
@@ -105,11 +111,30 @@ export class ProtoWriter {
 
   /** The bytes written. Called once: the writer is of no use afterwards. */
   finish(): Uint8Array {
+    return this.#finish(0);
+  }
+
+  /** As {@link ProtoWriter.finish}, preceded by the varint of the length: what {@link lengthDelimited} makes of it. */
+  finishDelimited(): Uint8Array {
+    let prefix = 1;
+    for (let rest = this.#length >>> 7; rest > 0; rest >>>= 7) prefix++;
+    const out = this.#finish(prefix);
+    let rest = out.length - prefix;
+    for (let i = 0; i < prefix; i++) {
+      out[i] = i < prefix - 1 ? (rest & 127) | 128 : rest;
+      rest >>>= 7;
+    }
+    return out;
+  }
+
+  /** What was written, after `prefix` zeros. */
+  #finish(prefix: number): Uint8Array {
     assert(!this.#finished, 'a message is finished once');
     this.#finished = true;
-    const out = new Uint8Array(this.#length);
-    if (out.length > SHORT) out.set(this.#buffer.subarray(0, out.length));
-    else for (let i = 0; i < out.length; i++) out[i] = this.#buffer[i] as number;
+    const length = this.#length;
+    const out = new Uint8Array(prefix + length);
+    if (length > SHORT) out.set(this.#buffer.subarray(0, length), prefix);
+    else for (let i = 0; i < length; i++) out[prefix + i] = this.#buffer[i] as number;
     if (this.#buffer.length === SCRATCH && spare.length < MAX_SPARE) spare.push(this.#buffer);
     this.#buffer = EMPTY;
     return out;
@@ -136,6 +161,11 @@ export class ProtoWriter {
     this.#length = needed;
     return at;
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
 
 /** The message preceded by its varint length (Go's protoio.MarshalDelimited): the form of all sign bytes. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fromHex, toHex } from '../bytes.ts';
+import { fromHex, toHex, utf8 } from '../bytes.ts';
 import { asInt64, asSfixed64, asString, decode, readFields, readVarint } from './proto-reader.ts';
 import { lengthDelimited, ProtoWriter } from './proto-writer.ts';
 
@@ -21,6 +21,17 @@ describe('writer', () => {
   test('grows beyond its first buffer', () => {
     const big = new Uint8Array(100_000).fill(7);
     expect(lengthDelimited(big)).toHaveLength(100_003);
+    expect(new ProtoWriter().raw(big).finishDelimited()).toEqual(lengthDelimited(big));
+  });
+
+  test('a string of any length and script is its UTF-8 bytes; a delimited message is the message after its length', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (text, bytes) => {
+        const written = () => new ProtoWriter().string(1, text).raw(bytes);
+        expect(written().finish()).toEqual(new ProtoWriter().bytes(1, utf8(text)).raw(bytes).finish());
+        expect(written().finishDelimited()).toEqual(lengthDelimited(written().finish()));
+      }),
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { EMPTY } from '../bytes.ts';
 import { asBytes, asInt32, asInt64, asMessage, DecodeError, readFields } from '../codec/proto-reader.ts';
-import { lengthDelimited, ProtoWriter } from '../codec/proto-writer.ts';
+import { ProtoWriter } from '../codec/proto-writer.ts';
 import { LIMITS } from '../limits.ts';
 import { type BlockId, encodeBlockId, isCompleteBlockId, isNilBlockId, NIL_BLOCK_ID, readBlockId } from './block-id.ts';
 import { type Height, type Round, toHeight, toRound } from './brand.ts';
@@ -68,15 +68,13 @@ export function readProposal(title: string, bytes: Uint8Array): Proposal {
 
 /** Length-delimited CanonicalProposal (CometBFT types/canonical.go). */
 export function proposalSignBytes(chainId: string, proposal: Omit<Proposal, 'signature'>): Uint8Array {
-  return lengthDelimited(
-    new ProtoWriter()
-      .varint(1, PROPOSAL_TYPE)
-      .sfixed64(2, proposal.height)
-      .sfixed64(3, BigInt(proposal.round))
-      .varint(4, proposal.polRound)
-      .optional(5, isNilBlockId(proposal.blockId) ? undefined : encodeBlockId(proposal.blockId))
-      .message(6, encodeTimestamp(proposal.timestamp))
-      .string(7, chainId)
-      .finish(),
-  );
+  return new ProtoWriter()
+    .varint(1, PROPOSAL_TYPE)
+    .sfixed64(2, proposal.height)
+    .sfixed64(3, BigInt(proposal.round))
+    .varint(4, proposal.polRound)
+    .optional(5, isNilBlockId(proposal.blockId) ? undefined : encodeBlockId(proposal.blockId))
+    .message(6, encodeTimestamp(proposal.timestamp))
+    .string(7, chainId)
+    .finishDelimited();
 }

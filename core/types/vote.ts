@@ -1,6 +1,6 @@
 import { EMPTY } from '../bytes.ts';
 import { asBytes, asInt32, asInt64, asMessage, DecodeError, readFields } from '../codec/proto-reader.ts';
-import { lengthDelimited, ProtoWriter } from '../codec/proto-writer.ts';
+import { ProtoWriter } from '../codec/proto-writer.ts';
 import { LIMITS } from '../limits.ts';
 import { type BlockId, encodeBlockId, isCompleteBlockId, isNilBlockId, NIL_BLOCK_ID, readBlockId } from './block-id.ts';
 import { type Address, type Height, type Round, toAddress, toHeight, toRound } from './brand.ts';
@@ -105,16 +105,14 @@ export interface CanonicalVote {
 
 /** Length-delimited CanonicalVote (CometBFT types/canonical.go). */
 export function voteSignBytes(chainId: string, vote: CanonicalVote): Uint8Array {
-  return lengthDelimited(
-    new ProtoWriter()
-      .varint(1, vote.type)
-      .sfixed64(2, vote.height)
-      .sfixed64(3, BigInt(vote.round))
-      .optional(4, isNilBlockId(vote.blockId) ? undefined : encodeBlockId(vote.blockId))
-      .message(5, encodeTimestamp(vote.timestamp))
-      .string(6, chainId)
-      .finish(),
-  );
+  return new ProtoWriter()
+    .varint(1, vote.type)
+    .sfixed64(2, vote.height)
+    .sfixed64(3, BigInt(vote.round))
+    .optional(4, isNilBlockId(vote.blockId) ? undefined : encodeBlockId(vote.blockId))
+    .message(5, encodeTimestamp(vote.timestamp))
+    .string(6, chainId)
+    .finishDelimited();
 }
 
 /** Length-delimited CanonicalVoteExtension (CometBFT types/canonical.go). */
@@ -122,12 +120,10 @@ export function voteExtensionSignBytes(
   chainId: string,
   vote: { readonly height: bigint; readonly round: number; readonly extension: Uint8Array },
 ): Uint8Array {
-  return lengthDelimited(
-    new ProtoWriter()
-      .bytes(1, vote.extension)
-      .sfixed64(2, vote.height)
-      .sfixed64(3, BigInt(vote.round))
-      .string(4, chainId)
-      .finish(),
-  );
+  return new ProtoWriter()
+    .bytes(1, vote.extension)
+    .sfixed64(2, vote.height)
+    .sfixed64(3, BigInt(vote.round))
+    .string(4, chainId)
+    .finishDelimited();
 }
