@@ -11,11 +11,13 @@ import { createNativeVerifier } from '../crypto/native-verifier.ts';
 import { openDuties, queryCommitted } from '../duties/open.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { readValidatorKey } from '../privval/key-files.ts';
+import { openSnapshotFiles } from '../statesync/archive.ts';
 import { lockHome } from '../storage/home-lock.ts';
 import { openLevelKv } from '../storage/level-kv.ts';
 import { createRangeReader } from '../storage/range-reader.ts';
 import { type AbciAddress, formatAbciAddress } from './address.ts';
 import { exchangeLog } from './exchange-log.ts';
+import { createKeeping, KEEP_ALL, type KeepingOptions } from './keeping.ts';
 import { startAbciServer } from './server.ts';
 
 export interface AbciNodeOptions {
@@ -29,6 +31,8 @@ export interface AbciNodeOptions {
   /** File to which every exchange is appended. */
   readonly record?: string;
   readonly cacheBytes: number;
+  /** Default: everything is kept, and no snapshot taken. */
+  readonly keeping?: KeepingOptions;
   readonly version: string;
 }
 
@@ -71,10 +75,16 @@ async function compose(options: AbciNodeOptions, logger: Logger, closers: Closer
       validator,
       query: (path, request) => queryCommitted(application, path, request),
     }));
+  const keeping = options.keeping ?? KEEP_ALL;
+  const { pruning, minRetainBlocks } = keeping;
+  const { minGasPrices, version } = options;
+  const files = await openSnapshotFiles(paths.snapshots, { logger: logger.child('snapshots') });
   const app = await openApplication(
-    { minGasPrices: options.minGasPrices, initialHeight: document.initialHeight, version: options.version },
-    { kv, verifier, duties: duties ?? noDuties, logger: logger.child('app') },
+    { minGasPrices, initialHeight: document.initialHeight, version, pruning, minRetainBlocks },
+    { kv, verifier, duties: duties ?? noDuties, logger: logger.child('app'), snapshots: files },
   );
+  const keeper = createKeeping(keeping, { app, files, logger: logger.child('keeping') });
+  closers.push(() => keeper.close());
   application = app;
   const { lastBlockHeight } = app.info();
   if (lastBlockHeight > 0n) duties?.committed();
@@ -85,7 +95,11 @@ async function compose(options: AbciNodeOptions, logger: Logger, closers: Closer
     {
       app,
       logger: logger.child('abci'),
-      onCommitted: () => duties?.committed(),
+      onCommitted() {
+        duties?.committed();
+        keeper.committed(app.info().lastBlockHeight);
+      },
+      neededFrom: () => files.oldest(),
       ...(options.record === undefined ? {} : { onExchange: exchangeLog(options.record) }),
       fatal: fail,
     },

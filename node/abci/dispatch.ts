@@ -1,5 +1,5 @@
 /** One request, one answer: the application port behind ABCI 2.0. */
-import type { Application, CheckTxResponse, QueryResponse } from '#core/abci.ts';
+import type { Application, CheckTxResponse, QueryResponse, SnapshotApplication } from '#core/abci.ts';
 import { assertNever } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
 import { ERRORS } from '#core/errors.ts';
@@ -7,11 +7,14 @@ import type { Logger } from '#core/ports/logger.ts';
 import type { AbciRequest } from './requests.ts';
 import type { AbciResponse } from './responses.ts';
 
+/** What an ABCI socket serves. */
+export type AbciApplication = Application & SnapshotApplication;
+
 /**
- * Answers one request. What a client's bytes can provoke (CheckTx, Query) is answered even when the application throws:
+ * Answers one request. What a client or a peer can provoke (CheckTx, Query, the serving of snapshots) is answered even when the application throws:
  * an exception would stop CometBFT. @throws what any other call of the application throws.
  */
-export async function dispatch(app: Application, logger: Logger, request: AbciRequest): Promise<AbciResponse> {
+export async function dispatch(app: AbciApplication, logger: Logger, request: AbciRequest): Promise<AbciResponse> {
   switch (request.kind) {
     case 'echo':
       return { kind: 'echo', message: request.message };
@@ -31,11 +34,37 @@ export async function dispatch(app: Application, logger: Logger, request: AbciRe
     }
     case 'commit':
       return { kind: 'commit', response: await app.commit() };
-    case 'list-snapshots':
-    case 'offer-snapshot':
-    case 'load-snapshot-chunk':
-    case 'apply-snapshot-chunk':
-      return { kind: request.kind };
+    case 'list-snapshots': {
+      const snapshots = await shielded(
+        logger,
+        'listSnapshots',
+        () => app.listSnapshots(),
+        () => [],
+      );
+      return { kind: 'list-snapshots', snapshots };
+    }
+    case 'offer-snapshot': {
+      const { result, reason } = await app.offerSnapshot(request.request);
+      logger.info('a snapshot is offered', { height: request.request.snapshot.height, result, reason });
+      return { kind: 'offer-snapshot', result };
+    }
+    case 'load-snapshot-chunk': {
+      const { request: asked } = request;
+      const chunk = await shielded(
+        logger,
+        'loadSnapshotChunk',
+        () => app.loadSnapshotChunk(asked),
+        () => EMPTY,
+      );
+      return { kind: 'load-snapshot-chunk', chunk };
+    }
+    case 'apply-snapshot-chunk': {
+      const { index, sender } = request.request;
+      const response = await app.applySnapshotChunk(request.request);
+      const { result, reason } = response;
+      if (result !== 'accept') logger.warn('a chunk is not applied', { index, sender, result, reason });
+      return { kind: 'apply-snapshot-chunk', response };
+    }
     case 'prepare-proposal':
       return { kind: 'prepare-proposal', txs: app.prepareProposal(request.request) };
     case 'process-proposal': {
@@ -58,7 +87,7 @@ async function shielded<T>(logger: Logger, call: string, run: () => T | Promise<
   try {
     return await run();
   } catch (error) {
-    logger.error('the application failed at a call that any client can make', { call, error });
+    logger.error('the application failed at a call that anybody can make', { call, error });
     return failed();
   }
 }

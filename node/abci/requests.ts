@@ -4,6 +4,7 @@
  */
 import type * as abci from '#core/abci.ts';
 import { assertNever } from '#core/assert.ts';
+import { EMPTY } from '#core/bytes.ts';
 import { DecodeError, decode, readFields } from '#core/codec/proto-reader.ts';
 import type { PublicKey } from '#core/crypto/pubkey.ts';
 import { LIMITS } from '#core/limits.ts';
@@ -33,9 +34,9 @@ export type AbciRequest =
   | { readonly kind: 'check-tx'; readonly request: abci.CheckTxRequest }
   | { readonly kind: 'commit' }
   | { readonly kind: 'list-snapshots' }
-  | { readonly kind: 'offer-snapshot' }
-  | { readonly kind: 'load-snapshot-chunk' }
-  | { readonly kind: 'apply-snapshot-chunk' }
+  | { readonly kind: 'offer-snapshot'; readonly request: abci.OfferSnapshotRequest }
+  | { readonly kind: 'load-snapshot-chunk'; readonly request: abci.LoadSnapshotChunkRequest }
+  | { readonly kind: 'apply-snapshot-chunk'; readonly request: abci.ApplySnapshotChunkRequest }
   | { readonly kind: 'prepare-proposal'; readonly request: abci.PrepareProposalRequest }
   | { readonly kind: 'process-proposal'; readonly request: abci.ProcessProposalRequest }
   | { readonly kind: 'extend-vote'; readonly request: abci.ExtendVoteRequest }
@@ -74,11 +75,11 @@ function toRequest({ value }: wire.Request): AbciRequest {
     case 'listSnapshots':
       return { kind: 'list-snapshots' };
     case 'offerSnapshot':
-      return { kind: 'offer-snapshot' };
+      return { kind: 'offer-snapshot', request: offerSnapshot(value.value) };
     case 'loadSnapshotChunk':
-      return { kind: 'load-snapshot-chunk' };
+      return { kind: 'load-snapshot-chunk', request: loadSnapshotChunk(value.value) };
     case 'applySnapshotChunk':
-      return { kind: 'apply-snapshot-chunk' };
+      return { kind: 'apply-snapshot-chunk', request: applySnapshotChunk(value.value) };
     case 'prepareProposal':
       return { kind: 'prepare-proposal', request: prepareProposal(value.value) };
     case 'processProposal':
@@ -125,6 +126,23 @@ function checkTx(message: wire.RequestCheckTx): abci.CheckTxRequest {
     default:
       throw new DecodeError(`check_tx.type: expected 0 or 1, got ${String(message.type)}`);
   }
+}
+
+/** A snapshot is a peer's word, which CometBFT hands on unseen: what is wrong with it is the application's to answer. */
+function offerSnapshot({ snapshot, appHash }: wire.RequestOfferSnapshot): abci.OfferSnapshotRequest {
+  const { height: at = 0n, format = 0, chunks = 0, hash = EMPTY, metadata = EMPTY } = snapshot ?? {};
+  return {
+    snapshot: { height: at, format, chunks, hash, metadata },
+    appHash: sized('offer_snapshot.app_hash', appHash, LIMITS.maxHashBytes),
+  };
+}
+
+function loadSnapshotChunk(message: wire.RequestLoadSnapshotChunk): abci.LoadSnapshotChunkRequest {
+  return { height: message.height, format: message.format, chunk: message.chunk };
+}
+
+function applySnapshotChunk({ index, chunk, sender }: wire.RequestApplySnapshotChunk): abci.ApplySnapshotChunkRequest {
+  return { index, chunk, sender };
 }
 
 type WireBlock = wire.RequestFinalizeBlock | wire.RequestPrepareProposal;

@@ -18,8 +18,10 @@ export type AbciResponse =
   | { readonly kind: 'query'; readonly response: abci.QueryResponse }
   | { readonly kind: 'check-tx'; readonly response: abci.CheckTxResponse }
   | { readonly kind: 'commit'; readonly response: abci.CommitResponse }
-  /** The application makes no snapshots: it has none to show, and takes none. */
-  | { readonly kind: 'list-snapshots' | 'offer-snapshot' | 'load-snapshot-chunk' | 'apply-snapshot-chunk' }
+  | { readonly kind: 'list-snapshots'; readonly snapshots: readonly abci.Snapshot[] }
+  | { readonly kind: 'offer-snapshot'; readonly result: abci.OfferSnapshotResponse['result'] }
+  | { readonly kind: 'load-snapshot-chunk'; readonly chunk: Uint8Array }
+  | { readonly kind: 'apply-snapshot-chunk'; readonly response: abci.ApplySnapshotChunkResponse }
   | { readonly kind: 'prepare-proposal'; readonly txs: readonly Uint8Array[] }
   | { readonly kind: 'process-proposal'; readonly accept: boolean }
   | { readonly kind: 'extend-vote'; readonly extension: Uint8Array }
@@ -52,14 +54,15 @@ function toWire(answer: AbciResponse): WireValue {
     case 'commit':
       return { case: 'commit', value: { retainHeight: answer.response.retainHeight } };
     case 'list-snapshots':
-      return { case: 'listSnapshots', value: { snapshots: [] } };
+      return { case: 'listSnapshots', value: { snapshots: answer.snapshots.map((snapshot) => ({ ...snapshot })) } };
     case 'offer-snapshot':
-      return { case: 'offerSnapshot', value: { result: wire.ResponseOfferSnapshot_Result.REJECT } };
+      return { case: 'offerSnapshot', value: { result: OFFER_RESULTS[answer.result] } };
     case 'load-snapshot-chunk':
-      return { case: 'loadSnapshotChunk', value: {} };
+      return { case: 'loadSnapshotChunk', value: { chunk: answer.chunk } };
     case 'apply-snapshot-chunk': {
-      const result = wire.ResponseApplySnapshotChunk_Result.REJECT_SNAPSHOT;
-      return { case: 'applySnapshotChunk', value: { result } };
+      const { result, refetchChunks, rejectSenders } = answer.response;
+      const lists = { refetchChunks: [...refetchChunks], rejectSenders: [...rejectSenders] };
+      return { case: 'applySnapshotChunk', value: { result: APPLY_RESULTS[result], ...lists } };
     }
     case 'prepare-proposal':
       return { case: 'prepareProposal', value: { txs: [...answer.txs] } };
@@ -79,6 +82,24 @@ function toWire(answer: AbciResponse): WireValue {
       return assertNever(answer, 'response');
   }
 }
+
+const { ResponseOfferSnapshot_Result: OFFER, ResponseApplySnapshotChunk_Result: APPLY } = wire;
+
+const OFFER_RESULTS = {
+  accept: OFFER.ACCEPT,
+  abort: OFFER.ABORT,
+  reject: OFFER.REJECT,
+  rejectFormat: OFFER.REJECT_FORMAT,
+  rejectSender: OFFER.REJECT_SENDER,
+} as const;
+
+const APPLY_RESULTS = {
+  accept: APPLY.ACCEPT,
+  abort: APPLY.ABORT,
+  retry: APPLY.RETRY,
+  retrySnapshot: APPLY.RETRY_SNAPSHOT,
+  rejectSnapshot: APPLY.REJECT_SNAPSHOT,
+} as const;
 
 function initChain(response: abci.InitChainResponse): MessageInitShape<typeof wire.ResponseInitChainSchema> {
   return {

@@ -4,11 +4,10 @@
  * may run between them.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Application } from '#core/abci.ts';
 import { concat } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { AbciAddress } from './address.ts';
-import { dispatch } from './dispatch.ts';
+import { type AbciApplication, dispatch } from './dispatch.ts';
 import { createFrameReader, FrameError, type FrameReader } from './frames.ts';
 import { ABCI_LIMITS } from './limits.ts';
 import { type AbciRequest, decodeRequest } from './requests.ts';
@@ -26,10 +25,12 @@ export interface AbciExchange {
 }
 
 export interface AbciServerDeps {
-  readonly app: Application;
+  readonly app: AbciApplication;
   readonly logger: Logger;
-  /** A commit is done: the new state can be queried. Must not throw. */
+  /** A commit is done: the new state can be queried. Must not throw or wait. */
   readonly onCommitted?: () => void;
+  /** The lowest height whose block is needed by somebody; Commit never answers that blocks from there on may go. */
+  readonly neededFrom?: () => bigint | undefined;
   /** Told of each answer before it is sent. */
   readonly onExchange?: (exchange: AbciExchange) => void;
   /** The application failed at a call that drives blocks: its state is not to be trusted. */
@@ -177,8 +178,9 @@ class Host {
     const call = this.#consensus.then(async () => {
       try {
         const answer = await dispatch(app, logger, request);
-        if (answer.kind === 'commit') this.#deps.onCommitted?.();
-        return answer;
+        if (answer.kind !== 'commit') return answer;
+        this.#deps.onCommitted?.();
+        return this.#retaining(answer);
       } catch (error) {
         // A refused genesis leaves the application as it was; half a block does not.
         if (request.kind !== 'init-chain') this.#deps.fatal(error);
@@ -188,9 +190,18 @@ class Host {
     this.#consensus = call.catch(() => {});
     return call;
   }
+
+  /** Whoever joins by a snapshot goes on with the blocks after it. */
+  #retaining(answer: Extract<AbciResponse, { kind: 'commit' }>): AbciResponse {
+    const { retainHeight } = answer.response;
+    const needed = this.#deps.neededFrom?.();
+    return needed === undefined || needed >= retainHeight
+      ? answer
+      : { kind: 'commit', response: { retainHeight: needed } };
+  }
 }
 
-/** The consensus connection's calls. */
+/** The consensus connection's calls, and those that restore a state. */
 const DRIVES_BLOCKS: ReadonlySet<AbciRequest['kind']> = new Set([
   'init-chain',
   'prepare-proposal',
@@ -199,6 +210,8 @@ const DRIVES_BLOCKS: ReadonlySet<AbciRequest['kind']> = new Set([
   'verify-vote-extension',
   'finalize-block',
   'commit',
+  'offer-snapshot',
+  'apply-snapshot-chunk',
 ] as const);
 
 /** A sentence for the peer: what went wrong, never where in this program. */

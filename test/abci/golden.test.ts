@@ -80,9 +80,15 @@ const REQUESTS: readonly AbciRequest[] = [
   { kind: 'check-tx', request: { tx: utf8('tx'), type: 'recheck' } },
   { kind: 'commit' },
   { kind: 'list-snapshots' },
-  { kind: 'offer-snapshot' },
-  { kind: 'load-snapshot-chunk' },
-  { kind: 'apply-snapshot-chunk' },
+  {
+    kind: 'offer-snapshot',
+    request: {
+      snapshot: { height: 10n, format: 1, chunks: 3, hash: fill(0xaa, 32), metadata: utf8('m') },
+      appHash: fill(0xbb, 32),
+    },
+  },
+  { kind: 'load-snapshot-chunk', request: { height: 10n, format: 1, chunk: 2 } },
+  { kind: 'apply-snapshot-chunk', request: { index: 2, chunk: utf8('chunk'), sender: 'peer' } },
   {
     kind: 'prepare-proposal',
     request: {
@@ -189,10 +195,13 @@ const RESPONSES: readonly AbciResponse[] = [
     },
   },
   { kind: 'commit', response: { retainHeight: 4n } },
-  { kind: 'list-snapshots' },
-  { kind: 'offer-snapshot' },
-  { kind: 'load-snapshot-chunk' },
-  { kind: 'apply-snapshot-chunk' },
+  { kind: 'list-snapshots', snapshots: [] },
+  { kind: 'offer-snapshot', result: 'reject' },
+  { kind: 'load-snapshot-chunk', chunk: EMPTY },
+  {
+    kind: 'apply-snapshot-chunk',
+    response: { result: 'rejectSnapshot', refetchChunks: [], rejectSenders: [], reason: 'not said', done: false },
+  },
   { kind: 'prepare-proposal', txs },
   { kind: 'process-proposal', accept: true },
   { kind: 'process-proposal', accept: false },

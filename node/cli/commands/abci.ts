@@ -2,8 +2,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { AssertionError } from '#core/assert.ts';
 import { fromHex } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
+import type { PruningPolicy } from '#runtime/state/pruning.ts';
 import { type AbciNode, type AbciNodeOptions, startAbciNode } from '../../abci/abci-node.ts';
 import { type AbciAddress, parseAbciAddress } from '../../abci/address.ts';
+import type { KeepingOptions } from '../../abci/keeping.ts';
 import type { LogLevel } from '../../config/config.ts';
 import { createLogger } from '../../logger.ts';
 import { CliError, homeOption, withOptions } from '../context.ts';
@@ -15,6 +17,12 @@ interface Flags {
   readonly minimumGasPrices: string;
   readonly validator?: Uint8Array;
   readonly record?: string;
+  readonly pruning: PruningPolicy['kind'];
+  readonly pruningKeepRecent: bigint;
+  readonly pruningInterval: bigint;
+  readonly minRetainBlocks: bigint;
+  readonly snapshotInterval: bigint;
+  readonly snapshotKeepRecent: bigint;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
 }
@@ -30,6 +38,21 @@ function readAddress(text: string): AbciAddress {
 function readValidator(text: string): Uint8Array {
   if (!/^[0-9a-fA-F]{40}$/.test(text)) throw new InvalidArgumentError('expected 40 hexadecimal digits');
   return fromHex(text.toLowerCase());
+}
+
+function readCount(text: string): bigint {
+  if (!/^[0-9]{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
+  return BigInt(text);
+}
+
+function keepingOf(flags: Flags): KeepingOptions {
+  const { pruning: kind, pruningKeepRecent: keepRecent, pruningInterval: interval } = flags;
+  return {
+    pruning: kind === 'custom' ? { kind, keepRecent, interval } : { kind },
+    minRetainBlocks: flags.minRetainBlocks,
+    snapshotInterval: flags.snapshotInterval,
+    snapshotKeepRecent: Number(flags.snapshotKeepRecent),
+  };
 }
 
 async function start(options: AbciNodeOptions, logger: Logger): Promise<AbciNode> {
@@ -57,14 +80,22 @@ export function abciCommand(): Command {
       "the validator's address in hex, when its key is with a remote signer",
       readValidator,
     )
-    .option('--record <file>', 'append every exchange to a file, one JSON object a line');
+    .option('--record <file>', 'append every exchange to a file, one JSON object a line')
+    .option('--pruning-keep-recent <n>', 'with custom pruning: how many states are kept', readCount, 100n)
+    .option('--pruning-interval <n>', 'with custom pruning: states go at multiples of this height', readCount, 10n)
+    .option('--min-retain-blocks <n>', 'how many blocks CometBFT is asked to keep; 0: all', readCount, 0n)
+    .option('--snapshot-interval <n>', 'blocks between the snapshots that peers are offered; 0: none', readCount, 0n)
+    .option('--snapshot-keep-recent <n>', 'how many snapshots are kept', readCount, 2n);
+  const pruning = new Option('--pruning <policy>', 'which old states go')
+    .choices(['default', 'everything', 'nothing', 'custom'])
+    .default('nothing');
   const level = new Option('--log-level <level>', 'least level that is logged')
     .choices(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info');
   const format = new Option('--log-format <format>', 'lines for people, or one JSON object a line')
     .choices(['text', 'json'])
     .default('text');
-  return withOptions(command, [homeOption(), level, format]).action(async (flags: Flags) => {
+  return withOptions(command, [homeOption(), pruning, level, format]).action(async (flags: Flags) => {
     const logger = createLogger({ level: flags.logLevel, format: flags.logFormat });
     const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
@@ -75,6 +106,7 @@ export function abciCommand(): Command {
         minGasPrices: flags.minimumGasPrices,
         cacheBytes: CACHE_BYTES,
         version: programVersion(),
+        keeping: keepingOf(flags),
         ...(flags.validator === undefined ? {} : { validator: flags.validator }),
         ...(flags.record === undefined ? {} : { record: flags.record }),
       },
