@@ -302,6 +302,37 @@ test('what is read while a commit is under way is the version before', async () 
   expect(store.workingBranch().store('bank').get(key)).toEqual(utf8('2'));
 });
 
+test('iterations left open half-way hold up no commit, and show their versions to the end', async () => {
+  const store = MultiStore.open(new MemoryKv(), NAMES, { nodeCacheBytes: 10_000 });
+  const keyAt = (n: number): Uint8Array => Uint8Array.of(n >>> 8, n);
+  const open: { version: number; next: Iterator<readonly [Uint8Array, Uint8Array]>; seen: number }[] = [];
+  for (let version = 1; version <= 8; version++) {
+    for (let n = 0; n < 600; n++)
+      if (version === 1 || n % 7 === version % 7) {
+        if (version > 1 && n % 14 === 0) store.workingBranch().store('bank').delete(keyAt(n));
+        else store.workingBranch().store('bank').set(keyAt(n), Uint8Array.of(version, n));
+      }
+    // Each reader is somewhere in the middle when the version after its own is committed, and the seven after that.
+    for (const reader of open) {
+      const { done, value } = reader.next.next();
+      expect(done).toBe(false);
+      expect(value?.[1][0]).toBeLessThanOrEqual(reader.version);
+      reader.seen++;
+    }
+    expect((await store.commit()).version).toBe(BigInt(version));
+    const entries = store.latest().store('bank').entries({});
+    open.push({ version, next: entries[Symbol.iterator](), seen: 0 });
+  }
+  for (const { version, next, seen } of open) {
+    let count = seen;
+    for (let step = next.next(); step.done !== true; step = next.next()) {
+      expect(step.value[1][0]).toBeLessThanOrEqual(version);
+      count++;
+    }
+    expect(count).toBe([...(store.viewAt(BigInt(version))?.store('bank').entries({}) ?? [])].length);
+  }
+});
+
 test('a store added later starts empty, and is in the app hash from its first commit on', async () => {
   const kv = new MemoryKv();
   const before = MultiStore.open(kv, ['bank']);
