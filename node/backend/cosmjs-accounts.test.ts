@@ -7,10 +7,11 @@ import {
 } from '@cosmjs/amino';
 import { fromBase64 } from '@cosmjs/encoding';
 import type { OfflineSigner } from '@cosmjs/proto-signing';
-import { DirectSecp256k1HdWallet, encodePubkey } from '@cosmjs/proto-signing';
+import { DirectSecp256k1HdWallet } from '@cosmjs/proto-signing';
 import {
   coins,
   isDeliverTxSuccess,
+  makeMultisignedTxBytes,
   QueryClient,
   type SignerData,
   SigningStargateClient,
@@ -22,11 +23,9 @@ import { connectComet } from '@cosmjs/tendermint-rpc';
 import { GenericAuthorization } from 'cosmjs-types/cosmos/authz/v1beta1/authz';
 import { MsgExec, MsgGrant } from 'cosmjs-types/cosmos/authz/v1beta1/tx';
 import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
-import { MultiSignature } from 'cosmjs-types/cosmos/crypto/multisig/v1beta1/multisig';
 import { BasicAllowance } from 'cosmjs-types/cosmos/feegrant/v1beta1/feegrant';
 import { MsgGrantAllowance } from 'cosmjs-types/cosmos/feegrant/v1beta1/tx';
-import { SignMode } from 'cosmjs-types/cosmos/tx/signing/v1beta1/signing';
-import { AuthInfo, TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
+import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defined } from '#core/assert.ts';
 import { silentLogger } from '#core/ports/logger.ts';
@@ -139,41 +138,8 @@ async function multisigned(signers: readonly number[], sequence: number, account
       return { bodyBytes, entry: [address(i), defined(signatures[0], 'a signature')] as const };
     }),
   );
-  return multisigTx(defined(signed[0], 'a signer').bodyBytes, sequence, new Map(signed.map(({ entry }) => entry)));
-}
-
-/**
- * What CosmJS's makeMultisignedTxBytes makes, of CosmJS's own encoders: that function asks @scure/base for bech32 without
- * a limit in a way that this version of @scure/base refuses.
- */
-function multisigTx(bodyBytes: Uint8Array, sequence: number, signatures: ReadonlyMap<string, Uint8Array>): Uint8Array {
-  const members = multisig.value.pubkeys.map((key) => pubkeyToAddress(key, 'auton'));
-  const signed = members.map((one) => signatures.has(one));
-  const mode = { single: { mode: SignMode.SIGN_MODE_LEGACY_AMINO_JSON } };
-  const authInfo = AuthInfo.fromPartial({
-    signerInfos: [
-      {
-        publicKey: encodePubkey(multisig),
-        modeInfo: {
-          multi: {
-            bitarray: {
-              elems: Uint8Array.of(signed.reduce((bits, on, i) => bits | (on ? 0x80 >> i : 0), 0)),
-              extraBitsStored: signed.length,
-            },
-            modeInfos: signed.filter((on) => on).map(() => mode),
-          },
-        },
-        sequence: BigInt(sequence),
-      },
-    ],
-    fee: { amount: [...FEE.amount], gasLimit: BigInt(FEE.gas) },
-  });
-  const list = members.flatMap((one) => signatures.get(one) ?? []);
-  return TxRaw.encode({
-    bodyBytes,
-    authInfoBytes: AuthInfo.encode(authInfo).finish(),
-    signatures: [MultiSignature.encode({ signatures: list }).finish()],
-  }).finish();
+  const { bodyBytes } = defined(signed[0], 'a signer');
+  return makeMultisignedTxBytes(multisig, sequence, FEE, bodyBytes, new Map(signed.map(({ entry }) => entry)));
 }
 
 test('two of three sign for a multisig account; one is not enough; its key is on chain afterwards', async () => {
