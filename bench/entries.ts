@@ -3,9 +3,19 @@ import { emptyBlocks } from './empty-blocks.ts';
 import { eventLoop } from './event-loop.ts';
 import type { Entry } from './harness.ts';
 import { sha256 } from './sha256.ts';
+import { sim } from './sim.ts';
 import { stateUpdates } from './state-updates.ts';
 import { verifyCommit } from './verify-commit.ts';
 import { vm } from './vm.ts';
 
 /** Everything that `npm run bench` can measure, in order. */
-export const entries: readonly Entry[] = [sha256, stateUpdates, vm, emptyBlocks, blockSync, verifyCommit, eventLoop];
+export const entries: readonly Entry[] = [
+  sha256,
+  stateUpdates,
+  vm,
+  emptyBlocks,
+  blockSync,
+  verifyCommit,
+  eventLoop,
+  sim,
+];
