@@ -5,6 +5,7 @@ import type { Entry } from './harness.ts';
 import { sha256 } from './sha256.ts';
 import { sim } from './sim.ts';
 import { stateUpdates } from './state-updates.ts';
+import { stateUpkeep } from './state-upkeep.ts';
 import { verifyCommit } from './verify-commit.ts';
 import { vm } from './vm.ts';
 
