@@ -36,6 +36,17 @@ export const consensusMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'a node claims any prevote of an equivocator as part of a proof of lock',
+    file: 'consensus/state.ts',
+    search: 'state.votes.prevotes(polRound).bitsFor(proposal.blockId)',
+    replace: 'state.votes.prevotes(polRound).bits()',
+    test: {
+      project: 'unit',
+      file: 'consensus/gossip.test.ts',
+      name: 'a proof of lock reaches a peer whom an equivocator showed another prevote of that round',
+    },
+  },
+  {
     name: 'the WAL is not synced before a vote leaves',
     file: 'node/driver/executor.ts',
     search: 'return wal.sync();',
