@@ -13,6 +13,7 @@ import { vm } from './vm.ts';
 export const entries: readonly Entry[] = [
   sha256,
   stateUpdates,
+  stateUpkeep,
   vm,
   emptyBlocks,
   blockSync,
