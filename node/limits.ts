@@ -134,8 +134,6 @@ export const NODE_LIMITS = {
   syncHeaderWaitMs: 30_000,
   /** Headers before a snapshot that are asked for at the same time, and written at once. */
   backfillHeaders: 16,
-  /** Headers before a snapshot that are asked for at the same time, and written at once. */
-  backfillHeaders: 16,
   /** How often snapshots are looked for before state sync gives up. */
   syncDiscoveryRounds: 20,
   /** How often the waits of state sync look again. */

@@ -57,3 +57,8 @@ export function aminoField(field: DescField): AminoField {
 export function isBytesField(field: DescField): boolean {
   return field.fieldKind === 'scalar' && field.scalar === ScalarType.BYTES;
 }
+
+/** Whether a field holds one truth value. */
+export function isFlagField(field: DescField): boolean {
+  return field.fieldKind === 'scalar' && field.scalar === ScalarType.BOOL;
+}

@@ -35,6 +35,8 @@ function isWhole(field: DescField): boolean {
 
 interface Walk {
   readonly change: Change;
+  /** Reading: whole numbers are those of somebody outside. */
+  readonly reads: boolean;
   /** What may stand inside an Any. */
   readonly types: readonly DescMessage[];
 }
@@ -54,7 +56,7 @@ function walk(place: DescMessage, json: Json, path: string, by: Walk): Json {
       out[field.name] = value.map((entry: Json, i) => walk(field.message, entry, `${at}[${i}]`, by));
     else if (typeof value === 'string' && value !== '' && isDecimal(schema, field))
       out[field.name] = change(field, value, at);
-    else if (typeof value === 'string' && isWhole(field) && !INTEGER.test(value))
+    else if (by.reads && typeof value === 'string' && isWhole(field) && !INTEGER.test(value))
       throw new JsonError(`${at}: expected a whole number, got ${JSON.stringify(value.slice(0, 80))}`);
   }
   return out;
@@ -80,7 +82,7 @@ export function sdkFromJson<D extends DescMessage>(
   path: string,
   types: readonly DescMessage[] = [],
 ): Result<MessageShape<D>, string> {
-  const changed = readJson(() => walk(schema, json, path, { change: toAtomics, types }));
+  const changed = readJson(() => walk(schema, json, path, { change: toAtomics, reads: true, types }));
   if (!changed.ok) return changed;
   const read = messageFromJson(schema, changed.value, types);
   return read.ok ? read : err(`${path}: ${read.error}`);
@@ -91,5 +93,9 @@ export function sdkToJson<D extends DescMessage>(
   message: MessageShape<D>,
   types: readonly DescMessage[] = [],
 ): Json {
-  return walk(schema, messageToJson(schema, message, types) as Json, schema.typeName, { change: toDecimal, types });
+  return walk(schema, messageToJson(schema, message, types) as Json, schema.typeName, {
+    change: toDecimal,
+    reads: false,
+    types,
+  });
 }

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   signer: async () => (await import('./commands/signer.ts')).signerCommand(),
   abci: async () => (await import('./commands/abci.ts')).abciCommand(),
   comet: async () => (await import('./commands/comet.ts')).cometCommand(),
+  completion: async () => (await import('./commands/completion.ts')).completionCommand(() => createProgram()),
   version: async () => (await import('./commands/version.ts')).versionCommand(),
 };
 

@@ -6,6 +6,7 @@ import type { AnyMessage } from '#runtime/context.ts';
 import { buildSimulation, buildTx } from '#runtime/tx/build.ts';
 import { feeFor, parseCoins, parseGasPrice } from '../client/amounts.ts';
 import type { TxOutcome } from '../client/chain-client.ts';
+import { txToJson } from '../client/tx-json.ts';
 import {
   CliError,
   chainClientOf,
@@ -26,6 +27,7 @@ export interface TxFlags extends KeyringFlags, NodeFlags, OutputFlags {
   readonly fees?: string;
   readonly memo: string;
   readonly dryRun: boolean;
+  readonly generateOnly: boolean;
   readonly yes: boolean;
 }
 
@@ -40,6 +42,7 @@ export const txOptions = (): Option[] => [
   new Option('--fees <coins>', 'the whole fee; instead of --gas-prices'),
   new Option('--memo <text>', 'note in the transaction').default(''),
   new Option('--dry-run', 'sign nothing: print what it would cost').default(false),
+  new Option('--generate-only', 'sign nothing: print the transaction for autond tx sign').default(false),
   new Option('-y, --yes', 'do not ask').default(false),
 ];
 
@@ -79,6 +82,11 @@ export async function sendMessages(
   const fee = feeOf(flags, gas);
   if (flags.dryRun) {
     output.result({ gas, fee }, [`gas ${gas}, fee ${showCoins(fee)}`]);
+    return undefined;
+  }
+  if (flags.generateOnly) {
+    const unsignedTx = buildTx({ ...content, fee, gasLimit: gas }, chainId, []);
+    process.stdout.write(`${JSON.stringify(orFail(txToJson(unsignedTx)), undefined, 2)}\n`);
     return undefined;
   }
   await confirm(flags, output, `Send from ${address} with gas ${gas} and fee ${showCoins(fee)}`);

@@ -10,18 +10,21 @@ import {
   withOptions,
 } from '../context.ts';
 import { outcomeLines } from '../send-messages.ts';
+import { addModuleQueries } from './module-commands.ts';
 
 type Flags = NodeFlags & OutputFlags;
 
 const options = () => [nodeOption(), outputOption()];
 
 export function queryCommand(): Command {
-  return new Command('query')
+  const command = new Command('query')
     .alias('q')
     .description('ask a node about the chain')
     .addCommand(new Command('bank').description('coins').addCommand(balancesCommand()))
     .addCommand(new Command('auth').description('accounts').addCommand(accountCommand()))
     .addCommand(txCommand());
+  addModuleQueries(command);
+  return command;
 }
 
 function balancesCommand(): Command {

@@ -5,9 +5,14 @@ import { pack } from '#proto/message.ts';
 import { parseCoins } from '../../client/amounts.ts';
 import { createOutput, homeOption, keyringOption, nodeOption, orFail, outputOption, withOptions } from '../context.ts';
 import { sendMessages, type TxFlags, txOptions } from '../send-messages.ts';
+import { addModuleTxs } from './module-commands.ts';
+import { txFileCommands } from './tx-files.ts';
 
 export function txCommand(): Command {
-  return new Command('tx').description('sign and send transactions').addCommand(bankCommand());
+  const command = new Command('tx').description('sign and send transactions').addCommand(bankCommand());
+  for (const one of txFileCommands()) command.addCommand(one);
+  addModuleTxs(command);
+  return command;
 }
 
 function bankCommand(): Command {

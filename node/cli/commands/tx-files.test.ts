@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { utf8 } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import { bech32Address, keyFromPrivate } from '#core/crypto/keys.ts';
+import { pureVerifier } from '#core/crypto/verify.ts';
+import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
+import { buildTx, type TxPlan } from '#runtime/tx/build.ts';
+import { decodeTx } from '#runtime/tx/decode.ts';
+import { directSignBytes } from '#runtime/tx/sign-bytes.ts';
+import { TX_TABLE, txFromJson, txToJson } from '../../client/tx-json.ts';
+import { signParts } from './tx-files.ts';
+
+const key = keyFromPrivate(sha256(utf8('signer')));
+const address = bech32Address(key.publicKey, 'auton');
+const message = { fromAddress: address, toAddress: address, amount: [{ denom: 'uauton', amount: '1' }] };
+const plan: TxPlan = {
+  messages: [pack(MsgSendSchema, message)],
+  fee: [{ denom: 'uauton', amount: 7n }],
+  gasLimit: 80_000n,
+  memo: 'a note',
+};
+
+test('a transaction that was written unsigned and signed elsewhere is the one that is signed here', () => {
+  const written = txToJson(buildTx(plan, 'files-1', []));
+  if (!written.ok) throw new Error(written.error);
+  const read = txFromJson(JSON.stringify(written.value));
+  if (!read.ok) throw new Error(read.error);
+  const signed = signParts(read.value, key, { chainId: 'files-1', accountNumber: 4n, sequence: 9n });
+  expect(signed).toEqual(buildTx(plan, 'files-1', [{ key, accountNumber: 4n, sequence: 9n }]));
+  const decoded = decodeTx(signed, TX_TABLE);
+  if (!decoded.ok) throw new Error(decoded.error.message);
+  const { raw } = decoded.value;
+  const verdict = (chainId: string) =>
+    pureVerifier.secp256k1(key.publicKey, directSignBytes(raw, chainId, 4n), raw.signatures[0] as Uint8Array);
+  expect([verdict('files-1'), verdict('files-2')]).toEqual([true, false]);
+});
