@@ -12,6 +12,7 @@ import {
   toBase64,
   toHex,
   u64be,
+  utf8,
 } from './bytes.ts';
 
 const bytes = fc.uint8Array({ maxLength: 60 });
@@ -51,4 +52,17 @@ test('u64 and length prefixes', () => {
   expect(lengthPrefixed(Uint8Array.of(9))).toEqual(Uint8Array.of(0, 0, 0, 1, 9));
   expect(() => u64be(-1n)).toThrow(RangeError);
   expect(concat(Uint8Array.of(1), new Uint8Array(0), Uint8Array.of(2))).toEqual(Uint8Array.of(1, 2));
+});
+
+test('text as UTF-8 is what the platform encodes, short or long, and nobody else writes into it', () => {
+  const unit = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.constant('\ud800'));
+  const encoder = new TextEncoder();
+  fc.assert(
+    fc.property(unit, fc.constantFrom(1, 2, 500), (text, times) => {
+      const whole = text.repeat(times);
+      const first = utf8(whole);
+      utf8('something else');
+      expect(first).toEqual(encoder.encode(whole));
+    }),
+  );
 });

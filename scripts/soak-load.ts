@@ -70,6 +70,8 @@ export interface Load {
   counts(): LoadCounts;
   /** Sends nothing more, waits until every accepted transaction is in a block or a minute has passed. */
   finish(): Promise<LoadCounts>;
+  /** Ends without waiting for anything, however it was going; also after {@link finish}. */
+  abort(): void;
 }
 
 /** What has become of the transactions. */
@@ -161,6 +163,9 @@ export async function startLoad(plan: LoadPlan): Promise<Load> {
         await pause(FOLLOW_EVERY_MS);
       await follower.stop();
       return counts();
+    },
+    abort() {
+      for (const part of [sending, querying, follower]) void part.stop();
     },
   };
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, threadId } from 'node:worker_threads';
 import { type HeldMemory, PROBE_EVERY_MS, type ProbeReading } from './soak-sample.ts';
 
 /** So many readings for one after a collection. */
@@ -58,5 +58,11 @@ function startProbe(folder: string): void {
   }, PROBE_EVERY_MS).unref();
 }
 
+/** A thread beside the main one: its heap is one of its own. */
+function startThreadProbe(folder: string): void {
+  const file = join(folder, `${process.pid}-thread${threadId}.json`);
+  setInterval(() => writeFileSync(file, JSON.stringify(process.memoryUsage())), PROBE_EVERY_MS).unref();
+}
+
 const folder = process.env.SOAK_PROBE_FOLDER;
-if (isMainThread && folder !== undefined) startProbe(folder);
+if (folder !== undefined) (isMainThread ? startProbe : startThreadProbe)(folder);

@@ -21,6 +21,8 @@ const CHAIN_ID = 'soak';
 /** Blocks, states and index entries that a validator keeps. */
 const KEPT = 100;
 const MS_PER_MINUTE = 60_000;
+/** What a node that stays up for years is given (docs/soak.md). */
+const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -64,6 +66,7 @@ async function startNetwork(options: Options, folder: string, probeFolder: strin
   const probe = pathToFileURL(join(import.meta.dirname, 'soak-probe.ts')).href;
   process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${probe}`.trim();
   process.env.SOAK_PROBE_FOLDER = probeFolder;
+  for (const [name, value] of Object.entries(ALLOCATOR)) process.env[name] = process.env[name] ?? value;
   return startLocalnet({
     chainId: CHAIN_ID,
     validators: VALIDATORS,
@@ -210,8 +213,9 @@ async function main(): Promise<number> {
   const { nodes } = localnet.network;
   const samples: Samples = nodes.map(() => []);
   let good = false;
+  let load: Load | undefined;
   try {
-    const load = await startLoad({
+    load = await startLoad({
       chainId: CHAIN_ID,
       rpcUrls: nodes.map(({ rpcUrl }) => rpcUrl),
       accounts: soakAccounts(options.accounts),
@@ -224,6 +228,7 @@ async function main(): Promise<number> {
     for (const complaint of counts.complaints) say(`  ${complaint}`);
     good = tell({ validators: await validatorRuns(nodes, samples), load: counts }) && ended === undefined;
   } finally {
+    load?.abort();
     await localnet.stop();
     if (options.folder === undefined && good) await rm(folder, { recursive: true, force: true });
   }

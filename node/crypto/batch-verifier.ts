@@ -44,7 +44,9 @@ export function verifierThreads(): number {
 }
 
 const spawnWorker = (): VerifyThread => {
-  const worker = new Worker(new URL('./verify-worker.ts', import.meta.url));
+  const worker = new Worker(new URL('./verify-worker.ts', import.meta.url), {
+    resourceLimits: NODE_LIMITS.threadHeapMiB,
+  });
   worker.unref();
   return worker as unknown as VerifyThread;
 };

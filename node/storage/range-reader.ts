@@ -34,6 +34,7 @@ export function createRangeReader(): RangeReader {
     const worker = new Worker(new URL('./range-worker.ts', import.meta.url), {
       workerData: { port: port2, signal: answered.buffer },
       transferList: [port2],
+      resourceLimits: NODE_LIMITS.threadHeapMiB,
     });
     worker.unref();
     port1.unref();
