@@ -90,11 +90,11 @@ test.each([
     /import section/,
   ],
   ['a start function', '(func $s) (start $s)', /start function/],
-])('%s is refused by name', (_, field, message) => {
+])('Hostile module: %s is refused by name', (_, field, message) => {
   expectRefusal(packageModel(module(field, MEMORY, REALLOC, DESCRIBE, INFER)), 'unsupported', message);
 });
 
-test('a second memory is refused by name', () => {
+test('Hostile module: a second memory is refused by name', () => {
   const w = writer();
   put(w, 0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 5, 2, 0, 1, 0, 1);
   expectRefusal(admitCore(written(w)), 'unsupported', /2 memories, expected at most 1/);
@@ -112,7 +112,7 @@ test.each([
     /element segment 0: ends at 3, table at 2/,
   ],
   ['a body of the wrong type', '(func (result i32) (i64.const 1))', /expected an operand of type i32, found i64/],
-])('%s is refused', (_, field, message) => {
+])('Hostile module: %s is refused', (_, field, message) => {
   expectRefusal(
     admitCore(field.startsWith('(func') ? badBody() : module(MEMORY, REALLOC, DESCRIBE, INFER, field)),
     'invalid',
@@ -270,7 +270,11 @@ const GIANTS: readonly (readonly [string, Uint8Array, RegExp])[] = [
     ),
     /bytes in a function body, expected at most 262144/,
   ],
-  ['more code than a model needs', withBodies(40, 255_000), /bytes of code, expected at most 8388608/],
+  [
+    'a compile bomb of more code than a model needs',
+    withBodies(40, 255_000),
+    /bytes of code, expected at most 8388608/,
+  ],
   [
     'more locals than all functions may have',
     withBodies(101, 8, 1_990),
@@ -284,11 +288,11 @@ const GIANTS: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['a giant table', module('(table 70000 funcref)'), /70000 entries of a table, expected at most 65536/],
 ];
 
-test.each(GIANTS)('%s', (_, core, message) => {
+test.each(GIANTS)('Hostile module: %s is refused', (_, core, message) => {
   expectRefusal(admitCore(core), 'limit', message);
 });
 
-test('a vector longer than its section allocates nothing', () => {
+test('Hostile module: a vector longer than its section allocates nothing', () => {
   const core = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 0xe7, 7, 0x60, 0, 0);
   expectRefusal(admitCore(core), 'malformed', /999 types announced, found only 3 bytes/);
 });

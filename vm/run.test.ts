@@ -32,7 +32,7 @@ test('the seed, the input and every global move the trace', () => {
   expect(traceOf('', ECHO, 1n)).not.toBe(traceOf('', ECHO, 1n, Uint8Array.of(1, 2, 4)));
 });
 
-test('an endless loop runs out of gas, exactly at its limit', () => {
+test('Hostile module: an endless loop runs out of gas, exactly at its limit', () => {
   const outcome = run(guest({ infer: '(loop $l (br $l)) (unreachable)' }), { gasLimit: 10_000_000n });
   expect(outcome).toMatchObject({ kind: 'out-of-gas', gasUsed: 10_000_000n });
 });
@@ -54,7 +54,7 @@ test('the gas that was used is enough gas, one less is not', () => {
   expect(run(core, { gasLimit: full.gasUsed - 1n }).kind).toBe('out-of-gas');
 });
 
-test('a memory bomb gets -1 beyond the bound, and pays for the pages below it', () => {
+test('Hostile module: a memory bomb gets -1 beyond the bound, and pays for the pages below it', () => {
   const grow = (by: string): string =>
     `(i32.store (i32.const 128) (memory.grow ${by})) (i32.store (i32.const 132) (memory.size))
      ${result(0, '(i32.const 128)', '(i32.const 8)')}`;
@@ -77,7 +77,7 @@ test('a memory bomb gets -1 beyond the bound, and pays for the pages below it', 
   );
 });
 
-test.each(Object.entries(RECURSIONS))('deep recursion %s ends in the same trap', (_, fields) => {
+test.each(Object.entries(RECURSIONS))('Hostile module: deep recursion %s ends in the same trap', (_, fields) => {
   const outcome = run(guest({ fields, infer: `(call $r) ${ECHO}` }));
   expect(outcomeName(outcome)).toBe('trap(stack-overflow)');
   expect(run(guest({ fields, infer: `(call $r) ${ECHO}` }))).toEqual(outcome);
@@ -117,20 +117,12 @@ test('an indirect call of the wrong type is a fault', () => {
   expect(outcomeName(run(guest({ fields, infer: '(call_indirect (type $t) (i32.const 9))' })))).toBe('trap(fault)');
 });
 
-test('bulk operations spin until the gas is gone', () => {
-  const spin = (operation: string): string => `(loop $l ${operation} (br $l)) (unreachable)`;
-  const fill = '(memory.fill (i32.const 0) (i32.const 7) (i32.const 65536))';
-  const copy = '(memory.copy (i32.const 0) (i32.const 1) (i32.const 65535))';
-  for (const operation of [fill, copy]) {
-    const began = performance.now();
-    expect(outcomeName(run(guest({ infer: spin(operation) }), { gasLimit: 200_000_000n }))).toBe('out-of-gas');
-    // This is a fifth of a second's gas; the bound only has to tell charging by length from not charging.
-    expect(performance.now() - began).toBeLessThan(5_000);
-  }
-});
-
 const BAD_RESULTS: readonly (readonly [string, string, string])[] = [
-  ['a list beyond memory', result(0, '(i32.const 65000)', '(i32.const 1000)'), 'guest-error(result-out-of-range)'],
+  [
+    'an out-of-range result list',
+    result(0, '(i32.const 65000)', '(i32.const 1000)'),
+    'guest-error(result-out-of-range)',
+  ],
   ['a list at the end of addresses', result(0, '(i32.const -1)', '(i32.const 2)'), 'guest-error(result-out-of-range)'],
   ['a result area beyond memory', '(i32.const 65528)', 'guest-error(result-out-of-range)'],
   ['an odd result area', '(i32.const 66)', 'guest-error(result-out-of-range)'],
@@ -139,10 +131,10 @@ const BAD_RESULTS: readonly (readonly [string, string, string])[] = [
   ['an output too large', result(0, '(i32.const 0)', '(i32.const 1048577)'), 'guest-error(output-too-large)'],
   ['an error too long', result(1, '(i32.const 0)', '(i32.const 4097)'), 'guest-error(error-too-long)'],
   ['an error beyond memory', result(1, '(i32.const 65530)', '(i32.const 8)'), 'guest-error(result-out-of-range)'],
-  ['an error that is no text', result(1, '(local.get 0)', '(local.get 1)'), 'guest-error(error-not-utf8)'],
+  ['an error of invalid UTF-8', result(1, '(local.get 0)', '(local.get 1)'), 'guest-error(error-not-utf8)'],
 ];
 
-test.each(BAD_RESULTS)('%s is a guest error', (_, infer, expected) => {
+test.each(BAD_RESULTS)('Hostile module: %s is a guest error', (_, infer, expected) => {
   expect(outcomeName(run(guest({ infer }), { input: Uint8Array.of(0xff, 0xfe) }))).toBe(expected);
 });
 
