@@ -46,7 +46,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'vectors',
-          include: ['test/vectors/**/*.test.ts', 'test/abci/**/*.test.ts'],
+          include: ['test/vectors/**/*.test.ts', 'test/abci/**/*.test.ts', 'test/cross-engine/**/*.test.ts'],
           testTimeout: minute,
         },
       },
