@@ -2,13 +2,13 @@
  * Random models over every instruction that a module may use, the same for the same seed everywhere. They end by
  * themselves or by their gas; most of them end well, so that memory and globals count, and not only how the call ended.
  */
-import { ABI, assemble, type CoreFunction } from '#test/vm/assemble.ts';
+import { ABI, assemble, type CoreFunction, type CoreParts } from '#test/vm/assemble.ts';
 import { putI32, putI64, putIndexed } from '#vm/rewrite/emit.ts';
 import { OP, OPCODES, type Opcode } from '#vm/wasm/opcodes.ts';
 import { F32, F64, type FuncType, type GlobalType, I32, I64, V128, type ValType } from '#vm/wasm/types.ts';
 import { put, putU32, type Writer, writer, written } from '#vm/wasm/writer.ts';
 
-type Pick = (below: number) => number;
+export type Pick = (below: number) => number;
 
 /** xorshift32: the same everywhere. */
 export function randomOf(seed: number): Pick {
@@ -497,8 +497,8 @@ function constant(pick: Pick, type: ValType): Uint8Array {
   return written(w).slice();
 }
 
-/** A core module of the model ABI that admission accepts. */
-export function randomModule(seed: number): Uint8Array {
+/** The parts of a core module of the model ABI that admission accepts. */
+export function randomParts(seed: number): CoreParts {
   const pick = randomOf(seed);
   const helpers = Array.from({ length: 2 + pick(6) }, () => ({
     params: someTypes(pick, 0, 4),
@@ -519,7 +519,7 @@ export function randomModule(seed: number): Uint8Array {
     return written(w).slice(0, length);
   };
   const own = helpers.map((_, i) => functionOf(plan, FIRST_HELPER + i));
-  return assemble({
+  return {
     functions: [ABI.realloc, ABI.describe, functionOf(plan, 2), ...own],
     blockTypes: pairs.map(({ type }) => type),
     globals: [ABI.heap, ...globals.map((type) => ({ type, init: constant(pick, type.type) }))],
@@ -529,5 +529,9 @@ export function randomModule(seed: number): Uint8Array {
     data: { offset: 512, bytes: bytes(2048) },
     passive: bytes(32),
     exports: ABI.exports,
-  });
+  };
+}
+
+export function randomModule(seed: number): Uint8Array {
+  return assemble(randomParts(seed));
 }
