@@ -89,4 +89,8 @@ export const STATE_LIMITS = {
   /** A store's name: one length byte in database keys. */
   storeNameBytes: 64,
   keyBytes: 65_535,
+  /** Values of one kind that are kept decoded: validators of a large chain, and then some. */
+  rememberedValues: 1_024,
+  /** Bytes of such a value. */
+  rememberedBytes: 4_096,
 } as const;

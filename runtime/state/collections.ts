@@ -91,6 +91,8 @@ export interface CollectionMap<K, V> {
   set(store: KvWriter, key: K, value: V): void;
   delete(store: KvWriter, key: K): void;
   entries(store: KvReader, range?: MapRange<K>): Iterable<readonly [K, V]>;
+  /** Without decoding the values. */
+  keys(store: KvReader, range?: MapRange<K>): Iterable<K>;
 }
 
 export function map<K, V>(prefix: Uint8Array, keyCodec: KeyCodec<K>, valueCodec: ValueCodec<V>): CollectionMap<K, V> {
@@ -110,6 +112,8 @@ export function map<K, V>(prefix: Uint8Array, keyCodec: KeyCodec<K>, valueCodec:
         store.entries(rawRange(prefix, keyCodec, range)),
         ([key, value]) => [keyCodec.decode(key.slice(prefix.length)), valueCodec.decode(value)] as const,
       ),
+    keys: (store, range = {}) =>
+      each(store.entries(rawRange(prefix, keyCodec, range)), ([key]) => keyCodec.decode(key.slice(prefix.length))),
   };
 }
 

@@ -5,10 +5,15 @@ import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { tendermintSpec } from '#core/ics23/specs.ts';
 import { type ExistenceProof, HASH_OP } from '#core/ics23/types.ts';
-import { merkleProofs, merkleRoot, merkleSides } from '#core/merkle.ts';
+import { merkleLeafHash, merkleProofs, merkleRootOfLeafHashes, merkleSides } from '#core/merkle.ts';
 import { LINK_BYTES, type NodeLink, readLink, writeLink } from './iavl/record.ts';
+import { rememberedByBytes } from './remembered.ts';
 
 const INNER_PREFIX = Uint8Array.of(1);
+
+// Most stores have the root that they had a block ago.
+const hashOfRoot = rememberedByBytes(sha256);
+const leafHash = rememberedByBytes(merkleLeafHash);
 
 /** Names in byte order with their 32-byte store roots. */
 function leavesOf(hashes: ReadonlyMap<string, Uint8Array>): {
@@ -17,7 +22,7 @@ function leavesOf(hashes: ReadonlyMap<string, Uint8Array>): {
 } {
   const sorted = [...hashes].map(([name, hash]) => [utf8(name), hash] as const).sort((a, b) => compare(a[0], b[0]));
   const leaves = sorted.map(([name, hash]) => {
-    const valueHash = sha256(hash);
+    const valueHash = hashOfRoot(hash);
     return new ProtoWriter().rawVarint(name.length).raw(name).rawVarint(valueHash.length).raw(valueHash).finish();
   });
   return { names: sorted.map(([name]) => name), leaves };
@@ -25,7 +30,7 @@ function leavesOf(hashes: ReadonlyMap<string, Uint8Array>): {
 
 /** 32 bytes: simple-Merkle root over the stores by name; SHA-256 of nothing when there are none. */
 export function multistoreHash(hashes: ReadonlyMap<string, Uint8Array>): Uint8Array {
-  return merkleRoot(leavesOf(hashes).leaves);
+  return merkleRootOfLeafHashes(leavesOf(hashes).leaves.map(leafHash));
 }
 
 /** That store `name` has its root in the app hash, for `tendermintSpec`. */

@@ -7,6 +7,7 @@ import { bytesKey, bytesValue, pairKey, u64Key, type ValueCodec } from '../../st
 import { item, map, storeLayout } from '../../state/collections.ts';
 import type { KvReader } from '../../state/kv-view.ts';
 import { protoValue } from '../../state/proto-value.ts';
+import { rememberedValue } from '../../state/remembered.ts';
 import { type DecCoins, fromProtoDecCoins, toProtoDecCoins } from './dec-coins.ts';
 
 export const DISTRIBUTION_STORE = 'distribution';
@@ -129,7 +130,7 @@ export function withdrawAddressOf(store: KvReader, delegator: Uint8Array): Uint8
   return withdrawAddresses.get(store, delegator) ?? delegator;
 }
 
-export const distributionParams = item(layout.params, protoValue(d.ParamsSchema));
+export const distributionParams = item(layout.params, rememberedValue(protoValue(d.ParamsSchema)));
 
 /** x/distribution/types/params.go DefaultParams. */
 export const DEFAULT_PARAMS = create(d.ParamsSchema, {

@@ -183,7 +183,7 @@ export function createValidator(scope: Scope, message: MsgCreateValidator): Resu
 }
 
 function changedDescription(before: Description, change: Description): Description {
-  const next = create(DescriptionSchema, before);
+  const next = { ...before };
   for (const part of PARTS) if (change[part] !== UNCHANGED) next[part] = change[part];
   return next;
 }

@@ -1,14 +1,12 @@
 /** Who validates next, and what has become mature (x/staking/keeper/val_state_change.go of v0.50). */
 import { compare } from '#core/bytes.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
-import { HistoricalInfoSchema } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
-import { create } from '#proto/message.ts';
 import { formatAddress } from '../../address.ts';
 import type { BlockContext } from '../../context.ts';
 import { formatOperator } from './addresses.ts';
 import { completeRedelegation, completeUnbonding } from './delegate.ts';
 import { bondDenom, moveBetweenPools } from './pools.ts';
-import { BondStatus, consensusAddressOf, type Validator, validatorMessage } from './records.ts';
+import { BondStatus, consensusAddressOf, type Validator } from './records.ts';
 import {
   activeValidators,
   after,
@@ -17,6 +15,7 @@ import {
   getValidator,
   historicalInfos,
   isActive,
+  keepHistoricalInfo,
   lastChange,
   lastPowers,
   lastTotalPower,
@@ -146,24 +145,13 @@ export function beginStaking(context: BlockContext): void {
   const { height, time, proposerAddress } = context.block;
   const oldest = height - kept;
   if (oldest >= 0n)
-    for (const [old] of [...historicalInfos.entries(store, { lt: oldest + 1n })]) historicalInfos.delete(store, old);
+    for (const old of [...historicalInfos.keys(store, { lt: oldest + 1n })]) historicalInfos.delete(store, old);
   if (kept === 0n) return;
-  const active = activeValidators(store).flatMap(({ operator, power }) => {
-    const validator = getValidator(store, operator);
-    return validator === undefined ? [] : [{ validator, power }];
-  });
-  active.sort((a, b) =>
-    a.power !== b.power
-      ? a.power > b.power
-        ? -1
-        : 1
-      : compare(consensusAddressOf(a.validator), consensusAddressOf(b.validator)),
+  const active = [...activeValidators(store)].sort((a, b) =>
+    a.power !== b.power ? (a.power > b.power ? -1 : 1) : compare(consensusAddressOf(a), consensusAddressOf(b)),
   );
-  const info = create(HistoricalInfoSchema, {
-    header: { chainId: context.chain.chainId, height, time: { ...time }, proposerAddress },
-    valset: active.map(({ validator }) =>
-      validatorMessage(validator, formatOperator(context.chain, validator.operator)),
-    ),
+  keepHistoricalInfo(store, {
+    header: { chainId: context.chain.chainId, height, time, proposerAddress },
+    operators: active.map(({ operator }) => ({ operator, text: formatOperator(context.chain, operator) })),
   });
-  historicalInfos.set(store, height, info);
 }

@@ -23,6 +23,7 @@ import {
 } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
 import { create, type DescMessage, decodeStrict, encode, type MessageShape, pack, typeUrlOf } from '#proto/message.ts';
 import type { ValueCodec } from '../../state/codecs.ts';
+import { rememberedByBytes, rememberedValue } from '../../state/remembered.ts';
 
 export type { Description };
 export { BondStatus };
@@ -56,8 +57,13 @@ export interface Validator {
 /** The time of a validator that has never begun to unbond. */
 export const EPOCH: Timestamp = { seconds: 0n, nanos: 0 };
 
-export function consensusAddressOf(validator: Pick<Validator, 'key'>): Uint8Array {
-  return consensusAddress(validator.key);
+const addressOf = {
+  ed25519: rememberedByBytes((bytes) => consensusAddress({ type: 'ed25519', bytes })),
+  secp256k1: rememberedByBytes((bytes) => consensusAddress({ type: 'secp256k1', bytes })),
+} as const;
+
+export function consensusAddressOf({ key }: Pick<Validator, 'key'>): Uint8Array {
+  return addressOf[key.type](key.bytes);
 }
 
 const KEY_BYTES = { ed25519: 32, secp256k1: 33 } as const;
@@ -138,10 +144,10 @@ function stored<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageSha
   return decoded.value;
 }
 
-export const validatorValue: ValueCodec<Omit<Validator, 'operator'>> = {
+export const validatorValue: ValueCodec<Omit<Validator, 'operator'>> = rememberedValue({
   encode: (validator) => encode(ValidatorSchema, validatorMessage(validator, '')),
   decode: (bytes) => readValidator(stored(ValidatorSchema, bytes)),
-};
+});
 
 export const sharesValue: ValueCodec<Dec> = {
   encode: (shares) => encode(DelegationSchema, { shares: String(shares) }),

@@ -1,8 +1,9 @@
 /** The staking store. Prefixes are those of the Cosmos SDK's x/staking/types/keys.go where it has them. */
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import type { PublicKey } from '#core/crypto/pubkey.ts';
 import type { Dec } from '#core/dec.ts';
 import { divFloor } from '#core/int.ts';
-import type { Timestamp } from '#core/types/timestamp.ts';
+import { encodeTimestamp, type Timestamp } from '#core/types/timestamp.ts';
 import {
   HistoricalInfoSchema,
   ParamsSchema,
@@ -23,6 +24,7 @@ import {
 import { item, keySet, map, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter, StateWriter } from '../../state/kv-view.ts';
 import { protoValue } from '../../state/proto-value.ts';
+import { rememberedValue } from '../../state/remembered.ts';
 import { redelegationsValue, sharesValue, unbondingsValue, type Validator, validatorValue } from './records.ts';
 
 export const STAKING_STORE = 'staking';
@@ -76,7 +78,7 @@ export function activate(store: KvWriter): void {
   active.set(store, true);
 }
 
-export const stakingParams = item(layout.params, protoValue(ParamsSchema));
+export const stakingParams = item(layout.params, rememberedValue(protoValue(ParamsSchema)));
 
 /** x/staking/types/params.go DefaultParams, with the chain's denomination. */
 export function defaultParams(chain: Pick<ChainParams, 'baseDenom'>): ProtoParams {
@@ -255,3 +257,36 @@ export const redelegationQueue = keySet(layout.redelegationQueue, pairKey(timeKe
 export const validatorQueue = keySet(layout.validatorQueue, pairKey(timeKey, bytesKey));
 
 export const historicalInfos = map(layout.historicalInfo, u64Key, protoValue(HistoricalInfoSchema));
+
+/** A HistoricalInfo before it is encoded. */
+export interface History {
+  readonly header: {
+    readonly chainId: string;
+    readonly height: bigint;
+    readonly time: Timestamp;
+    readonly proposerAddress: Uint8Array;
+  };
+  /** Of the validators, in their order in the set; and in text. */
+  readonly operators: readonly { readonly operator: Uint8Array; readonly text: string }[];
+}
+
+/**
+ * Each block writes one, and seldom has a validator changed: so it is put together from the stored records, before which
+ * the operator goes that they leave out, and none is decoded or encoded.
+ */
+export function keepHistoricalInfo(store: KvWriter, { header, operators }: History): void {
+  const info = new ProtoWriter().message(
+    1,
+    new ProtoWriter()
+      .string(2, header.chainId)
+      .varint(3, header.height)
+      .message(4, encodeTimestamp(header.time))
+      .bytes(14, header.proposerAddress)
+      .finish(),
+  );
+  for (const { operator, text } of operators) {
+    const record = store.get(validators.storeKey(operator));
+    if (record !== undefined) info.message(2, new ProtoWriter().string(1, text).raw(record).finish());
+  }
+  store.set(historicalInfos.storeKey(header.height), info.finish());
+}
