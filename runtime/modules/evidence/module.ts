@@ -24,7 +24,7 @@ import { bytesKey } from '../../state/codecs.ts';
 import { map, storeLayout } from '../../state/collections.ts';
 import { protoValue } from '../../state/proto-value.ts';
 import { punish, VALIDATOR_UPDATE_DELAY } from '../slashing/liveness.ts';
-import { bytesDec, getParams, SLASHING_STORE, setJailedUntil, signingInfos } from '../slashing/state.ts';
+import { bytesDec, getParams, SLASHING_STORE, signingInfos } from '../slashing/state.ts';
 import { formatConsensus } from '../staking/addresses.ts';
 import { BondStatus } from '../staking/records.ts';
 import { getValidatorByConsensus, isActive, STAKING_STORE } from '../staking/state.ts';
@@ -53,7 +53,7 @@ function handle(context: BlockContext, { validator: signer, height, time }: Misb
   if (info === undefined || info.tombstoned) return;
   const fraction = bytesDec(getParams(slashing).slashFractionDoubleSign);
   punish(context, address, { reason: 'double_sign', height: height - VALIDATOR_UPDATE_DELAY, power, fraction });
-  signingInfos.set(slashing, address, setJailedUntil({ ...info, tombstoned: true }, FOR_EVER));
+  signingInfos.set(slashing, address, { ...info, tombstoned: true, jailedUntil: FOR_EVER });
   const equivocation = create(EquivocationSchema, {
     height,
     time: { ...time },

@@ -14,7 +14,6 @@ import {
   hasMissed,
   minSigned,
   SLASHING_STORE,
-  setJailedUntil,
   setMissed,
   signingInfos,
 } from './state.ts';
@@ -93,7 +92,7 @@ function countVote(scope: Scope, params: Params, { address, power, signed }: Vot
     clearMissed(store, address);
   }
   const next = { ...info, indexOffset, missedBlocksCounter: counter };
-  signingInfos.set(store, address, jailedUntil === undefined ? next : setJailedUntil(next, jailedUntil));
+  signingInfos.set(store, address, jailedUntil === undefined ? next : { ...next, jailedUntil });
 }
 
 export function beginSlashing(context: BlockContext): void {

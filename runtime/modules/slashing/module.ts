@@ -12,13 +12,13 @@ import { checkParams, slashingMessages } from './handlers.ts';
 import { beginSlashing } from './liveness.ts';
 import {
   DEFAULT_PARAMS,
-  decodeSigningInfo,
   getParams,
   missedIndexes,
   SLASHING_PREFIX,
   SLASHING_STORE,
   setMissed,
   signingInfos,
+  signingInfoValue,
   slashingParams,
 } from './state.ts';
 
@@ -36,7 +36,7 @@ function initSlashing(context: GenesisContext, json: Json | undefined): Result<v
     const address = parseConsensus(context.chain, text, `${PATH}.signing_infos[${i}].address`);
     if (!address.ok) return err(address.error.message);
     if (info === undefined) return err(`${PATH}.signing_infos[${i}].validator_signing_info: missing`);
-    signingInfos.set(store, address.value, { ...info, address: '' });
+    signingInfos.set(store, address.value, { ...info, jailedUntil: info.jailedUntil });
   }
   for (const [i, { address: text, missedBlocks: missed }] of missedBlocks.entries()) {
     const address = parseConsensus(context.chain, text, `${PATH}.missed_blocks[${i}].address`);
@@ -118,7 +118,7 @@ export const slashingModule: RuntimeModule = {
           SLASHING_PREFIX.signingInfo,
           pagination,
           (address, value) => ({
-            ...decodeSigningInfo(value),
+            ...signingInfoValue.decode(value),
             address: formatConsensus(chain, address),
           }),
         );

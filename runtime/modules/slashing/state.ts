@@ -1,19 +1,17 @@
 /** The slashing store: who signed lately. Prefixes are those of the Cosmos SDK's x/slashing/types/keys.go. */
 import { assert } from '#core/assert.ts';
+import { asBool, asInt64, asMessage, readFields } from '#core/codec/proto-reader.ts';
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { decMul, decOf, decRound } from '#core/dec.ts';
 import { divFloor } from '#core/int.ts';
-import type { Timestamp } from '#core/types/timestamp.ts';
-import {
-  type Params,
-  ParamsSchema,
-  type ValidatorSigningInfo,
-  ValidatorSigningInfoSchema,
-} from '#proto/gen/cosmos/slashing/v1beta1/slashing_pb.ts';
+import { encodeTimestamp, readTimestamp, type Timestamp } from '#core/types/timestamp.ts';
+import { type Params, ParamsSchema } from '#proto/gen/cosmos/slashing/v1beta1/slashing_pb.ts';
 import { create } from '#proto/message.ts';
-import { bytesKey, bytesValue, pairKey, u64Key } from '../../state/codecs.ts';
+import { bytesKey, bytesValue, pairKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
 import { item, map, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { protoValue } from '../../state/proto-value.ts';
+import { rememberedValue } from '../../state/remembered.ts';
 
 export const SLASHING_STORE = 'slashing';
 
@@ -21,20 +19,56 @@ const layout = storeLayout(SLASHING_STORE, { params: 0x00, signingInfo: 0x01, mi
 
 export const SLASHING_PREFIX = layout;
 
-const signingInfoValue = protoValue(ValidatorSigningInfoSchema);
-/** By consensus address; `address` is empty inside the store. */
-export const signingInfos = map(layout.signingInfo, bytesKey, signingInfoValue);
-
-export function decodeSigningInfo(bytes: Uint8Array): ValidatorSigningInfo {
-  return signingInfoValue.decode(bytes);
+/** What ValidatorSigningInfo says beside the address. */
+export interface SigningInfo {
+  readonly startHeight: bigint;
+  /** Blocks that it was asked to sign since the window began. */
+  readonly indexOffset: bigint;
+  readonly jailedUntil: Timestamp | undefined;
+  readonly tombstoned: boolean;
+  readonly missedBlocksCounter: bigint;
 }
+
+const SIGNING_INFO = 'a stored signing info';
+
+/** cosmos.slashing.v1beta1.ValidatorSigningInfo without its address; by hand, because each block changes those of all signers. */
+export const signingInfoValue: ValueCodec<SigningInfo> = {
+  encode: ({ startHeight, indexOffset, jailedUntil, tombstoned, missedBlocksCounter }) =>
+    new ProtoWriter()
+      .varint(2, startHeight)
+      .varint(3, indexOffset)
+      .optional(4, jailedUntil && encodeTimestamp(jailedUntil))
+      .bool(5, tombstoned)
+      .varint(6, missedBlocksCounter)
+      .finish(),
+  decode(bytes) {
+    const info: { -readonly [K in keyof SigningInfo]: SigningInfo[K] } = {
+      startHeight: 0n,
+      indexOffset: 0n,
+      jailedUntil: undefined,
+      tombstoned: false,
+      missedBlocksCounter: 0n,
+    };
+    for (const field of readFields(SIGNING_INFO, bytes, { known: [2, 3, 4, 5, 6] })) {
+      if (field.number === 2) info.startHeight = asInt64(SIGNING_INFO, field);
+      else if (field.number === 3) info.indexOffset = asInt64(SIGNING_INFO, field);
+      else if (field.number === 4) info.jailedUntil = readTimestamp(SIGNING_INFO, asMessage(SIGNING_INFO, field));
+      else if (field.number === 5) info.tombstoned = asBool(SIGNING_INFO, field);
+      else info.missedBlocksCounter = asInt64(SIGNING_INFO, field);
+    }
+    return info;
+  },
+};
+
+/** By consensus address. */
+export const signingInfos = map(layout.signingInfo, bytesKey, signingInfoValue);
 
 /** Bits of missed blocks in chunks of {@link CHUNK_BITS}, by [consensus address, chunk]. */
 const missedChunks = map(layout.missedBlocks, pairKey(bytesKey, u64Key), bytesValue);
 const CHUNK_BITS = 1024n;
 const CHUNK_BYTES = 128;
 
-export const slashingParams = item(layout.params, protoValue(ParamsSchema));
+export const slashingParams = item(layout.params, rememberedValue(protoValue(ParamsSchema)));
 
 const ASCII_ZERO = 48;
 
@@ -74,8 +108,14 @@ export function minSigned(params: Params): bigint {
   return decRound(decMul(bytesDec(params.minSignedPerWindow), decOf(params.signedBlocksWindow)));
 }
 
-export function newSigningInfo(startHeight: bigint): ValidatorSigningInfo {
-  return create(ValidatorSigningInfoSchema, { startHeight, jailedUntil: { seconds: 0n, nanos: 0 } });
+export function newSigningInfo(startHeight: bigint): SigningInfo {
+  return {
+    startHeight,
+    indexOffset: 0n,
+    jailedUntil: { seconds: 0n, nanos: 0 },
+    tombstoned: false,
+    missedBlocksCounter: 0n,
+  };
 }
 
 export function isTombstoned(store: KvReader, consensusAddress: Uint8Array): boolean {
@@ -116,9 +156,4 @@ export function missedIndexes(store: KvReader, consensusAddress: Uint8Array): re
       if (((bits[byte] ?? 0) & bit) !== 0) indexes.push(chunk * CHUNK_BITS + i);
     }
   return indexes;
-}
-
-export function setJailedUntil(info: ValidatorSigningInfo, until: Timestamp): ValidatorSigningInfo {
-  const { jailedUntil } = create(ValidatorSigningInfoSchema, { jailedUntil: { ...until } });
-  return jailedUntil === undefined ? info : { ...info, jailedUntil };
 }
