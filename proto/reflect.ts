@@ -5,6 +5,7 @@ import * as amino from './gen/amino/amino_pb.ts';
 import { scalar } from './gen/cosmos_proto/cosmos_pb.ts';
 
 export type { DescField, ReflectList, ReflectMessage };
+export { ScalarType };
 
 export function reflect<D extends DescMessage>(schema: D, message: MessageShape<D>): ReflectMessage {
   return reflectMessage(schema, message);

@@ -8,7 +8,7 @@ import { isObject } from './json.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
 import type { Json } from './module.ts';
 import type { ModuleTable } from './module-table.ts';
-import { AUTH_STORE, createAccount, getAccount } from './modules/auth/state.ts';
+import { AUTH_STORE, createAccount, getAccount, giveToModule } from './modules/auth/state.ts';
 import { readChainParams } from './modules/chain/module.ts';
 import { blockLimits, CHAIN_STORE } from './modules/chain/state.ts';
 import type { StateWriter } from './state/kv-view.ts';
@@ -60,7 +60,10 @@ export function initState(
   const auth = state.store(AUTH_STORE);
   for (const { name, permissions } of table.moduleAccounts) {
     const account = getAccount(auth, moduleAddress(name));
+    const isUnused = account?.module === undefined && account?.pubKey === undefined && account?.sequence === 0n;
     if (account === undefined) createAccount(auth, moduleAddress(name), { name, permissions });
+    // Whoever sends coins to the address of a module that is to come must not keep it away. Nobody has a key for it.
+    else if (isUnused) giveToModule(auth, account, { name, permissions });
     else if (account.module?.name !== name)
       return err(`app_state.auth: the address of module account ${name} is taken`);
   }

@@ -8,7 +8,7 @@ import { pureVerifier } from '#core/crypto/verify.ts';
 import type { BatchVerifier, Verifier } from '#core/ports/crypto.ts';
 import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
-import { silentLogger } from '#core/ports/logger.ts';
+import { type Logger, silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { toHeight, toRound } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
@@ -37,6 +37,8 @@ export interface TestChainOptions extends ApplicationOptions {
   readonly coins?: readonly Coin[];
   readonly maxGas?: bigint;
   readonly prefix?: string;
+  /** Default {@link TEST_CHAIN_ID}. */
+  readonly chainId?: string;
   readonly baseDenom?: string;
   readonly moduleState?: { readonly [module: string]: Json };
   readonly validators?: readonly ValidatorUpdate[];
@@ -45,6 +47,7 @@ export interface TestChainOptions extends ApplicationOptions {
   readonly verifier?: Verifier;
   readonly batch?: Pick<BatchVerifier, 'secp256k1'>;
   readonly kv?: Kv;
+  readonly logger?: Logger;
 }
 
 export interface TestChain {
@@ -93,7 +96,7 @@ export async function startTestChain(options: TestChainOptions = {}): Promise<Te
   };
   chain.app.initChain({
     time: TEST_TIME,
-    chainId: TEST_CHAIN_ID,
+    chainId: options.chainId ?? TEST_CHAIN_ID,
     consensusParams: {
       ...DEFAULT_CONSENSUS_PARAMS,
       block: { maxBytes: DEFAULT_CONSENSUS_PARAMS.block.maxBytes, maxGas: options.maxGas ?? -1n },
@@ -112,7 +115,7 @@ async function openTestChain(options: TestChainOptions, kv: Kv): Promise<TestCha
     verifier: options.verifier ?? pureVerifier,
     ...(options.batch === undefined ? {} : { batch: options.batch }),
     duties: noDuties,
-    logger: silentLogger,
+    logger: options.logger ?? silentLogger,
   });
   return testChainOf(options, kv, app);
 }
@@ -134,7 +137,7 @@ function testChainOf(options: TestChainOptions, kv: Kv, app: RuntimeApplication)
       const account = committed === undefined ? undefined : getAccount(committed, accountAddress(key.publicKey));
       const full = { messages: [], fee: [{ denom, amount: 1_000n }], gasLimit: 200_000n, ...plan };
       const { accountNumber, sequence } = account ?? { accountNumber: 0n, sequence: 0n };
-      return buildTx(full, TEST_CHAIN_ID, [{ key, accountNumber, sequence: sequence + ahead }]);
+      return buildTx(full, options.chainId ?? TEST_CHAIN_ID, [{ key, accountNumber, sequence: sequence + ahead }]);
     },
     send: (from, to, amount) =>
       pack(MsgSendSchema, {

@@ -48,6 +48,9 @@ const LIMIT_LINES = [
   'non-canonical varints',
 ];
 
+/** 37, 38 and 42 are the machine's. */
+const ADVERSARIAL_LINES = Array.from({ length: 43 }, (_, i) => i + 1).filter((line) => ![37, 38, 42].includes(line));
+
 test('each line of the attack surface has a row, and each row a test of that name in that file', () => {
   const all = rows();
   for (const { file, name } of all) {
@@ -55,7 +58,7 @@ test('each line of the attack surface has a row, and each row a test of that nam
     expect(source.includes(`'${name}'`), `${file} has no test '${name}'`).toBe(true);
   }
   const names = all.map(({ name }) => name).join('\n');
-  for (let line = 1; line <= 27; line++) {
+  for (const line of ADVERSARIAL_LINES) {
     expect(
       all.some((row) => row.line === String(line)),
       `no row for line ${line}`,

@@ -4,15 +4,21 @@ import { utf8 } from '#core/bytes.ts';
 import { asBytes, asMessage, asString, asUint64, readFields } from '#core/codec/proto-reader.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
-import { bytesKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
-import { index, indexedMap, item, sequence, storeLayout } from '../../state/collections.ts';
+import { bytesKey, stringKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
+import { index, indexedMap, item, keySet, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { decodeVesting, encodeVesting } from '../vesting/record.ts';
 import type { Vesting } from '../vesting/schedule.ts';
 
 export const AUTH_STORE = 'acc';
 
-const layout = storeLayout(AUTH_STORE, { params: 0x00, accounts: 0x01, nextNumber: 0x02, byNumber: 0x03 });
+const layout = storeLayout(AUTH_STORE, {
+  params: 0x00,
+  accounts: 0x01,
+  nextNumber: 0x02,
+  byNumber: 0x03,
+  modules: 0x04,
+});
 
 /** A public key as it stands in transactions: a google.protobuf.Any. */
 export interface StoredKey {
@@ -128,6 +134,8 @@ const authParamsValue: ValueCodec<AuthParams> = {
 };
 
 export const authParams = item(layout.params, authParamsValue);
+/** Names of the modules that have accounts. */
+const moduleNames = keySet(layout.modules, stringKey);
 const nextNumber = sequence(layout.nextNumber);
 const accounts = indexedMap(layout.accounts, bytesKey, accountValue, {
   number: index(layout.byNumber, u64Key, bytesKey, (account: Stored) => account.accountNumber),
@@ -176,7 +184,19 @@ export function createAccount(store: KvWriter, address: Uint8Array, module?: Acc
     vesting: undefined,
   };
   accounts.set(store, address, stored);
+  if (module !== undefined) moduleNames.add(store, module.name);
   return { address, ...stored };
+}
+
+/** An account that nobody has a key for becomes a module's; its number stays. */
+export function giveToModule(store: KvWriter, account: Account, module: NonNullable<Account['module']>): void {
+  setAccount(store, { ...account, module, vesting: undefined });
+  moduleNames.add(store, module.name);
+}
+
+/** Names of the modules that have accounts, sorted. */
+export function moduleAccountNames(store: KvReader): readonly string[] {
+  return [...moduleNames.keys(store)];
 }
 
 /** Makes the account when there is none: whoever receives coins has an account. */
@@ -188,6 +208,7 @@ export function ensureAccount(store: KvWriter, address: Uint8Array): void {
 export function importAccount(store: KvWriter, account: Account): void {
   const { address, ...stored } = account;
   accounts.set(store, address, stored);
+  if (account.module !== undefined) moduleNames.add(store, account.module.name);
   if (nextNumber.peek(store) <= account.accountNumber) nextNumber.set(store, account.accountNumber + 1n);
 }
 
