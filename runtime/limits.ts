@@ -48,9 +48,17 @@ export const RUNTIME_LIMITS = {
   maxVestingPeriods: 1_000,
   /** Outputs of one MsgMultiSend. */
   maxMultiSendOutputs: 1_000,
+  /**
+   * Least that governance may make a block's limits: smaller ones would have no room for the votes and the message that
+   * raises them again.
+   */
+  minBlockBytes: 262_144n,
+  minBlockGas: 1_000_000n,
   /** Entries of one query page; a request for more gets this many. */
   maxPageEntries: 1_000,
   defaultPageEntries: 100,
+  /** Entries that are counted for a page's `total` when nobody asked for it. */
+  maxCountedEntries: 10_000,
   /** Bytes of a query request. */
   maxQueryBytes: 2_097_152,
   /** Bytes of `app_state`. */

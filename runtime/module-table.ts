@@ -12,6 +12,7 @@ import { authModule } from './modules/auth/module.ts';
 import { authzModule } from './modules/authz/module.ts';
 import { bankModule } from './modules/bank/module.ts';
 import { chainModule } from './modules/chain/module.ts';
+import { consensusModule } from './modules/consensus/module.ts';
 import { creditsModule } from './modules/credits/module.ts';
 import { distributionModule } from './modules/distribution/module.ts';
 import { evidenceModule } from './modules/evidence/module.ts';
@@ -28,6 +29,7 @@ export const MODULES: readonly RuntimeModule[] = [
   chainModule,
   authModule,
   bankModule,
+  consensusModule,
   vestingModule,
   feegrantModule,
   authzModule,

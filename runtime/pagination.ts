@@ -12,7 +12,8 @@ export interface Page<T> {
 
 /**
  * A page of the entries under `prefix`, as types/query/pagination.go cuts them: by `key` or by `offset`; 100 entries
- * unless asked otherwise, at most {@link RUNTIME_LIMITS.maxPageEntries}; `total` when asked, or without a page request.
+ * unless asked otherwise, at most {@link RUNTIME_LIMITS.maxPageEntries}; `total` when asked, or without a page request as
+ * far as there are no more than {@link RUNTIME_LIMITS.maxCountedEntries}: a plain request reads no whole store.
  * @param read the key after the prefix, and the value; undefined leaves the entry out.
  */
 export function paginate<T>(
@@ -28,12 +29,20 @@ export function paginate<T>(
   const asked = request === undefined || request.limit === 0n ? undefined : request.limit;
   const cap = BigInt(RUNTIME_LIMITS.maxPageEntries);
   const limit = asked === undefined ? RUNTIME_LIMITS.defaultPageEntries : Number(asked < cap ? asked : cap);
-  const countTotal = key.length === 0 && (asked === undefined || request?.countTotal === true);
+  const isAsked = request?.countTotal === true;
+  const countTotal = key.length === 0 && (asked === undefined || isAsked);
+  let counted = countTotal;
   const reverse = request?.reverse === true;
   const items: T[] = [];
   let nextKey: Uint8Array = EMPTY;
   let seen = 0n;
+  let visited = 0;
   for (const [entryKey, value] of store.entries(rangeOf(prefix, key, reverse))) {
+    visited++;
+    if (nextKey.length > 0 && !isAsked && visited > RUNTIME_LIMITS.maxCountedEntries) {
+      counted = false;
+      break;
+    }
     const suffix = entryKey.slice(prefix.length);
     const wanted = seen >= offset && nextKey.length === 0;
     if (wanted && items.length === limit) {
@@ -45,7 +54,7 @@ export function paginate<T>(
     if (wanted && nextKey.length === 0) items.push(item);
     seen++;
   }
-  return ok({ items, pagination: { nextKey, total: countTotal ? seen : 0n } });
+  return ok({ items, pagination: { nextKey, total: counted ? seen : 0n } });
 }
 
 function rangeOf(prefix: Uint8Array, key: Uint8Array, reverse: boolean) {

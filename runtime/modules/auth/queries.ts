@@ -14,13 +14,16 @@ import {
   type Account,
   AUTH_STORE,
   addressOfNumber,
-  allAccounts,
   decodeAccount,
   getAccount,
   getAuthParams,
+  moduleAccountNames,
 } from './state.ts';
 
 const SERVICE = '/cosmos.auth.v1beta1.Query';
+
+/** types/address.go MaxAddrLen. */
+const MAX_ADDRESS_BYTES = 255;
 
 function baseAccount(context: QueryContext, account: Account) {
   return {
@@ -52,7 +55,8 @@ function find(context: QueryContext, text: string): Result<Account> {
 }
 
 function moduleAccounts(context: QueryContext): Account[] {
-  return [...allAccounts(context.state.store(AUTH_STORE))].filter(({ module }) => module !== undefined);
+  const store = context.state.store(AUTH_STORE);
+  return moduleAccountNames(store).flatMap((name) => getAccount(store, moduleAddress(name)) ?? []);
 }
 
 export const authQueries: readonly QueryHandler[] = [
@@ -125,5 +129,25 @@ export const authQueries: readonly QueryHandler[] = [
     request: q.Bech32PrefixRequestSchema,
     response: q.Bech32PrefixResponseSchema,
     query: ({ chain }) => ok({ bech32Prefix: chain.bech32Prefix }),
+  }),
+  queryHandler({
+    path: `${SERVICE}/AddressBytesToString`,
+    request: q.AddressBytesToStringRequestSchema,
+    response: q.AddressBytesToStringResponseSchema,
+    query({ chain }, { addressBytes }) {
+      if (addressBytes.length === 0) return failGrpc('InvalidArgument', 'empty address bytes is not allowed');
+      if (addressBytes.length > MAX_ADDRESS_BYTES)
+        return failGrpc('InvalidArgument', `address_bytes: expected at most ${MAX_ADDRESS_BYTES} bytes`);
+      return ok({ addressString: formatAddress(chain, addressBytes) });
+    },
+  }),
+  queryHandler({
+    path: `${SERVICE}/AddressStringToBytes`,
+    request: q.AddressStringToBytesRequestSchema,
+    response: q.AddressStringToBytesResponseSchema,
+    query({ chain }, { addressString }) {
+      const address = parseAddress(chain, addressString, 'address_string');
+      return address.ok ? ok({ addressBytes: address.value }) : failGrpc('InvalidArgument', address.error.message);
+    },
   }),
 ];

@@ -23,7 +23,7 @@ import { RUNTIME_LIMITS } from '../../limits.ts';
 import type { Json } from '../../module.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { AUTH_STORE, ensureAccount } from '../auth/state.ts';
-import { BANK_STORE, balances, defaultSendEnabled, metadata, sendEnabled, supply } from './state.ts';
+import { BANK_STORE, balances, defaultSendEnabled, metadata, sendEnabled, setBalance, supply } from './state.ts';
 
 export function initBank(context: GenesisContext, json: Json | undefined): Result<void, string> {
   return readJson(() => {
@@ -82,7 +82,7 @@ function readBalances(context: GenesisContext, field: JsonField): readonly Coin[
     for (const { denom, amount } of asCoins(fields.coins)) {
       if (balances.has(store, [address, denom]))
         throw new JsonError(`${fields.address.path}: ${denom} of this account is listed twice`);
-      balances.set(store, [address, denom], amount);
+      setBalance(store, address, denom, amount, 0n);
       const sum = (sums.get(denom) ?? 0n) + amount;
       if (sum > RUNTIME_LIMITS.maxAmount) throw new JsonError(`${field.path}: the sum of ${denom} exceeds 2^256 − 1`);
       sums.set(denom, sum);

@@ -16,7 +16,7 @@ import { RUNTIME_LIMITS } from '../../limits.ts';
 import type { KvReader, KvWriter, StateWriter } from '../../state/kv-view.ts';
 import { AUTH_STORE, ensureAccount, getAccount, setAccount } from '../auth/state.ts';
 import { lockedCoins, trackDelegation, trackUndelegation } from '../vesting/schedule.ts';
-import { BANK_STORE, balanceOf, balances, isSendEnabled, supply, supplyOf } from './state.ts';
+import { BANK_STORE, balanceOf, isSendEnabled, setBalance, supply, supplyOf } from './state.ts';
 
 export interface Ledger {
   readonly bank: KvWriter;
@@ -187,8 +187,7 @@ function takeUnlocked(ledger: Ledger, from: Uint8Array, coins: readonly Coin[], 
     const spendable = maxBig(have - amountOf(locked, denom), 0n);
     if (spendable < amount)
       return failSdk('insufficientFunds', `spendable balance ${spendable}${denom} is smaller than ${amount}${denom}`);
-    if (have === amount) balances.delete(ledger.bank, [from, denom]);
-    else balances.set(ledger.bank, [from, denom], have - amount);
+    setBalance(ledger.bank, from, denom, have - amount, have);
   }
   ledger.events.emit('coin_spent', [
     ['spender', formatAddress(ledger.chain, from)],
@@ -199,9 +198,9 @@ function takeUnlocked(ledger: Ledger, from: Uint8Array, coins: readonly Coin[], 
 
 function give(ledger: Ledger, to: Uint8Array, coins: readonly Coin[]): void {
   for (const { denom, amount } of coins) {
-    const next = balanceOf(ledger.bank, to, denom) + amount;
-    assert(next <= RUNTIME_LIMITS.maxAmount, `a balance of ${denom} exceeds its supply`);
-    balances.set(ledger.bank, [to, denom], next);
+    const before = balanceOf(ledger.bank, to, denom);
+    assert(before + amount <= RUNTIME_LIMITS.maxAmount, `a balance of ${denom} exceeds its supply`);
+    setBalance(ledger.bank, to, denom, before + amount, before);
   }
   ledger.events.emit('coin_received', [
     ['receiver', formatAddress(ledger.chain, to)],

@@ -17,10 +17,10 @@ import {
   BANK_PREFIX,
   BANK_STORE,
   balanceOf,
-  balances,
   balancesUnder,
   defaultSendEnabled,
   metadata,
+  ownersUnder,
   readMetadata,
   sendEnabled,
   supplyOf,
@@ -69,6 +69,21 @@ function readBalances(
   return page.ok ? ok({ balances: [...page.value.items], pagination: page.value.pagination }) : page;
 }
 
+function readOwners(
+  context: QueryContext,
+  request: { readonly denom: string; readonly pagination?: q.QueryDenomOwnersRequest['pagination'] },
+) {
+  const denom = readDenom(request.denom);
+  if (!denom.ok) return denom;
+  const store = bank(context);
+  const prefix = concat(BANK_PREFIX.owners, ownersUnder(denom.value));
+  const page = paginate(store, prefix, request.pagination, (address) => ({
+    address: formatAddress(context.chain, address),
+    balance: { denom: denom.value, amount: balanceOf(store, address, denom.value).toString() },
+  }));
+  return page.ok ? ok({ denomOwners: [...page.value.items], pagination: page.value.pagination }) : page;
+}
+
 function readLocked(context: QueryContext, text: string): readonly Coin[] {
   const address = readAddress(context, text);
   const scope = { auth: context.state.store(AUTH_STORE), time: blockTimeOf(context.state) };
@@ -78,6 +93,11 @@ function readLocked(context: QueryContext, text: string): readonly Coin[] {
 function unlocked(coin: { readonly denom: string; readonly amount: string }, locked: readonly Coin[]) {
   const amount = maxBig(BigInt(coin.amount) - amountOf(locked, coin.denom), 0n);
   return { denom: coin.denom, amount: amount.toString() };
+}
+
+/** What people call a denomination, as far as its metadata say so. */
+function displayOf(context: QueryContext, denom: string): string {
+  return metadata.get(bank(context), denom)?.display || denom;
 }
 
 function readOneMetadata(context: QueryContext, denom: string) {
@@ -97,7 +117,12 @@ const balanceQueries: readonly QueryHandler[] = [
     path: `${SERVICE}/AllBalances`,
     request: q.QueryAllBalancesRequestSchema,
     response: q.QueryAllBalancesResponseSchema,
-    query: readBalances,
+    query(context, request) {
+      const page = readBalances(context, request);
+      if (!page.ok || !request.resolveDenom) return page;
+      const named = page.value.balances.map(({ denom, amount }) => ({ denom: displayOf(context, denom), amount }));
+      return ok({ ...page.value, balances: named });
+    },
   }),
   queryHandler({
     path: `${SERVICE}/SpendableBalances`,
@@ -124,17 +149,13 @@ const balanceQueries: readonly QueryHandler[] = [
     path: `${SERVICE}/DenomOwners`,
     request: q.QueryDenomOwnersRequestSchema,
     response: q.QueryDenomOwnersResponseSchema,
-    query(context, { denom: text, pagination }) {
-      const denom = readDenom(text);
-      if (!denom.ok) return denom;
-      const page = paginate(bank(context), BANK_PREFIX.balances, pagination, (key, value) => {
-        const [address, owned] = balances.keyCodec.decode(key);
-        if (owned !== denom.value) return undefined;
-        const amount = intValue.decode(value).toString();
-        return { address: formatAddress(context.chain, address), balance: { denom: owned, amount } };
-      });
-      return page.ok ? ok({ denomOwners: [...page.value.items], pagination: page.value.pagination }) : page;
-    },
+    query: readOwners,
+  }),
+  queryHandler({
+    path: `${SERVICE}/DenomOwnersByQuery`,
+    request: q.QueryDenomOwnersByQueryRequestSchema,
+    response: q.QueryDenomOwnersByQueryResponseSchema,
+    query: readOwners,
   }),
 ];
 

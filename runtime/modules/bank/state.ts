@@ -4,8 +4,8 @@ import { MetadataSchema } from '#proto/gen/cosmos/bank/v1beta1/bank_pb.ts';
 import { decodeStrict, encode, type MessageInitShape, type MessageShape } from '#proto/message.ts';
 import type { Coin } from '../../coins.ts';
 import { bytesKey, intValue, pairKey, stringKey, type ValueCodec } from '../../state/codecs.ts';
-import { item, map, storeLayout } from '../../state/collections.ts';
-import type { KvReader } from '../../state/kv-view.ts';
+import { item, keySet, map, storeLayout } from '../../state/collections.ts';
+import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 
 export const BANK_STORE = 'bank';
 
@@ -13,6 +13,7 @@ const layout = storeLayout(BANK_STORE, {
   supply: 0x00,
   metadata: 0x01,
   balances: 0x02,
+  owners: 0x03,
   sendEnabled: 0x04,
   params: 0x05,
 });
@@ -35,8 +36,12 @@ export function readMetadata(bytes: Uint8Array): Metadata {
 }
 
 const balanceKey = pairKey(bytesKey, stringKey);
+const ownerKey = pairKey(stringKey, bytesKey);
 
+/** Read only: {@link setBalance} writes them. */
 export const balances = map(layout.balances, balanceKey, intValue);
+/** By denomination and address: who has some. {@link setBalance} writes them. */
+export const owners = keySet(layout.owners, ownerKey);
 export const supply = map(layout.supply, stringKey, intValue);
 export const metadata = map(layout.metadata, stringKey, metadataValue);
 export const sendEnabled = map(layout.sendEnabled, stringKey, flagValue);
@@ -47,6 +52,22 @@ export const BANK_PREFIX = layout;
 /** What the store keys of one account's balances begin with, after the collection's own prefix. */
 export function balancesUnder(address: Uint8Array): Uint8Array {
   return balanceKey.prefix(address);
+}
+
+/** What the store keys of a denomination's owners begin with, after the collection's own prefix. */
+export function ownersUnder(denom: string): Uint8Array {
+  return ownerKey.prefix(denom);
+}
+
+/** @param before what the account has; its owner is listed under the denomination while it has some. */
+export function setBalance(store: KvWriter, address: Uint8Array, denom: string, amount: bigint, before: bigint): void {
+  if (amount === 0n) {
+    balances.delete(store, [address, denom]);
+    owners.delete(store, [denom, address]);
+    return;
+  }
+  balances.set(store, [address, denom], amount);
+  if (before === 0n) owners.add(store, [denom, address]);
 }
 
 export function balanceOf(store: KvReader, address: Uint8Array, denom: string): bigint {

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cosmos/auth/v1beta1/query.proto.
  */
 export const file_cosmos_auth_v1beta1_query: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jb3Ntb3MvYXV0aC92MWJldGExL3F1ZXJ5LnByb3RvEhNjb3Ntb3MuYXV0aC52MWJldGExIlIKFFF1ZXJ5QWNjb3VudHNSZXF1ZXN0EjoKCnBhZ2luYXRpb24YASABKAsyJi5jb3Ntb3MuYmFzZS5xdWVyeS52MWJldGExLlBhZ2VSZXF1ZXN0InwKFVF1ZXJ5QWNjb3VudHNSZXNwb25zZRImCghhY2NvdW50cxgBIAMoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSOwoKcGFnaW5hdGlvbhgCIAEoCzInLmNvc21vcy5iYXNlLnF1ZXJ5LnYxYmV0YTEuUGFnZVJlc3BvbnNlIiYKE1F1ZXJ5QWNjb3VudFJlcXVlc3QSDwoHYWRkcmVzcxgBIAEoCSI9ChRRdWVyeUFjY291bnRSZXNwb25zZRIlCgdhY2NvdW50GAEgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSJECh5RdWVyeUFjY291bnRBZGRyZXNzQnlJRFJlcXVlc3QSDgoCaWQYASABKANCAhgBEhIKCmFjY291bnRfaWQYAiABKAQiOgofUXVlcnlBY2NvdW50QWRkcmVzc0J5SURSZXNwb25zZRIXCg9hY2NvdW50X2FkZHJlc3MYASABKAkiFAoSUXVlcnlQYXJhbXNSZXF1ZXN0IkIKE1F1ZXJ5UGFyYW1zUmVzcG9uc2USKwoGcGFyYW1zGAEgASgLMhsuY29zbW9zLmF1dGgudjFiZXRhMS5QYXJhbXMiHAoaUXVlcnlNb2R1bGVBY2NvdW50c1JlcXVlc3QiRQobUXVlcnlNb2R1bGVBY2NvdW50c1Jlc3BvbnNlEiYKCGFjY291bnRzGAEgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSIvCh9RdWVyeU1vZHVsZUFjY291bnRCeU5hbWVSZXF1ZXN0EgwKBG5hbWUYASABKAkiSQogUXVlcnlNb2R1bGVBY2NvdW50QnlOYW1lUmVzcG9uc2USJQoHYWNjb3VudBgBIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiFQoTQmVjaDMyUHJlZml4UmVxdWVzdCItChRCZWNoMzJQcmVmaXhSZXNwb25zZRIVCg1iZWNoMzJfcHJlZml4GAEgASgJIioKF1F1ZXJ5QWNjb3VudEluZm9SZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkiSgoYUXVlcnlBY2NvdW50SW5mb1Jlc3BvbnNlEi4KBGluZm8YASABKAsyIC5jb3Ntb3MuYXV0aC52MWJldGExLkJhc2VBY2NvdW50MvMGCgVRdWVyeRJhCghBY2NvdW50cxIpLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlBY2NvdW50c1JlcXVlc3QaKi5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5QWNjb3VudHNSZXNwb25zZRJeCgdBY2NvdW50EiguY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeUFjY291bnRSZXF1ZXN0GikuY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeUFjY291bnRSZXNwb25zZRJ/ChJBY2NvdW50QWRkcmVzc0J5SUQSMy5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5QWNjb3VudEFkZHJlc3NCeUlEUmVxdWVzdBo0LmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlBY2NvdW50QWRkcmVzc0J5SURSZXNwb25zZRJbCgZQYXJhbXMSJy5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5UGFyYW1zUmVxdWVzdBooLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlQYXJhbXNSZXNwb25zZRJzCg5Nb2R1bGVBY2NvdW50cxIvLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlNb2R1bGVBY2NvdW50c1JlcXVlc3QaMC5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5TW9kdWxlQWNjb3VudHNSZXNwb25zZRKCAQoTTW9kdWxlQWNjb3VudEJ5TmFtZRI0LmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlNb2R1bGVBY2NvdW50QnlOYW1lUmVxdWVzdBo1LmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlNb2R1bGVBY2NvdW50QnlOYW1lUmVzcG9uc2USYwoMQmVjaDMyUHJlZml4EiguY29zbW9zLmF1dGgudjFiZXRhMS5CZWNoMzJQcmVmaXhSZXF1ZXN0GikuY29zbW9zLmF1dGgudjFiZXRhMS5CZWNoMzJQcmVmaXhSZXNwb25zZRJqCgtBY2NvdW50SW5mbxIsLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlBY2NvdW50SW5mb1JlcXVlc3QaLS5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5QWNjb3VudEluZm9SZXNwb25zZWIGcHJvdG8z", [file_cosmos_auth_v1beta1_auth, file_cosmos_base_query_v1beta1_pagination, file_google_protobuf_any]);
+  fileDesc("Ch9jb3Ntb3MvYXV0aC92MWJldGExL3F1ZXJ5LnByb3RvEhNjb3Ntb3MuYXV0aC52MWJldGExIlIKFFF1ZXJ5QWNjb3VudHNSZXF1ZXN0EjoKCnBhZ2luYXRpb24YASABKAsyJi5jb3Ntb3MuYmFzZS5xdWVyeS52MWJldGExLlBhZ2VSZXF1ZXN0InwKFVF1ZXJ5QWNjb3VudHNSZXNwb25zZRImCghhY2NvdW50cxgBIAMoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSOwoKcGFnaW5hdGlvbhgCIAEoCzInLmNvc21vcy5iYXNlLnF1ZXJ5LnYxYmV0YTEuUGFnZVJlc3BvbnNlIiYKE1F1ZXJ5QWNjb3VudFJlcXVlc3QSDwoHYWRkcmVzcxgBIAEoCSI9ChRRdWVyeUFjY291bnRSZXNwb25zZRIlCgdhY2NvdW50GAEgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSJECh5RdWVyeUFjY291bnRBZGRyZXNzQnlJRFJlcXVlc3QSDgoCaWQYASABKANCAhgBEhIKCmFjY291bnRfaWQYAiABKAQiOgofUXVlcnlBY2NvdW50QWRkcmVzc0J5SURSZXNwb25zZRIXCg9hY2NvdW50X2FkZHJlc3MYASABKAkiFAoSUXVlcnlQYXJhbXNSZXF1ZXN0IkIKE1F1ZXJ5UGFyYW1zUmVzcG9uc2USKwoGcGFyYW1zGAEgASgLMhsuY29zbW9zLmF1dGgudjFiZXRhMS5QYXJhbXMiHAoaUXVlcnlNb2R1bGVBY2NvdW50c1JlcXVlc3QiRQobUXVlcnlNb2R1bGVBY2NvdW50c1Jlc3BvbnNlEiYKCGFjY291bnRzGAEgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSIvCh9RdWVyeU1vZHVsZUFjY291bnRCeU5hbWVSZXF1ZXN0EgwKBG5hbWUYASABKAkiSQogUXVlcnlNb2R1bGVBY2NvdW50QnlOYW1lUmVzcG9uc2USJQoHYWNjb3VudBgBIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiFQoTQmVjaDMyUHJlZml4UmVxdWVzdCItChRCZWNoMzJQcmVmaXhSZXNwb25zZRIVCg1iZWNoMzJfcHJlZml4GAEgASgJIjQKG0FkZHJlc3NCeXRlc1RvU3RyaW5nUmVxdWVzdBIVCg1hZGRyZXNzX2J5dGVzGAEgASgMIjYKHEFkZHJlc3NCeXRlc1RvU3RyaW5nUmVzcG9uc2USFgoOYWRkcmVzc19zdHJpbmcYASABKAkiNQobQWRkcmVzc1N0cmluZ1RvQnl0ZXNSZXF1ZXN0EhYKDmFkZHJlc3Nfc3RyaW5nGAEgASgJIjUKHEFkZHJlc3NTdHJpbmdUb0J5dGVzUmVzcG9uc2USFQoNYWRkcmVzc19ieXRlcxgBIAEoDCIqChdRdWVyeUFjY291bnRJbmZvUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJIkoKGFF1ZXJ5QWNjb3VudEluZm9SZXNwb25zZRIuCgRpbmZvGAEgASgLMiAuY29zbW9zLmF1dGgudjFiZXRhMS5CYXNlQWNjb3VudDLtCAoFUXVlcnkSYQoIQWNjb3VudHMSKS5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5QWNjb3VudHNSZXF1ZXN0GiouY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeUFjY291bnRzUmVzcG9uc2USXgoHQWNjb3VudBIoLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlBY2NvdW50UmVxdWVzdBopLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlBY2NvdW50UmVzcG9uc2USfwoSQWNjb3VudEFkZHJlc3NCeUlEEjMuY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeUFjY291bnRBZGRyZXNzQnlJRFJlcXVlc3QaNC5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5QWNjb3VudEFkZHJlc3NCeUlEUmVzcG9uc2USWwoGUGFyYW1zEicuY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeVBhcmFtc1JlcXVlc3QaKC5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5UGFyYW1zUmVzcG9uc2UScwoOTW9kdWxlQWNjb3VudHMSLy5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5TW9kdWxlQWNjb3VudHNSZXF1ZXN0GjAuY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeU1vZHVsZUFjY291bnRzUmVzcG9uc2USggEKE01vZHVsZUFjY291bnRCeU5hbWUSNC5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5TW9kdWxlQWNjb3VudEJ5TmFtZVJlcXVlc3QaNS5jb3Ntb3MuYXV0aC52MWJldGExLlF1ZXJ5TW9kdWxlQWNjb3VudEJ5TmFtZVJlc3BvbnNlEmMKDEJlY2gzMlByZWZpeBIoLmNvc21vcy5hdXRoLnYxYmV0YTEuQmVjaDMyUHJlZml4UmVxdWVzdBopLmNvc21vcy5hdXRoLnYxYmV0YTEuQmVjaDMyUHJlZml4UmVzcG9uc2USewoUQWRkcmVzc0J5dGVzVG9TdHJpbmcSMC5jb3Ntb3MuYXV0aC52MWJldGExLkFkZHJlc3NCeXRlc1RvU3RyaW5nUmVxdWVzdBoxLmNvc21vcy5hdXRoLnYxYmV0YTEuQWRkcmVzc0J5dGVzVG9TdHJpbmdSZXNwb25zZRJ7ChRBZGRyZXNzU3RyaW5nVG9CeXRlcxIwLmNvc21vcy5hdXRoLnYxYmV0YTEuQWRkcmVzc1N0cmluZ1RvQnl0ZXNSZXF1ZXN0GjEuY29zbW9zLmF1dGgudjFiZXRhMS5BZGRyZXNzU3RyaW5nVG9CeXRlc1Jlc3BvbnNlEmoKC0FjY291bnRJbmZvEiwuY29zbW9zLmF1dGgudjFiZXRhMS5RdWVyeUFjY291bnRJbmZvUmVxdWVzdBotLmNvc21vcy5hdXRoLnYxYmV0YTEuUXVlcnlBY2NvdW50SW5mb1Jlc3BvbnNlYgZwcm90bzM", [file_cosmos_auth_v1beta1_auth, file_cosmos_base_query_v1beta1_pagination, file_google_protobuf_any]);
 
 /**
  * @generated from message cosmos.auth.v1beta1.QueryAccountsRequest
@@ -256,6 +256,74 @@ export const Bech32PrefixResponseSchema: GenMessage<Bech32PrefixResponse> = /*@_
   messageDesc(file_cosmos_auth_v1beta1_query, 13);
 
 /**
+ * @generated from message cosmos.auth.v1beta1.AddressBytesToStringRequest
+ */
+export type AddressBytesToStringRequest = Message<"cosmos.auth.v1beta1.AddressBytesToStringRequest"> & {
+  /**
+   * @generated from field: bytes address_bytes = 1;
+   */
+  addressBytes: Uint8Array;
+};
+
+/**
+ * Describes the message cosmos.auth.v1beta1.AddressBytesToStringRequest.
+ * Use `create(AddressBytesToStringRequestSchema)` to create a new message.
+ */
+export const AddressBytesToStringRequestSchema: GenMessage<AddressBytesToStringRequest> = /*@__PURE__*/
+  messageDesc(file_cosmos_auth_v1beta1_query, 14);
+
+/**
+ * @generated from message cosmos.auth.v1beta1.AddressBytesToStringResponse
+ */
+export type AddressBytesToStringResponse = Message<"cosmos.auth.v1beta1.AddressBytesToStringResponse"> & {
+  /**
+   * @generated from field: string address_string = 1;
+   */
+  addressString: string;
+};
+
+/**
+ * Describes the message cosmos.auth.v1beta1.AddressBytesToStringResponse.
+ * Use `create(AddressBytesToStringResponseSchema)` to create a new message.
+ */
+export const AddressBytesToStringResponseSchema: GenMessage<AddressBytesToStringResponse> = /*@__PURE__*/
+  messageDesc(file_cosmos_auth_v1beta1_query, 15);
+
+/**
+ * @generated from message cosmos.auth.v1beta1.AddressStringToBytesRequest
+ */
+export type AddressStringToBytesRequest = Message<"cosmos.auth.v1beta1.AddressStringToBytesRequest"> & {
+  /**
+   * @generated from field: string address_string = 1;
+   */
+  addressString: string;
+};
+
+/**
+ * Describes the message cosmos.auth.v1beta1.AddressStringToBytesRequest.
+ * Use `create(AddressStringToBytesRequestSchema)` to create a new message.
+ */
+export const AddressStringToBytesRequestSchema: GenMessage<AddressStringToBytesRequest> = /*@__PURE__*/
+  messageDesc(file_cosmos_auth_v1beta1_query, 16);
+
+/**
+ * @generated from message cosmos.auth.v1beta1.AddressStringToBytesResponse
+ */
+export type AddressStringToBytesResponse = Message<"cosmos.auth.v1beta1.AddressStringToBytesResponse"> & {
+  /**
+   * @generated from field: bytes address_bytes = 1;
+   */
+  addressBytes: Uint8Array;
+};
+
+/**
+ * Describes the message cosmos.auth.v1beta1.AddressStringToBytesResponse.
+ * Use `create(AddressStringToBytesResponseSchema)` to create a new message.
+ */
+export const AddressStringToBytesResponseSchema: GenMessage<AddressStringToBytesResponse> = /*@__PURE__*/
+  messageDesc(file_cosmos_auth_v1beta1_query, 17);
+
+/**
  * @generated from message cosmos.auth.v1beta1.QueryAccountInfoRequest
  */
 export type QueryAccountInfoRequest = Message<"cosmos.auth.v1beta1.QueryAccountInfoRequest"> & {
@@ -270,7 +338,7 @@ export type QueryAccountInfoRequest = Message<"cosmos.auth.v1beta1.QueryAccountI
  * Use `create(QueryAccountInfoRequestSchema)` to create a new message.
  */
 export const QueryAccountInfoRequestSchema: GenMessage<QueryAccountInfoRequest> = /*@__PURE__*/
-  messageDesc(file_cosmos_auth_v1beta1_query, 14);
+  messageDesc(file_cosmos_auth_v1beta1_query, 18);
 
 /**
  * @generated from message cosmos.auth.v1beta1.QueryAccountInfoResponse
@@ -287,7 +355,7 @@ export type QueryAccountInfoResponse = Message<"cosmos.auth.v1beta1.QueryAccount
  * Use `create(QueryAccountInfoResponseSchema)` to create a new message.
  */
 export const QueryAccountInfoResponseSchema: GenMessage<QueryAccountInfoResponse> = /*@__PURE__*/
-  messageDesc(file_cosmos_auth_v1beta1_query, 15);
+  messageDesc(file_cosmos_auth_v1beta1_query, 19);
 
 /**
  * @generated from service cosmos.auth.v1beta1.Query
@@ -348,6 +416,22 @@ export const Query: GenService<{
     methodKind: "unary";
     input: typeof Bech32PrefixRequestSchema;
     output: typeof Bech32PrefixResponseSchema;
+  },
+  /**
+   * @generated from rpc cosmos.auth.v1beta1.Query.AddressBytesToString
+   */
+  addressBytesToString: {
+    methodKind: "unary";
+    input: typeof AddressBytesToStringRequestSchema;
+    output: typeof AddressBytesToStringResponseSchema;
+  },
+  /**
+   * @generated from rpc cosmos.auth.v1beta1.Query.AddressStringToBytes
+   */
+  addressStringToBytes: {
+    methodKind: "unary";
+    input: typeof AddressStringToBytesRequestSchema;
+    output: typeof AddressStringToBytesResponseSchema;
   },
   /**
    * @generated from rpc cosmos.auth.v1beta1.Query.AccountInfo
