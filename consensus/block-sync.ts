@@ -101,6 +101,11 @@ export class BlockSync {
     return this.#ready.has(height) || this.#open.has(height);
   }
 
+  /** Whether this block is here. */
+  holds(height: bigint): boolean {
+    return this.#ready.has(height);
+  }
+
   /** Answers whether this peer was asked for this height. An empty block means that it has none to give. */
   receive(peer: string, height: bigint, block: Uint8Array, commit: ExtendedCommit | undefined): boolean {
     if (!this.expects(peer, height)) return false;

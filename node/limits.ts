@@ -6,6 +6,8 @@ export const NODE_LIMITS = {
   rangeReadTimeoutMs: 30_000,
   /** Bytes of unsynced writes that wait in memory for a synced one. */
   maxStagedBytes: 8_388_608,
+  /** Blocks that are brought to disk together while syncing: as many are asked of peers again after a crash. */
+  maxHeldBlocks: 16,
   /**
    * MiB of JavaScript heap of a thread that reads or verifies. What it needs is a few; without a limit V8 lets a hundred of
    * garbage gather in each before it looks.

@@ -49,6 +49,7 @@ import { createSearcher } from './indexer/search.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { createMempool, txKey } from './mempool/mempool.ts';
 import { createTxExchange, type TxExchange } from './mempool/tx-exchange.ts';
+import { openStores } from './open-stores.ts';
 import { createP2pHost, type P2pHost } from './p2p/host.ts';
 import { cometIdOf } from './p2p/node-id.ts';
 import { type Ed25519Key, ed25519KeyFromSeed } from './privval/ed25519-key.ts';
@@ -62,10 +63,7 @@ import { createSnapshotService } from './statesync/service.ts';
 import { beginStateSync, discardUnfinishedSync } from './statesync/start.ts';
 import type { StateSync } from './statesync/state-sync.ts';
 import { lockHome } from './storage/home-lock.ts';
-import { openLevelKv } from './storage/level-kv.ts';
 import { loggedWal } from './storage/logged-wal.ts';
-import { createRangeReader } from './storage/range-reader.ts';
-import { stagingKv } from './storage/staging-kv.ts';
 import { openWalFiles } from './storage/wal-files.ts';
 
 export interface NodeOptions {
@@ -126,7 +124,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const { genesisBytes, document, nodeKey } = await readHome(paths);
   const genesisRequest = toInitChain(document);
 
-  const stores = await openStores(paths, config, parts, closers);
+  const stores = await openStores(paths, config, parts.kv, closers);
   if (await discardUnfinishedSync(stores.chain, [stores.application, ...(stores.index ? [stores.index] : [])]))
     logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);
@@ -355,6 +353,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         return strange.length < NODE_LIMITS.minChecksAhead ? undefined : app.verifyAhead(txs);
       },
       wal: loggedWal(wal, logger.child('wal')),
+      held: stores.held,
+      pause: () => setImmediate(),
       signer,
       transport: host,
       timers,
@@ -362,7 +362,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       verifier,
       logger: consensusLogger,
       observe: observeConsensus((event) => backend.happened(event)),
-      onCommitted({ block, blockId, response, state, retainHeight }) {
+      onCommitted({ block, blockId, response, state, retainHeight, followed }) {
         consensusLogger.info('committed block', {
           height: block.header.height,
           hash: blockId.hash,
@@ -370,7 +370,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
           appHash: response.appHash,
         });
         backend.committed({ block, blockId, results: response });
-        duties?.committed();
+        // What is due after the next block is asked then.
+        if (followed === undefined) duties?.committed();
         pruner.committed(state, retainHeight);
         snapshots.committed(block.header.height);
       },
@@ -420,30 +421,6 @@ async function readHome(paths: HomePaths) {
   const nodeKey = await readNodeKey(paths.nodeKey);
   if (nodeKey === undefined) throw new KeyFileError(`there is no ${paths.nodeKey}: make a home with autond init`);
   return { genesisBytes, document: document.value, nodeKey };
-}
-
-interface Stores {
-  /** Blocks, states and evidence. */
-  readonly chain: Kv;
-  readonly application: Kv;
-  readonly index: Kv | undefined;
-}
-
-async function openStores(paths: HomePaths, config: NodeConfig, parts: NodeParts, closers: Closers): Promise<Stores> {
-  const rangeReader = createRangeReader();
-  closers.push(() => rangeReader.close());
-  const open = async (path: string, arrange = (own: Kv) => own): Promise<Kv> => {
-    const kv = arrange(await openLevelKv({ path, cacheBytes: config.storage.cacheBytes }, { rangeReader }));
-    closers.push(() => kv.close());
-    return parts.kv?.(kv) ?? kv;
-  };
-  const staging = (kv: Kv) => stagingKv(kv, { maxStagedBytes: NODE_LIMITS.maxStagedBytes });
-  return {
-    // Block and state wait for the results' batch, which is the one that is waited for.
-    chain: await open(paths.blockStore, staging),
-    application: await open(paths.application),
-    index: config.txIndex ? await open(paths.index) : undefined,
-  };
 }
 
 /** `undefined`: no validator key, a node that follows. */

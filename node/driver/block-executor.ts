@@ -9,8 +9,9 @@ import type { TxSource } from './ports.ts';
 import type { BlockStore, StateStore } from './stores.ts';
 
 /**
- * What the index, metrics and subscriptions are told after the state is saved: every height in order, at least once.
- * After a restart the last height is told again, because the crash may have come before it was heard.
+ * What the index, metrics and subscriptions are told after block and state are saved: every height in order. After a
+ * restart the last height is told again, because the crash may have come before it was heard; those before it are not,
+ * though of blocks that were synced together they may not have been heard either.
  */
 export interface CommittedBlock {
   readonly block: Block;
@@ -19,6 +20,8 @@ export interface CommittedBlock {
   readonly state: ChainState;
   /** What the application answered to Commit: blocks below are no longer needed; 0: keep all. */
   readonly retainHeight: bigint;
+  /** The block after it is told of right away. */
+  readonly followed?: true;
 }
 
 export interface BlockExecutorDeps {
@@ -36,20 +39,23 @@ export interface BlockExecutorDeps {
 
 /**
  * Executes a stored block: FinalizeBlock, its answer saved, the application committed, the new state saved
- * (CometBFT state/execution.go ApplyBlock). A crash between any two of them is mended by the handshake.
+ * (CometBFT state/execution.go ApplyBlock). A crash between any two of them is mended by the handshake. `waits`: for the
+ * disk, where block and results must be before the application commits; without, the application's database must hold its
+ * writes until they are.
  */
 export async function applyBlock(
   deps: BlockExecutorDeps,
   state: ChainState,
   block: Block,
   blockId: BlockId,
+  waits = true,
 ): Promise<ChainState> {
   const { height } = block.header;
   await deps.verifyAhead?.(block.txs);
   const response = deps.app.finalizeBlock(finalizeRequest(block, blockId.hash, state.lastValidators));
   if (response.txResults.length !== block.txs.length)
     throw new Error(`height ${height}: ${block.txs.length} transactions, but ${response.txResults.length} results`);
-  await deps.states.saveFinalizeResponse(height, response);
+  await deps.states.saveFinalizeResponse(height, response, { sync: waits });
   const next = nextState(state, block, blockId, response);
   const { retainHeight } = await deps.app.commit();
   await deps.txs.update(

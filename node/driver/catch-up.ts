@@ -87,6 +87,11 @@ export class CatchUp {
     send(peer, full.length <= NODE_LIMITS.maxServedBlockBytes ? full : none);
   }
 
+  /** Whether the block of a height to come is here. */
+  holds(height: bigint): boolean {
+    return this.#sync.holds(height);
+  }
+
   expects(peer: PeerId, height: bigint): boolean {
     return this.#sync.expects(peer, height);
   }

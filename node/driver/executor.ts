@@ -20,7 +20,6 @@ import {
 import { createEngine, type EngineState, proposerAt, resume, roundStatus } from '#consensus/state.ts';
 import { step } from '#consensus/step.ts';
 import { type VerifiedProposal, verifyProposal, verifyVote } from '#consensus/verify-message.ts';
-import { encodeWalRecord } from '#consensus/wal-codec.ts';
 import type { Application } from '#core/abci.ts';
 import { assert, assertNever } from '#core/assert.ts';
 import { toHex } from '#core/bytes.ts';
@@ -33,16 +32,16 @@ import { type Evidence, evidenceId } from '#core/types/evidence.ts';
 import { compareTime } from '#core/types/timestamp.ts';
 import { PREVOTE } from '#core/types/vote.ts';
 import { checkExtension, checkPrepared } from './application-answers.ts';
-import { applyBlock, type BlockExecutorDeps } from './block-executor.ts';
 import { CatchUp, lowestKept } from './catch-up.ts';
 import { EarlyMessages } from './early-messages.ts';
 import { EvidenceGossip } from './evidence-gossip.ts';
 import { type Genesis, handshake } from './handshake.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
-import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport, Wal } from './ports.ts';
+import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport } from './ports.ts';
 import { Serving } from './serving.ts';
 import { isFar, isSpent } from './spent.ts';
-import { markEnd, openWal } from './wal-start.ts';
+import { openWal } from './wal-start.ts';
+import { WriteGroup, type WriteGroupDeps } from './write-group.ts';
 
 export interface ExecutorOptions {
   readonly genesis: Genesis;
@@ -53,9 +52,8 @@ export interface ExecutorOptions {
   readonly statusFanout: number;
 }
 
-export interface ExecutorDeps extends BlockExecutorDeps {
+export interface ExecutorDeps extends WriteGroupDeps {
   readonly app: Application;
-  readonly wal: Wal;
   /** `undefined`: a full node that never signs. */
   readonly signer: Signer | undefined;
   readonly transport: Transport;
@@ -124,6 +122,7 @@ class Runner implements Executor {
   readonly #catchUp: CatchUp;
   readonly #evidence = new EvidenceGossip();
   readonly #early = new EarlyMessages();
+  readonly #group: WriteGroup;
   readonly #serving = new Serving((peer) => this.#deps.transport.isBusy?.(peer) === true);
   /** The last proposal that was taken in. */
   #coming: VerifiedProposal | undefined;
@@ -131,6 +130,7 @@ class Runner implements Executor {
   #turn = 0;
   #work: Promise<void> | undefined;
   #stopped = false;
+  #failed = false;
   /** Height that peers ahead were last told of. */
   #told: bigint = 0n;
   /** Height at which it was last said that nobody has the next block. */
@@ -140,6 +140,7 @@ class Runner implements Executor {
     this.#options = options;
     this.#deps = deps;
     this.state = state;
+    this.#group = new WriteGroup(deps);
     this.#catchUp = new CatchUp({
       state,
       blocks: deps.blocks,
@@ -246,6 +247,7 @@ class Runner implements Executor {
   async close(): Promise<void> {
     this.#stop();
     await this.idle();
+    if (!this.#failed) await this.#group.settle();
     await this.#deps.wal.close();
   }
 
@@ -269,12 +271,17 @@ class Runner implements Executor {
         await first();
         while (!this.#stopped) {
           const input = this.#answers.shift() ?? this.#queue.shift();
-          if (input === undefined) break;
+          if (input === undefined) {
+            await this.#group.settle();
+            if (this.#queue.length === 0) break;
+            continue;
+          }
           const { effects } = step(this.state, input);
           this.#deps.observe?.(input, effects, this.state);
           await this.#perform(effects);
         }
       } catch (error) {
+        this.#failed = true;
         this.#stop();
         this.#deps.fatal(error);
       } finally {
@@ -296,8 +303,9 @@ class Runner implements Executor {
     switch (effect.kind) {
       case 'append-wal':
         assert(effect.input.kind !== 'committed', 'the stores remember what is committed');
-        return wal.append(encodeWalRecord({ kind: 'input', input: effect.input }));
+        return this.#group.log(effect.input);
       case 'sync-wal':
+        await this.#group.settle();
         return wal.sync();
       case 'publish':
         return transport.publish(encodePeerMessage(effect.message));
@@ -415,13 +423,11 @@ class Runner implements Executor {
   }
 
   async #commit({ block, blockId, parts, seenCommit }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
-    const { blocks, wal, txs } = this.#deps;
+    const { blocks, txs } = this.#deps;
     const { height } = block.header;
     await blocks.save(block, blockId, parts, seenCommit);
-    const state = await applyBlock(this.#deps, this.state.chain, block, blockId);
-    // The block is on disk only now: a mark that outlived it would tell of a lost store.
-    await markEnd(wal, height);
-    await wal.rotate();
+    const more = !this.#stopped && this.#catchUp.holds(height + 1n);
+    const state = await this.#group.apply(this.state.chain, block, blockId, more);
     this.#answers.push({ kind: 'committed', state });
     if (!txs.isEmpty()) this.#answers.push({ kind: 'txs-available', height: toHeight(height + 1n) });
   }

@@ -1,8 +1,9 @@
 /**
  * Start-up: brings application, state and block store to the same height, from wherever a crash left them (CometBFT
  * consensus/replay.go ReplayBlocks). The order of a commit is: block stored, FinalizeBlock's answer saved (both on disk
- * now), application committed, state saved, log marked. So the store is at most one block ahead of the state, and the application is
- * at the state's height or the store's, or anywhere below when its own disk was lost.
+ * now), application committed, state saved, log marked. So the store is at most one block ahead of the state, and the
+ * application is at the state's height or the store's; or below, by blocks that were synced together (write-group.ts), or
+ * anywhere when its own disk was lost.
  */
 
 import { finalizeRequest, validateBlock } from '#consensus/block-rules.ts';

@@ -287,9 +287,9 @@ export interface StateStore {
   load(): ChainState | undefined;
   /**
    * The state after a block, and what it says of the heights to come. Atomic; on disk with the next synced write: block and
-   * results are there already, and lead to it again.
+   * results are there already, and lead to it again. `sync`: on disk when it resolves, and all before it.
    */
-  save(state: ChainState): Promise<void>;
+  save(state: ChainState, options?: { readonly sync: boolean }): Promise<void>;
   /** The state after the block that state sync begins at; `lastParams` are that block's. Atomic and synced. */
   bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void>;
   /** The validator set of a height, priorities as of that height. */
@@ -300,8 +300,12 @@ export interface StateStore {
    */
   saveValidators(blocks: readonly LightBlock[]): Promise<void>;
   params(height: bigint): ConsensusParams | undefined;
-  /** Synced, and with it the block: both must be there before the application commits. */
-  saveFinalizeResponse(height: bigint, response: FinalizeBlockResponse): Promise<void>;
+  /** Synced, and with it the block: both must be on disk before what the application commits. */
+  saveFinalizeResponse(
+    height: bigint,
+    response: FinalizeBlockResponse,
+    options: { readonly sync: boolean },
+  ): Promise<void>;
   finalizeResponse(height: bigint): FinalizeBlockResponse | undefined;
   /** The lowest height of which validators, parameters and results are kept. */
   readonly base: Height;
@@ -355,14 +359,14 @@ class KvStateStore implements StateStore {
     return bytes && read('state', decodeChainState(bytes));
   }
 
-  async save(state: ChainState): Promise<void> {
+  async save(state: ChainState, options = { sync: false }): Promise<void> {
     const ops: KvOp[] = [];
     const next = state.lastBlockHeight === 0n ? state.initialHeight : state.lastBlockHeight + 1n;
     if (state.lastBlockHeight === 0n) ops.push(this.#putValidators(next, next, state.validators));
     ops.push(this.#putValidators(next + 1n, state.lastHeightValidatorsChanged, state.nextValidators));
     ops.push(put(storeKey('params', u64be(next)), this.#paramsValue(next, state)));
     ops.push(put(storeKey('chainState'), encodeChainState(state)));
-    await this.#kv.write(ops);
+    await this.#kv.write(ops, options);
   }
 
   async bootstrap(state: ChainState, lastParams: ConsensusParams): Promise<void> {
@@ -467,9 +471,13 @@ class KvStateStore implements StateStore {
     return height < 0n ? undefined : this.#kv.get(storeKey(prefix, u64be(height)));
   }
 
-  async saveFinalizeResponse(height: bigint, response: FinalizeBlockResponse): Promise<void> {
+  async saveFinalizeResponse(
+    height: bigint,
+    response: FinalizeBlockResponse,
+    options: { readonly sync: boolean },
+  ): Promise<void> {
     const ops = [put(storeKey('finalizeResponse', u64be(height)), encodeFinalizeResponse(response))];
-    await this.#kv.write(ops, { sync: true });
+    await this.#kv.write(ops, options);
   }
 
   finalizeResponse(height: bigint): FinalizeBlockResponse | undefined {

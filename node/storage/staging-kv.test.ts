@@ -68,6 +68,32 @@ test('too much does not wait, and closing writes what waits', async () => {
   expect(kv.get(utf8('c'))).toEqual(utf8('c'));
 });
 
+test('what is held reaches the database when it is released, in one synced batch', async () => {
+  const { kv, batches } = recorded();
+  const staging = stagingKv(kv, { maxStagedBytes: 0 });
+  staging.hold();
+  await staging.write([put('a', '1')], { sync: true });
+  await staging.write([put('b')]);
+  await staging.write([put('a', '2')], { sync: true });
+  expect(batches).toEqual([]);
+  expect(staging.get(utf8('a'))).toEqual(utf8('2'));
+  expect(staging.heldBytes).toBe(6);
+  await staging.release();
+  expect(batches).toEqual([{ ops: 3, sync: true }]);
+  await staging.write([put('c')]);
+  expect(batches.at(-1)).toEqual({ ops: 1, sync: false });
+});
+
+test('what is held when the database is closed never was', async () => {
+  const { kv, batches } = recorded();
+  const staging = stagingKv(kv, { maxStagedBytes: 0 });
+  await staging.write([put('a')], { sync: true });
+  staging.hold();
+  await staging.write([put('b')], { sync: true });
+  await staging.close();
+  expect(batches).toEqual([{ ops: 1, sync: true }]);
+});
+
 test('after a failed write nothing is written any more', async () => {
   const { kv, batches } = recorded();
   let full = true;
@@ -86,7 +112,7 @@ test('reads are those of a database that writes at once, whatever is staged', as
   const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
   const op = fc.oneof(
     key.map((name) => del(name)),
-    fc.tuple(key, fc.string({ maxLength: 3 })).map(([name, value]) => put(name, value)),
+    fc.tuple(key, fc.string({ minLength: 1, maxLength: 3 })).map(([name, value]) => put(name, value)),
   );
   const range = fc.record({
     gte: fc.option(key.map(utf8), { nil: undefined }),

@@ -11,15 +11,23 @@ interface Layer {
 
 const emptyLayer = (): Layer => ({ ops: [], view: new Map(), bytes: 0 });
 
+/** What is held is not staged by the rule of the size, and lost when the database is closed: whoever holds it releases it. */
+export interface StagingKv extends Kv {
+  hold(): void;
+  release(): Promise<void>;
+  readonly heldBytes: number;
+}
+
 /**
  * A {@link Kv} whose unsynced writes wait in memory for the next synced one and go to the database with it, in one batch:
  * each batch costs its way to another thread and back, and what is not synced nobody relies on after a crash. Reads see
  * them meanwhile. Beyond `maxStagedBytes` they are written by themselves.
  */
-export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }): Kv {
+export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }): StagingKv {
   let staged = emptyLayer();
   let flushing = emptyLayer();
   let tail: Promise<unknown> = Promise.resolve();
+  let held = false;
   let failed: { readonly error: unknown } | undefined;
 
   function stage(ops: readonly KvOp[]): void {
@@ -91,13 +99,25 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
       return change === undefined ? kv.get(key) : change.value;
     },
     entries: (range) => (staged.ops.length + flushing.ops.length === 0 ? kv.entries(range) : limited(range)),
+    hold() {
+      held = true;
+    },
+    async release() {
+      held = false;
+      await flush(true);
+    },
+    get heldBytes() {
+      return staged.bytes;
+    },
     async write(ops, writeOptions) {
       stage(ops);
-      if (writeOptions?.sync === true) await flush(true);
+      if (held) {
+        if (failed !== undefined) throw new Error('an earlier write has failed', { cause: failed.error });
+      } else if (writeOptions?.sync === true) await flush(true);
       else if (staged.bytes > options.maxStagedBytes) await flush(false);
     },
     async close() {
-      if (failed === undefined && staged.ops.length > 0) await flush(false);
+      if (failed === undefined && staged.ops.length > 0 && !held) await flush(false);
       else await tail;
       await kv.close();
     },

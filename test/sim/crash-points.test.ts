@@ -41,3 +41,27 @@ test('a validator alone, killed at every point of three heights', async () => {
 test('one of four, killed at points all over a height', async () => {
   for (let calls = 0; calls < 70; calls += 5) await crashAt(4, calls, 1_100 + calls);
 });
+
+test('one that catches up, killed at points all over blocks that wait for the disk together', async () => {
+  const points = new Set<string>();
+  let held = 0;
+  for (let calls = 0; calls < 120; calls += 5) {
+    const report = await simulate({
+      ...DEFAULT_SIM,
+      seed: 1_300,
+      chaosMs: 0,
+      healHeights: 3,
+      crashAfter: 3,
+      downMs: 8_000,
+      crashAgainAfter: calls,
+    });
+    const where = `${calls} port calls, at ${report.crashedAt[1]}`;
+    expect(report.violation?.message, where).toBeUndefined();
+    expect(report.faults.crashes, where).toBe(2);
+    points.add(report.crashedAt[1] ?? '');
+    held += report.held;
+  }
+  expect(held).toBeGreaterThan(40);
+  for (const point of ['block store', 'state store', 'application'])
+    for (const when of ['before', 'after']) expect(points).toContain(`${when} ${point} write`);
+});

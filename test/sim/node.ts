@@ -4,6 +4,7 @@ import type { EngineConfig } from '#consensus/config.ts';
 import type { Application } from '#core/abci.ts';
 import { createGrammarChecker, withGrammar } from '#core/abci-grammar.ts';
 import { EMPTY } from '#core/bytes.ts';
+import type { Kv } from '#core/ports/kv.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import type { CommittedBlock } from '#node/driver/block-executor.ts';
@@ -13,6 +14,8 @@ import { openGuardedSigner } from '#node/driver/guarded-signer.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
 import type { LastSignStore, Transport, TxSource } from '#node/driver/ports.ts';
 import { type BlockStore, openBlockStore, openStateStore } from '#node/driver/stores.ts';
+import type { HeldWrites } from '#node/driver/write-group.ts';
+import { stagingKv } from '#node/storage/staging-kv.ts';
 import { openSimApp, simAppOptions } from './app.ts';
 import { Violation } from './checkers/violation.ts';
 import { SimDisk } from './disk.ts';
@@ -68,6 +71,8 @@ export class SimNode {
   readonly #rng: Rng;
   executor: Executor | undefined;
   crashes = 0;
+  /** Blocks of which the application's writes were held. */
+  held = 0;
   /** Names of the port calls at which it crashed. */
   readonly crashedAt: string[] = [];
   /** Port calls that are left until it crashes. */
@@ -175,9 +180,20 @@ export class SimNode {
     const { options, disk } = this;
     const blocks = openBlockStore(disk.blocks);
     const states = openStateStore(disk.states);
+    const kv = stagingKv(disk.app, { maxStagedBytes: 0 });
+    const held: Kv & HeldWrites = {
+      ...kv,
+      hold: () => {
+        this.held++;
+        kv.hold();
+      },
+      get heldBytes() {
+        return kv.heldBytes;
+      },
+    };
     this.#blocks = blocks;
     const app = withGrammar(
-      openSimApp(disk.app, simAppOptions(options.genesis, options.pinned)),
+      openSimApp(held, simAppOptions(options.genesis, options.pinned)),
       createGrammarChecker(),
       (sentence) => {
         throw new Violation('grammar', `${options.id}: ${sentence}`);
@@ -204,6 +220,7 @@ export class SimNode {
           txs: options.txs,
           logger: silentLogger,
           onCommitted: (committed) => options.onCommitted(committed, blocks),
+          held,
           wal: options.amnesia === true ? { ...wal, read: async () => EMPTY } : wal,
           signer: options.key && (await openGuardedSigner(options.key, lastSign)),
           transport: this.#transport(alive),

@@ -46,6 +46,8 @@ export interface SimOptions {
   readonly crashAfter?: number;
   /** How long it then stays down; 50 when left out. */
   readonly downMs?: number;
+  /** After so many port calls from its return, while it catches up, it crashes once more. */
+  readonly crashAgainAfter?: number;
 }
 
 export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {

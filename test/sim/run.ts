@@ -57,6 +57,8 @@ export interface SimReport {
   /** Highest round that decided a height. */
   readonly highestRound: number;
   readonly evidence: number;
+  /** Blocks that waited for the disk together with later ones. */
+  readonly held: number;
   /** Blocks that nodes sent to others who were several heights behind. */
   readonly blocksServed: number;
   readonly rejected: readonly string[];
@@ -337,6 +339,9 @@ class Simulation {
     await this.#until(60_000, () => node.height >= this.genesis.initialHeight + 1n);
     node.lightFuse(calls, this.options.downMs ?? 50);
     await this.#until(this.scheduler.nowMs + 60_000, () => node.crashes > 0 && node.up);
+    if (this.options.crashAgainAfter === undefined) return;
+    node.lightFuse(this.options.crashAgainAfter, 50);
+    await this.#until(this.scheduler.nowMs + 60_000, () => node.crashes > 1 && node.up);
   }
 
   #checkLiveness(before: ReadonlyMap<string, bigint>): void {
@@ -434,6 +439,7 @@ class Simulation {
       crashedAt: this.honest.flatMap((node) => node.crashedAt),
       highestRound: this.highestRound,
       evidence: this.punished.size,
+      held: this.honest.reduce((sum, node) => sum + node.held, 0),
       blocksServed: this.blocksServed,
       rejected: [...this.rejected],
       violation: this.violation,
