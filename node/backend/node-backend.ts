@@ -130,9 +130,9 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
     }
   }
 
-  async function tell(committed: CommittedBlock): Promise<void> {
+  async function tell(committed: CommittedBlock, indexed: Promise<void> | undefined): Promise<void> {
     try {
-      await index?.indexer.committed(committed);
+      await indexed;
     } catch (error) {
       logger.error('A block could not be indexed; it is tried again with the next.', { error });
     }
@@ -233,7 +233,12 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
 
     committed(committed) {
       latest = committed.block.header.height;
-      running = running.then(() => tell(committed));
+      // At once: blocks that come together are indexed together.
+      const indexed = index?.indexer.committed(committed);
+      indexed?.catch(() => {
+        // Whoever tells of the block will see it.
+      });
+      running = running.then(() => tell(committed, indexed));
     },
     happened: (event) => callAll(consensusListeners, event),
     settled: () => running,

@@ -76,15 +76,22 @@ export function createIndexer(dependencies: {
   async function advance(to: bigint): Promise<void> {
     while (indexed < to && !closed) {
       const { base, latest } = source.heights();
-      const height = indexed + 1n < base ? base : indexed + 1n;
+      let height = indexed + 1n < base ? base : indexed + 1n;
       const found = fresh.get(height) ?? read(height);
       // The newest block is stored before it is executed: without results, its commit is still to come.
       if (found === undefined && height >= latest) return;
-      fresh.delete(height);
       if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
-      const ops = found === undefined ? [] : await blockOps(kv, found, isInjection);
+      const succeeded = new Set<string>();
+      const ops = found === undefined ? [] : await blockOps(kv, found, isInjection, succeeded);
+      // What has come meanwhile goes into the same batch.
+      for (let next = fresh.get(height + 1n); next !== undefined; next = fresh.get(height + 1n)) {
+        if (ops.length >= INDEX_LIMITS.maxEntriesPerBatch) break;
+        ops.push(...(await blockOps(kv, next, isInjection, succeeded)));
+        height++;
+      }
       await kv.write([...ops, { type: 'put', key: indexedHeightKey, value: u64be(height) }]);
       indexed = height;
+      for (const told of fresh.keys()) if (told <= height) fresh.delete(told);
     }
   }
 
@@ -154,11 +161,12 @@ async function blockOps(
   kv: Kv,
   { block, results }: CommittedResults,
   isInjection: (tx: Uint8Array) => boolean,
+  /** Hashes, as hex, of transactions that succeeded since the store was written last. */
+  succeeded = new Set<string>(),
 ): Promise<KvOp[]> {
   const { height } = block.header;
   const ops: KvOp[] = [put(positionKey('blockPosition', position(height, 0)))];
   pushEvents(ops, 'blockEvent', results.events, position(height, 0));
-  const succeeded = new Set<string>();
   for (let index = 0; index < results.txResults.length; index++) {
     if (index % INDEX_LIMITS.txsPerTurn === INDEX_LIMITS.txsPerTurn - 1) await setImmediate();
     const tx = defined(block.txs[index], 'the transaction of a result');

@@ -16,4 +16,6 @@ export const INDEX_LIMITS = {
   txsPerTurn: 100,
   /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
   maxFreshBlocks: 64,
+  /** Entries of several blocks that are written together. */
+  maxEntriesPerBatch: 4_096,
 } as const;
