@@ -1,7 +1,13 @@
-/** One change of a {@link Kv}. */
+/**
+ * One change of a {@link Kv}. A value is never empty (a bug of the caller): `new char[0]` of LevelDB's binding, classic-level
+ * 3.0.0 `DisposeSliceBuffer`, is never freed, so that each empty value would cost 32 bytes for ever.
+ */
 export type KvOp =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: Uint8Array };
+
+/** The value of an entry whose key says it all. */
+export const PRESENT: Uint8Array = Uint8Array.of(1);
 
 export interface KvRange {
   /** Inclusive. */

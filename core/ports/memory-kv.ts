@@ -1,3 +1,4 @@
+import { assert } from '../assert.ts';
 import { compare, fromHex, toHex } from '../bytes.ts';
 import type { Kv, KvOp, KvRange } from './kv.ts';
 
@@ -26,6 +27,7 @@ export class MemoryKv implements Kv {
   async write(ops: readonly KvOp[]): Promise<void> {
     for (const op of ops) {
       const hex = toHex(op.key);
+      assert(op.type === 'del' || op.value.length > 0, 'a value is not empty');
       if (op.type === 'del') {
         if (this.#map.delete(hex)) this.#sorted = undefined;
       } else {

@@ -2,11 +2,11 @@
 
 import type { ChainState } from '#consensus/chain-state.ts';
 import { isExpired, makeDuplicateVoteEvidence, verifyEvidence } from '#consensus/evidence.ts';
-import { EMPTY, equal, prefixEnd, toHex, u64be } from '#core/bytes.ts';
+import { equal, prefixEnd, toHex, u64be } from '#core/bytes.ts';
 import { decode } from '#core/codec/proto-reader.ts';
 import { LIMITS } from '#core/limits.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
-import type { Kv, KvOp } from '#core/ports/kv.ts';
+import { type Kv, type KvOp, PRESENT } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import {
@@ -212,7 +212,7 @@ export function openEvidencePool(
     async committed(state, evidence) {
       const done: KvOp[] = [];
       for (const item of evidence) {
-        done.push({ type: 'put', key: storeKey('committedEvidence', ...keyOf(item)), value: EMPTY });
+        done.push({ type: 'put', key: storeKey('committedEvidence', ...keyOf(item)), value: PRESENT });
         drop(idOf(item), item);
         settling.add(idOf(item));
       }

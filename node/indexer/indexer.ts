@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Event, FinalizeBlockResponse } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
 import { readU64be, toHex, u64be } from '#core/bytes.ts';
-import type { Kv, KvOp } from '#core/ports/kv.ts';
+import { type Kv, type KvOp, PRESENT } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { Block } from '#core/types/block.ts';
 import type { TxRecord } from '#rpc/backend.ts';
@@ -217,10 +217,8 @@ function hasSucceeded(kv: Kv, hash: Uint8Array, except: Position): boolean {
   return record !== undefined && readTxRecord('index record', record).result.code === 0;
 }
 
-const NOTHING = new Uint8Array(0);
-
 function put(key: Uint8Array): KvOp {
-  return { type: 'put', key, value: NOTHING };
+  return { type: 'put', key, value: PRESENT };
 }
 
 function pushEvents(ops: KvOp[], prefix: EventPrefix, events: readonly Event[], at: Position): void {

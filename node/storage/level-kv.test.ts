@@ -23,7 +23,7 @@ const open = (name: string) => openLevelKv({ path: join(folder, name), cacheByte
 
 const key = fc.uint8Array({ minLength: 1, maxLength: 3 });
 const op: fc.Arbitrary<KvOp> = fc.oneof(
-  fc.record({ type: fc.constant('put' as const), key, value: fc.uint8Array({ maxLength: 8 }) }),
+  fc.record({ type: fc.constant('put' as const), key, value: fc.uint8Array({ minLength: 1, maxLength: 8 }) }),
   fc.record({ type: fc.constant('del' as const), key }),
 );
 const range: fc.Arbitrary<KvRange> = fc.record(

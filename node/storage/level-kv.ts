@@ -1,4 +1,5 @@
 import { ClassicLevel } from 'classic-level';
+import { assert } from '#core/assert.ts';
 import { concat } from '#core/bytes.ts';
 import type { Kv, KvOp, KvRange } from '#core/ports/kv.ts';
 import { NODE_LIMITS } from '../limits.ts';
@@ -39,6 +40,7 @@ export async function openLevelKv(
     entries: (range) => readRange(rangeReader, path, range),
     async write(ops: readonly KvOp[], writeOptions = {}) {
       if (ops.length === 0) return;
+      for (const op of ops) assert(op.type === 'del' || op.value.length > 0, 'a value is not empty');
       await db.batch(ops as KvOp[], { sync: writeOptions.sync ?? false });
     },
     async close() {
