@@ -21,7 +21,9 @@ export interface StagingKv extends Kv {
 /**
  * A {@link Kv} whose unsynced writes wait in memory for the next synced one and go to the database with it, in one batch:
  * each batch costs its way to another thread and back, and what is not synced nobody relies on after a crash. Reads see
- * them meanwhile. Beyond `maxStagedBytes` they are written by themselves.
+ * them meanwhile. Beyond `maxStagedBytes` they go by themselves, and are waited for as well: LevelDB closes a full log
+ * without syncing it (1.20 `MakeRoomForWrite`) and syncs only the next one, so a batch of megabytes that was not waited
+ * for may be lost though a later one is on disk. With 0 nothing waits, and nothing may be built on what was not synced.
  */
 export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }): StagingKv {
   let staged = emptyLayer();
@@ -114,7 +116,7 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
       if (held) {
         if (failed !== undefined) throw new Error('an earlier write has failed', { cause: failed.error });
       } else if (writeOptions?.sync === true) await flush(true);
-      else if (staged.bytes > options.maxStagedBytes) await flush(false);
+      else if (staged.bytes > options.maxStagedBytes) await flush(options.maxStagedBytes > 0);
     },
     async close() {
       if (failed === undefined && staged.ops.length > 0 && !held) await flush(false);

@@ -82,7 +82,8 @@ export class SnapshotImport {
     this.#state = 'busy';
     const records = this.#rebuild.feed(chunk);
     if (!records.ok) return this.#refuse(records.error);
-    await this.#kv.write(records.value);
+    // Waited for: the database may lose an earlier batch though a later one is on disk, and the last one ends the import.
+    await this.#kv.write(records.value, { sync: true });
     this.#next++;
     this.#state = 'open';
     return this.#next < this.#hashes.length ? ok({ done: false }) : this.#finish();
@@ -134,7 +135,10 @@ async function wipe(kv: Kv): Promise<void> {
     const keys: Uint8Array[] = [];
     for (const [key] of kv.entries({ limit: STATE_LIMITS.wipeBatch })) if (!equal(key, IMPORTING_KEY)) keys.push(key);
     if (keys.length === 0) break;
-    await kv.write(keys.map((key) => ({ type: 'del', key })));
+    await kv.write(
+      keys.map((key) => ({ type: 'del', key })),
+      { sync: true },
+    );
   }
   await kv.write([{ type: 'del', key: IMPORTING_KEY }], { sync: true });
 }
