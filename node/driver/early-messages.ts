@@ -45,5 +45,13 @@ export class EarlyMessages {
 }
 
 function signerOf(message: ConsensusMessage): string {
-  return message.kind === 'vote' ? `vote ${message.vote.validatorIndex}` : message.kind;
+  switch (message.kind) {
+    case 'vote':
+      return `vote ${message.vote.validatorIndex}`;
+    // A round has one proposer: that of the next one must not take the room of this one's.
+    case 'proposal':
+      return `proposal ${message.proposal.round}`;
+    case 'block-part':
+      return message.kind;
+  }
 }
