@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { heightOf } from '#node/localnet/localnet.ts';
@@ -6,6 +6,7 @@ import type { NetworkNode } from '#node/localnet/network.ts';
 import { type NodeProcess, spawnNode } from '#node/localnet/node-process.ts';
 import type { Entry, Sample } from './harness.ts';
 import { prepareChain } from './prepared-chain.ts';
+import { cpuMs } from './process-time.ts';
 
 const VALIDATORS = 4;
 const BLOCKS = 2_400;
@@ -49,13 +50,6 @@ function rate(seen: readonly Seen[], from: number, to: number): number {
     return low.atMs + ((height - low.height) / (high.height - low.height)) * (high.atMs - low.atMs);
   };
   return ((to - from) * 1_000) / (at(to) - at(from));
-}
-
-/** Processor time that a process has used, in milliseconds: fields 14 and 15 of its stat, in hundredths of a second. */
-async function cpuMs(process: NodeProcess): Promise<number> {
-  const stat = await readFile(`/proc/${process.pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 async function run(): Promise<Sample> {

@@ -1,3 +1,4 @@
+import { bankSends } from './bank-sends.ts';
 import { blockSync } from './block-sync.ts';
 import { emptyBlocks } from './empty-blocks.ts';
 import { eventLoop } from './event-loop.ts';
@@ -17,6 +18,7 @@ export const entries: readonly Entry[] = [
   vm,
   emptyBlocks,
   blockSync,
+  bankSends,
   verifyCommit,
   eventLoop,
   sim,

@@ -1,0 +1,278 @@
+/**
+ * Signed bank sends through the public interface of whole nodes. Every sender is another one, and sends once.
+ * `BENCH_SENDS="1:20000,4:10000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
+ */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromBase64, toBase64, utf8 } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
+import { type AccountKeyPair, bech32Address, keyFromPrivate, signSecp256k1 } from '#core/crypto/keys.ts';
+import { createChainClient } from '#node/client/chain-client.ts';
+import { createRpcClient, type RpcClient } from '#node/client/rpc-client.ts';
+import { createNativeVerifier } from '#node/crypto/native-verifier.ts';
+import { heightOf, type Localnet, startLocalnet } from '#node/localnet/localnet.ts';
+import type { NetworkNode } from '#node/localnet/network.ts';
+import { freePorts } from '#node/localnet/ports.ts';
+import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
+import { buildTx } from '#runtime/tx/build.ts';
+import type { Entry, Metric, Sample } from './harness.ts';
+import { cpuMs } from './process-time.ts';
+
+const CHAIN_ID = 'bench-sends';
+const DENOM = 'uauton';
+const BATCH = 100;
+/** Batches that are on their way at the same time. */
+const IN_FLIGHT = 8;
+const POLL_MS = 20;
+const DRAIN_MS = 120_000;
+const VERIFICATIONS = 4_000;
+
+interface Network {
+  readonly validators: number;
+  readonly txs: number;
+  readonly index: boolean;
+}
+
+function plannedNetworks(): readonly Network[] {
+  const indexes = (process.env.BENCH_SENDS_INDEX ?? 'on,off').split(',').map((word) => word === 'on');
+  return (process.env.BENCH_SENDS ?? '1:20000,4:10000').split(',').flatMap((text) => {
+    const [validators = 0, txs = 0] = text.split(':').map(Number);
+    if (!(Number.isSafeInteger(validators) && validators > 0 && Number.isSafeInteger(txs) && txs > 0))
+      throw new Error(`BENCH_SENDS: expected validators:transactions, got "${text}"`);
+    return indexes.map((index) => ({ validators, txs, index }));
+  });
+}
+
+interface Sender {
+  readonly key: AccountKeyPair;
+  readonly address: string;
+}
+
+/** The same senders in every run: each makes and signs its transaction once, since account numbers are the same too. */
+const senders: Sender[] = [];
+const signed: Uint8Array[] = [];
+
+function sendersUpTo(count: number): readonly Sender[] {
+  while (senders.length < count) {
+    const key = keyFromPrivate(sha256(utf8(`bench sender ${senders.length}`)));
+    senders.push({ key, address: bech32Address(key.publicKey, 'auton') });
+  }
+  return senders.slice(0, count);
+}
+
+/** @param first account number of the first sender. */
+function signedUpTo(count: number, first: bigint): readonly Uint8Array[] {
+  const all = sendersUpTo(count);
+  while (signed.length < count) {
+    const at = signed.length;
+    const { key, address } = all[at] as Sender;
+    const message = pack(MsgSendSchema, {
+      fromAddress: address,
+      toAddress: (all[(at + 1) % count] as Sender).address,
+      amount: [{ denom: DENOM, amount: '1' }],
+    });
+    const plan = { messages: [message], fee: [{ denom: DENOM, amount: 3_750n }], gasLimit: 150_000n };
+    signed.push(buildTx(plan, CHAIN_ID, [{ key, accountNumber: first + BigInt(at), sequence: 0n }]));
+  }
+  return signed.slice(0, count);
+}
+
+/** Accounts of faucet, provider and operators come first: with these between, senders have the same numbers in each network. */
+const MOST_VALIDATORS = 16;
+const FIRST_SENDER = BigInt(2 + MOST_VALIDATORS);
+
+async function start({ validators, txs, index }: Network, folder: string): Promise<Localnet> {
+  const fillers = Array.from({ length: MOST_VALIDATORS - validators }, (_, i) =>
+    bech32Address(keyFromPrivate(sha256(utf8(`bench filler ${i}`))).publicKey, 'auton'),
+  );
+  return startLocalnet({
+    chainId: CHAIN_ID,
+    validators,
+    ports: await freePorts(validators),
+    config: {
+      'consensus.timeout_commit': '0',
+      'consensus.skip_timeout_commit': true,
+      'tx_index.enabled': index,
+      'mempool.size': 10 * txs,
+      'mempool.max_txs_bytes': 1_000 * txs + 1_000_000,
+      'mempool.cache_size': 10 * txs,
+      'rpc.max_body_bytes': 16_777_216,
+      log_level: 'error',
+    },
+    genesis: {
+      accounts: [...fillers, ...sendersUpTo(txs).map(({ address }) => address)].map((address) => ({
+        address,
+        coins: [{ denom: DENOM, amount: 1_000_000n }],
+      })),
+    },
+    folder,
+  });
+}
+
+interface BatchAnswer {
+  readonly error?: unknown;
+  readonly result?: { readonly code: number; readonly log: string };
+}
+
+const batchBody = (txs: readonly Uint8Array[]): string =>
+  JSON.stringify(
+    txs.map((tx, id) => ({ jsonrpc: '2.0', id, method: 'broadcast_tx_sync', params: { tx: toBase64(tx) } })),
+  );
+
+/** One batch; each of its transactions must have passed CheckTx. */
+async function sendBatch(url: string, body: string): Promise<void> {
+  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const answers = (await response.json()) as readonly BatchAnswer[];
+  const bad = Array.isArray(answers) ? answers.find(({ result }) => result?.code !== 0) : answers;
+  if (bad !== undefined) throw new Error(`a transaction was refused: ${JSON.stringify(bad)}`);
+}
+
+/** All batches, to the nodes in turn. */
+async function sendAll(urls: readonly string[], bodies: readonly string[]): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let at = next++; at < bodies.length; at = next++)
+      await sendBatch(urls[at % urls.length] as string, bodies[at] as string);
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+}
+
+/** Resolves when no mempool holds anything: what was in it is in a block, or was dropped, which {@link verifyCommitted} sees. */
+async function drained(nodes: readonly RpcClient[]): Promise<void> {
+  const waiting = new Set(nodes);
+  for (const deadline = performance.now() + DRAIN_MS; ; ) {
+    for (const node of waiting)
+      if ((await node.call<{ total: string }>('num_unconfirmed_txs')).total === '0') waiting.delete(node);
+    if (waiting.size === 0) return;
+    if (performance.now() > deadline) throw new Error(`${waiting.size} mempools are not empty after ${DRAIN_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+interface BlockAnswer {
+  readonly block: { readonly data: { readonly txs: readonly string[] } };
+}
+interface ResultsAnswer {
+  readonly txs_results: readonly { readonly code: number; readonly log: string }[] | null;
+}
+
+const hashOf = (tx: Uint8Array): string => createHash('sha256').update(tx).digest('hex');
+
+/** Every transaction is in one block, with code 0. Answers how many blocks had any. */
+async function verifyCommitted(node: RpcClient, txs: readonly Uint8Array[], to: bigint): Promise<number> {
+  const missing = new Set(txs.map(hashOf));
+  let blocks = 0;
+  for (let height = 1n; height <= to && missing.size > 0; height++) {
+    const { block } = await node.call<BlockAnswer>('block', { height: String(height) });
+    const hashes = block.data.txs.map((text) => hashOf(fromBase64(text, 'a transaction')));
+    if (!hashes.some((hash) => missing.has(hash))) continue;
+    blocks += 1;
+    const { txs_results: results } = await node.call<ResultsAnswer>('block_results', { height: String(height) });
+    for (const [i, hash] of hashes.entries()) {
+      const known = missing.delete(hash);
+      if (known && results?.[i]?.code !== 0)
+        throw new Error(`transaction ${i} of block ${height} failed: ${JSON.stringify(results?.[i])}`);
+    }
+  }
+  if (missing.size > 0) throw new Error(`${missing.size} of ${txs.length} transactions are in no block`);
+  return blocks;
+}
+
+const perClock = ({ validators, index }: Network) => `${validators} validators, index ${index ? 'on' : 'off'}`;
+const perProcessor = (network: Network) => `${perClock(network)}, processor`;
+
+async function measureNetwork(network: Network): Promise<Sample> {
+  const folder = await mkdtemp(join(tmpdir(), 'autonomy-bench-'));
+  const localnet = await start(network, folder);
+  try {
+    const { nodes } = localnet.network;
+    const [first] = nodes as readonly [NetworkNode];
+    const reader = createRpcClient(first.rpcUrl, { maxResponseBytes: 268_435_456 });
+    const last = sendersUpTo(network.txs).at(-1) as Sender;
+    const account = await createChainClient(reader).account(last.address);
+    if (account?.accountNumber !== FIRST_SENDER + BigInt(network.txs - 1))
+      throw new Error(`unexpected account number ${account?.accountNumber} of the last sender`);
+    const txs = signedUpTo(network.txs, FIRST_SENDER);
+    const bodies = Array.from({ length: Math.ceil(txs.length / BATCH) }, (_, i) =>
+      batchBody(txs.slice(i * BATCH, (i + 1) * BATCH)),
+    );
+    const used = async () => (await Promise.all(localnet.processes.map(cpuMs))).reduce((sum, ms) => sum + ms, 0);
+    const usedBefore = await used();
+    const began = performance.now();
+    await sendAll(
+      nodes.map(({ rpcUrl }) => rpcUrl),
+      bodies,
+    );
+    await drained(nodes.map(({ rpcUrl }) => createRpcClient(rpcUrl)));
+    const seconds = (performance.now() - began) / 1_000;
+    const processorSeconds = ((await used()) - usedBefore) / 1_000;
+    const blocks = await verifyCommitted(reader, txs, await heightOf(first));
+    console.error(
+      `${perClock(network)}: ${txs.length} in ${blocks} blocks, ${seconds.toFixed(1)} s, ${processorSeconds.toFixed(1)} s of processor time`,
+    );
+    return {
+      [perClock(network)]: txs.length / seconds,
+      [perProcessor(network)]: txs.length / processorSeconds,
+    };
+  } finally {
+    await localnet.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const networks = plannedNetworks();
+
+async function run(): Promise<Sample> {
+  let sample: Sample = {};
+  // One run keeps its transactions for the networks: what they measure is not signing.
+  for (const network of networks.toSorted((a, b) => b.txs - a.txs))
+    sample = { ...sample, ...(await measureNetwork(network)) };
+  return sample;
+}
+
+/** Signatures a second that one core verifies here and now, by the clock and by processor time. */
+function verifications(): Promise<Sample> {
+  const verifier = createNativeVerifier({ keyCacheEntries: 1 });
+  const checks = sendersUpTo(200).map(({ key }, i) => {
+    const message = utf8(`a sign document of the usual length ${i} `.repeat(6));
+    return { publicKey: key.publicKey, message, signature: signSecp256k1(key.privateKey, message) };
+  });
+  const round = () => {
+    for (const { publicKey, message, signature } of checks)
+      if (!verifier.secp256k1(publicKey, message, signature)) throw new Error('a good signature was refused');
+  };
+  round();
+  const before = process.cpuUsage();
+  const began = performance.now();
+  for (let done = 0; done < VERIFICATIONS; done += checks.length) round();
+  const seconds = (performance.now() - began) / 1_000;
+  const { user, system } = process.cpuUsage(before);
+  const byClock = VERIFICATIONS / seconds;
+  const byProcessor = (VERIFICATIONS * 1_000_000) / (user + system);
+  return Promise.resolve(
+    Object.fromEntries(
+      networks.flatMap((network) => [
+        [perClock(network), byClock],
+        [perProcessor(network), byProcessor],
+      ]),
+    ),
+  );
+}
+
+const metrics = networks.flatMap((network): Metric[] => [
+  { name: perClock(network), unit: 'tx/s', better: 'higher' },
+  { name: perProcessor(network), unit: 'tx/processor s', better: 'higher' },
+]);
+
+export const bankSends: Entry = {
+  name: 'bank-sends',
+  description:
+    'signed bank sends of as many senders, in batches of broadcast_tx_sync, from the first broadcast to the commit of the last, minimal timeouts; a second, and a second of processor time of all nodes; beside native secp256k1 verifications of one core',
+  metrics,
+  runs: 1,
+  run,
+  reference: { name: 'native secp256k1 verifications', run: verifications },
+};
