@@ -33,9 +33,19 @@ export function fromHex(text: string, title = 'hex'): Uint8Array {
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** UTF-16 units of a text up to which a loop is faster than the platform's call: names, addresses, amounts are shorter. */
+const SHORT_TEXT = 64;
+
 /** A lone surrogate becomes U+FFFD. */
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  if (text.length > SHORT_TEXT) return encoder.encode(text);
+  const out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return encoder.encode(text);
+    out[i] = unit;
+  }
+  return out;
 }
 
 /** @throws TypeError when the bytes are not valid UTF-8. */
