@@ -27,12 +27,19 @@ export function lastSignFile(path: string): LastSignStore & { close(): Promise<v
     if (handle !== undefined) return handle;
     await mkdir(dirname(path), { recursive: true });
     const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    handle = file;
-    if ((await file.stat()).size < SLOTS * SLOT_BYTES) {
+    const { size } = await file.stat();
+    if (size < SLOTS * SLOT_BYTES) {
+      // A file that is being made holds zeros at most; what is left of one that was cut must not be taken for new.
+      const { bytesRead, buffer } = await file.read(new Uint8Array(SLOTS * SLOT_BYTES), 0, size, 0);
+      if (buffer.subarray(0, bytesRead).some((byte) => byte !== 0)) {
+        await file.close();
+        throw damagedError(path);
+      }
       await file.write(new Uint8Array(SLOTS * SLOT_BYTES), 0, SLOTS * SLOT_BYTES, 0);
       await file.sync();
       await syncFolder(dirname(path));
     }
+    handle = file;
     return file;
   }
 
@@ -49,10 +56,7 @@ export function lastSignFile(path: string): LastSignStore & { close(): Promise<v
         else if (read !== undefined && (newest === undefined || read.serial > newest.serial)) newest = read;
       }
       // One spoilt slot beside a good one is a write that a power failure cut: its signature was never released.
-      if (damaged > 0 && newest === undefined)
-        throw new Error(
-          `${path} is damaged: signing without it could sign twice. Restore it, or use a new validator key`,
-        );
+      if (damaged > 0 && newest === undefined) throw damagedError(path);
       serial = newest?.serial ?? 0n;
       return newest?.state;
     },
@@ -85,4 +89,8 @@ function readSlot(slot: Uint8Array): { readonly serial: bigint; readonly state: 
   if (end + DIGEST_BYTES > slot.length) return 'damaged';
   if (!equal(digest(slot.subarray(0, end)), slot.subarray(end, end + DIGEST_BYTES))) return 'damaged';
   return { serial: readU64be(slot), state: slot.slice(HEAD_BYTES, end) };
+}
+
+function damagedError(path: string): Error {
+  return new Error(`${path} is damaged: signing without it could sign twice. Restore it, or use a new validator key`);
 }

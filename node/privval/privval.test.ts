@@ -101,5 +101,12 @@ test('a write that is cut anywhere leaves the state before it; a file without a 
     after.map((byte, at) => (at % 4_096 === 13 ? byte ^ 1 : byte)),
   );
   await expect(lastSignFile(path).load()).rejects.toThrow(/is damaged: signing without it could sign twice/);
+  for (const size of [13, 4_096, 8_191]) {
+    writeFileSync(path, after.subarray(0, size));
+    await expect(lastSignFile(path).load(), `${size} bytes`).rejects.toThrow(/is damaged/);
+    expect(readFileSync(path)).toEqual(after.subarray(0, size));
+  }
+  writeFileSync(path, new Uint8Array(100));
+  expect(await lastSignFile(path).load()).toBeUndefined();
   await expect(store.save(new Uint8Array(5_000))).rejects.toThrow(/5000 bytes exceed/);
 });
