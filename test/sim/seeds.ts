@@ -49,6 +49,7 @@ class Total {
   done = 0;
   failed = 0;
   #heights = 0n;
+  #fewest: bigint | undefined;
   #messages = 0;
   #evidence = 0;
   #setChanges = 0;
@@ -65,7 +66,9 @@ class Total {
   add(report: SimReport): void {
     this.done++;
     if (report.violation !== undefined) this.failed++;
-    this.#heights += report.height - report.firstHeight + 1n;
+    const heights = report.height - report.firstHeight + 1n;
+    this.#heights += heights;
+    if (this.#fewest === undefined || heights < this.#fewest) this.#fewest = heights;
     this.#messages += report.messages;
     this.#evidence += report.evidence;
     this.#setChanges += report.setChanges;
@@ -85,7 +88,7 @@ class Total {
     const heights = Number(this.#heights);
     return [
       `seeds ${this.#from}…${this.#from + this.done - 1}: ${this.done - this.failed} passed, ${this.failed} failed; ` +
-        `${this.#heights} heights decided, highest deciding round ${this.#highestRound}`,
+        `${this.#heights} heights decided, ${this.#fewest ?? 0n} or more by each seed, highest deciding round ${this.#highestRound}`,
       `faults: ${faults.crashes} crashes (${faults.lostWalRecords} log records lost), ` +
         `${faults.partitions} partitions (${faults.oneWay} one-way), ${faults.pauses} pauses, ${faults.clockJumps} clock jumps`,
       `of ${this.#messages} messages: ${faults.lost} lost, ${faults.duplicated} duplicated, ${faults.straggled} straggled, ` +
