@@ -88,6 +88,21 @@ test('a flipped bit with sound records after it is corruption, and the error say
   );
 });
 
+test('a torn record that contains a sound one, as a transaction may, is cut like any other', () => {
+  const [height, round] = [toHeight(1n), toRound(0)];
+  const inner = encodeWalRecord({ kind: 'end-height', height: toHeight(9n) });
+  const input: Input = { kind: 'prepared', height, round, txs: [concat(utf8('a'), inner, utf8('bcd'))], evidence: [] };
+  const frame = encodeWalRecord({ kind: 'input', input });
+  const sound = concat(...records().slice(0, 2).map(encodeWalRecord));
+  for (let cut = 0; cut < frame.length; cut++)
+    expect(read(concat(sound, frame.slice(0, cut))).length, `${cut} bytes`).toBe(sound.length);
+  const damaged = frame.slice();
+  damaged.fill(0, frame.length - 2);
+  expect(read(concat(sound, damaged)).length).toBe(sound.length);
+  const after = decodeWal(concat(sound, damaged, inner));
+  expect(after.ok ? '' : after.error).toMatch(new RegExp(`sound one at byte ${sound.length + frame.length}$`));
+});
+
 test('the checksum of any range follows from those of the prefixes', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 500 }), fc.nat(), fc.nat(), fc.nat(), (bytes, a, b, c) => {

@@ -32,7 +32,7 @@ export function decodeWal(bytes: Uint8Array): Result<WalContent, string> {
   while (at < bytes.length) {
     const payload = payloadAt(bytes, at);
     if (payload === undefined) {
-      const later = soundRecordAfter(bytes, at + 1);
+      const later = soundRecordAfter(bytes, afterDamaged(bytes, at));
       if (later !== undefined)
         return err(`WAL: the record at byte ${at} is corrupt, but there is a sound one at byte ${later}`);
       break;
@@ -43,6 +43,18 @@ export function decodeWal(bytes: Uint8Array): Result<WalContent, string> {
     at += HEADER_BYTES + payload.length;
   }
   return ok({ records, length: at });
+}
+
+/**
+ * Where a record may begin behind the damaged one at `at`. Its length is in its header and again in the head of its payload:
+ * where both agree, whatever looks like a record inside was written by others, into a transaction perhaps, to keep this
+ * node from starting.
+ */
+function afterDamaged(bytes: Uint8Array, at: number): number {
+  const start = at + HEADER_BYTES;
+  if (start >= bytes.length) return at + 1;
+  const end = start + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(at);
+  return mayBePayload(bytes, start, end) ? end : at + 1;
 }
 
 function payloadAt(bytes: Uint8Array, at: number): Uint8Array | undefined {
