@@ -137,6 +137,9 @@ function chargeSize(context: AnteContext, tx: DecodedTx, params: AuthParams, sig
     );
 }
 
+/** Hashed once, not with each transaction. */
+const COLLECTOR = moduleAddress(FEE_COLLECTOR);
+
 function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Result<readonly Coin[]> {
   const { chain, mode } = context;
   const { fee } = tx.authInfo;
@@ -153,7 +156,6 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
   const text = payer === undefined ? '' : formatAddress(chain, payer);
   if (payer === undefined || getAccount(context.state.store(AUTH_STORE), payer) === undefined)
     return failSdk('unknownAddress', `fee payer address: ${text} does not exist`);
-  const collector = moduleAddress(FEE_COLLECTOR);
   if (coins.value.length > 0) {
     const ledger = ledgerOf(context);
     // Fees are paid in the base denomination even while accounts may not send it; what must not be sent is no fee either.
@@ -162,12 +164,12 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
       coins.value.filter(({ denom }) => denom !== chain.baseDenom),
     );
     if (!movable.ok) return movable;
-    const paid = sendCoins(ledger, payer, collector, coins.value);
+    const paid = sendCoins(ledger, payer, COLLECTOR, coins.value);
     if (!paid.ok) return paid;
   } else if (mode === 'simulate') {
     // Wallets simulate without a fee and then pay one: its gas is counted. Who cannot pay is told when it matters.
     const ledger = ledgerOf({ ...context, state: context.scratch(), events: noEvents });
-    sendCoins(ledger, payer, collector, [{ denom: chain.baseDenom, amount: 1n }]);
+    sendCoins(ledger, payer, COLLECTOR, [{ denom: chain.baseDenom, amount: 1n }]);
   }
   context.events.emit('tx', [
     ['fee', formatCoins(coins.value)],
