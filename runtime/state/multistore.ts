@@ -155,7 +155,7 @@ export class MultiStore implements StateStore {
 
   /**
    * Frees what the pruning policy no longer keeps, about `budget` database operations of it, in one atomic batch that is
-   * not waited for on disk. To be called between blocks until it says `done`; a version that is leased stops it.
+   * on disk when it resolves. To be called between blocks until it says `done`; a version that is leased stops it.
    */
   async pruneStep(budget: number = STATE_LIMITS.pruneBudget): Promise<PruneOutcome> {
     const leased = [...this.#leases].map(({ version }) => version);

@@ -145,7 +145,9 @@ export class Pruner {
     // a page down twice.
     this.#running = true;
     this.#progress = progress;
-    await this.#kv.write(batch.ops);
+    // Synced: the database may lose an earlier batch though a later one is on disk, and a step that was lost before one that
+    // was not would be done again, which counts pages down twice.
+    await this.#kv.write(batch.ops, { sync: true });
     this.#running = false;
     return { freed: batch.freed, done };
   }
