@@ -84,6 +84,25 @@ test('what is held reaches the database when it is released, in one synced batch
   expect(batches.at(-1)).toEqual({ ops: 1, sync: false });
 });
 
+test('a write that waits for its turn takes nothing with it that is held meanwhile', async () => {
+  const { kv, batches, gate } = recorded();
+  const staging = stagingKv(kv, { maxStagedBytes: 0 });
+  const opened = Promise.withResolvers<void>();
+  gate.wait = opened.promise;
+  const first = staging.write([put('a')]);
+  await Promise.resolve();
+  const second = staging.write([put('b')]);
+  staging.hold();
+  await staging.write([put('c')], { sync: true });
+  opened.resolve();
+  await Promise.all([first, second]);
+  expect(kv.get(utf8('c'))).toBeUndefined();
+  expect(staging.get(utf8('c'))).toEqual(utf8('c'));
+  await staging.release();
+  expect(kv.get(utf8('c'))).toEqual(utf8('c'));
+  expect(batches.map(({ ops }) => ops)).toEqual([1, 1, 1]);
+});
+
 test('what is held when the database is closed never was', async () => {
   const { kv, batches } = recorded();
   const staging = stagingKv(kv, { maxStagedBytes: 0 });

@@ -28,17 +28,20 @@ export interface StagingKv extends Kv {
 export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }): StagingKv {
   let staged = emptyLayer();
   let flushing = emptyLayer();
+  /** Apart from `staged`, which a write that was asked for before the hold may be about to take. */
+  let holding = emptyLayer();
   let tail: Promise<unknown> = Promise.resolve();
   let held = false;
   let failed: { readonly error: unknown } | undefined;
 
   function stage(ops: readonly KvOp[]): void {
+    const layer = held ? holding : staged;
     for (const op of ops) {
       const { key } = op;
       const value = op.type === 'put' ? op.value : undefined;
-      staged.ops.push(op);
-      staged.view.set(toHex(key), { key, value });
-      staged.bytes += key.length + (value?.length ?? 0);
+      layer.ops.push(op);
+      layer.view.set(toHex(key), { key, value });
+      layer.bytes += key.length + (value?.length ?? 0);
     }
   }
 
@@ -67,7 +70,7 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
     const within = (key: Uint8Array) =>
       (gte === undefined || compare(key, gte) >= 0) && (lt === undefined || compare(key, lt) < 0);
     const order = (a: Uint8Array, b: Uint8Array) => (reverse ? compare(b, a) : compare(a, b));
-    const changed = [...new Map([...flushing.view, ...staged.view]).values()]
+    const changed = [...new Map([...flushing.view, ...staged.view, ...holding.view]).values()]
       .filter(({ key }) => within(key))
       .sort((a, b) => order(a.key, b.key));
     let at = 0;
@@ -93,23 +96,28 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
     }
   }
 
+  const isEmpty = () => staged.ops.length + flushing.ops.length + holding.ops.length === 0;
+
   return {
     get(key) {
-      if (staged.ops.length + flushing.ops.length === 0) return kv.get(key);
+      if (isEmpty()) return kv.get(key);
       const name = toHex(key);
-      const change = staged.view.get(name) ?? flushing.view.get(name);
+      const change = holding.view.get(name) ?? staged.view.get(name) ?? flushing.view.get(name);
       return change === undefined ? kv.get(key) : change.value;
     },
-    entries: (range) => (staged.ops.length + flushing.ops.length === 0 ? kv.entries(range) : limited(range)),
+    entries: (range) => (isEmpty() ? kv.entries(range) : limited(range)),
     hold() {
       held = true;
     },
     async release() {
       held = false;
+      const { ops } = holding;
+      holding = emptyLayer();
+      stage(ops);
       await flush(true);
     },
     get heldBytes() {
-      return staged.bytes;
+      return holding.bytes;
     },
     async write(ops, writeOptions) {
       stage(ops);
