@@ -47,12 +47,24 @@ test('the replay command of any seed of any run names that very simulation', () 
     kinds: fc.subarray([...BYZANTINE_KINDS]),
     chaos: fc.nat(20_000),
     heights: fc.integer({ min: 1, max: 40 }),
+    settle: fc.constantFrom(0, 500, 3_000),
     flags: fc.subarray(['--no-crashes', '--plain']),
   });
   fc.assert(
-    fc.property(run, ({ seed, nodes, kinds, chaos, heights, flags }) => {
+    fc.property(run, ({ seed, nodes, kinds, chaos, heights, settle, flags }) => {
       const kind = kinds.length > 0 ? ['--kind', kinds.join()] : [];
-      const rest = ['--nodes', nodes, '--chaos', String(chaos), '--heights', String(heights), ...kind, ...flags];
+      const rest = [
+        '--nodes',
+        nodes,
+        '--chaos',
+        String(chaos),
+        '--heights',
+        String(heights),
+        '--settle',
+        String(settle),
+        ...kind,
+        ...flags,
+      ];
       const options = optionsOf(seedArguments(['--seeds', '1000', ...rest]), seed);
       const replay = replayCommand(options).split(' -- ')[1] ?? '';
       const again = seedArguments(replay.split(' '));

@@ -20,6 +20,7 @@ export const USAGE = `npm run sim -- [--seeds 100] [--from 1] [--nodes 4] …
     --kind K[,K…]     what they do: ${BYZANTINE_KINDS.join(', ')}
     --chaos MS        simulated milliseconds of faults; default ${DEFAULT_SIM.chaosMs}; 0: a calm network
     --heights N       heights that each honest node must gain once all is healed; default ${DEFAULT_SIM.healHeights}
+    --settle MS       between healing and the first of them; default ${DEFAULT_SIM.settleMs}
     --no-crashes      nobody crashes
     --plain           equal powers, no changes of validators, fast disks and processors, clocks that do not jump
     --failures N      goes on until so many seeds have failed; default 1
@@ -48,6 +49,7 @@ export interface SeedArguments {
   readonly kinds: readonly ByzantineKind[] | undefined;
   readonly chaosMs: number;
   readonly healHeights: number;
+  readonly settleMs: number;
   readonly crashes: boolean;
   readonly plain: boolean;
   readonly failures: number;
@@ -74,6 +76,7 @@ const OPTIONS = {
   kind: { type: 'string' },
   chaos: { type: 'string' },
   heights: { type: 'string' },
+  settle: { type: 'string' },
   'no-crashes': { type: 'boolean' },
   plain: { type: 'boolean' },
   failures: { type: 'string' },
@@ -94,6 +97,7 @@ const SEED_OPTIONS = [
   'kind',
   'chaos',
   'heights',
+  'settle',
   'no-crashes',
   'plain',
 ] as const;
@@ -163,6 +167,7 @@ function seedArguments(values: Values): SeedArguments {
     kinds: values.kind?.split(',').map(kindOf),
     chaosMs: whole('chaos', values.chaos ?? String(DEFAULT_SIM.chaosMs), 0),
     healHeights: whole('heights', values.heights ?? String(DEFAULT_SIM.healHeights), 1),
+    settleMs: whole('settle', values.settle ?? String(DEFAULT_SIM.settleMs), 0),
     crashes: values['no-crashes'] !== true,
     plain: values.plain === true,
     failures: whole('failures', values.failures ?? '1', 1),
@@ -217,6 +222,7 @@ export function optionsOf(args: SeedArguments, seed: number): SimOptions {
     changes: !args.plain,
     strain: !args.plain,
     healHeights: args.healHeights,
+    settleMs: args.settleMs,
     healMs: Math.max(DEFAULT_SIM.healMs, 3_000 * args.healHeights),
   };
 }
@@ -226,6 +232,7 @@ export function replayCommand(options: SimOptions): string {
   const parts = ['npm run sim -- --seeds 1', `--from ${options.seed}`, `--nodes ${options.nodes}`];
   parts.push(`--byzantine ${options.byzantine}`, `--chaos ${options.chaosMs}`, `--heights ${options.healHeights}`);
   if (options.kinds !== undefined) parts.push(`--kind ${options.kinds.join()}`);
+  if (options.settleMs !== DEFAULT_SIM.settleMs) parts.push(`--settle ${options.settleMs}`);
   if (!options.crashes) parts.push('--no-crashes');
   if (!options.changes) parts.push('--plain');
   return parts.join(' ');

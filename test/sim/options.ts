@@ -31,6 +31,8 @@ export interface SimOptions {
   readonly kinds: readonly ByzantineKind[] | undefined;
   /** Loss, partitions, crashes for so long; 0: a calm network all the way. Simulated milliseconds. */
   readonly chaosMs: number;
+  /** So long after healing the clock for liveness starts; earlier than 3,000 it waits for those who are still down. */
+  readonly settleMs: number;
   /** After healing every honest node must gain `healHeights` within this time. */
   readonly healMs: number;
   readonly healHeights: number;
@@ -55,6 +57,7 @@ export const DEFAULT_SIM: Omit<SimOptions, 'seed'> = {
   byzantine: 0,
   kinds: undefined,
   chaosMs: 10_000,
+  settleMs: 3_000,
   healMs: 30_000,
   healHeights: 5,
   crashes: true,

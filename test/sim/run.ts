@@ -3,6 +3,7 @@
 import { DEFAULT_ENGINE_CONFIG, type EngineConfig } from '#consensus/config.ts';
 import { decodePeerMessage } from '#consensus/messages.ts';
 import { utf8 } from '#core/bytes.ts';
+import { maxBig } from '#core/int.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
@@ -323,11 +324,14 @@ class Simulation {
       this.#unleash();
       await this.#until(chaosMs);
       this.#heal();
+      await this.#until(this.scheduler.nowMs + options.settleMs);
       // Whoever crashed last must be up before the clock for liveness starts.
-      await this.#until(this.scheduler.nowMs + 3_000);
+      await this.#until(this.scheduler.nowMs + 3_000, () => this.honest.every((node) => node.up));
     }
     if (options.crashAfter !== undefined) await this.#crashFirst(options.crashAfter);
-    const before = new Map(this.honest.map((node) => [node.id, node.height]));
+    // A chain may begin at a later height than 1: who has decided nothing stands below its first one, not at 0.
+    const below = this.genesis.initialHeight - 1n;
+    const before = new Map(this.honest.map((node) => [node.id, maxBig(node.height, below)]));
     const gained = () => this.honest.every((node) => node.height >= (before.get(node.id) ?? 0n) + BigInt(healHeights));
     await this.#until(this.scheduler.nowMs + healMs, gained);
     this.#checkLiveness(before);
