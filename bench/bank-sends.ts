@@ -1,6 +1,6 @@
 /**
  * Signed bank sends through the public interface of whole nodes. Every sender is another one, and sends once.
- * `BENCH_SENDS="1:20000,4:10000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
+ * `BENCH_SENDS="1:20000,4:5000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -41,7 +41,7 @@ interface Network {
 
 function plannedNetworks(): readonly Network[] {
   const indexes = (process.env.BENCH_SENDS_INDEX ?? 'on,off').split(',').map((word) => word === 'on');
-  return (process.env.BENCH_SENDS ?? '1:20000,4:10000').split(',').flatMap((text) => {
+  return (process.env.BENCH_SENDS ?? '1:20000,4:5000').split(',').flatMap((text) => {
     const [validators = 0, txs = 0] = text.split(':').map(Number);
     if (
       !([validators, txs].every((value) => Number.isSafeInteger(value) && value > 0) && validators <= MOST_VALIDATORS)
