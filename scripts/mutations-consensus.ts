@@ -102,14 +102,14 @@ export const consensusMutations: readonly Mutation[] = [
     },
   },
   {
-    name: 'a signer works on the requests of two nodes at once',
-    file: 'node/privval/signer-server.ts',
-    search: 'const answered = tail.then(async () => {',
-    replace: 'const answered = Promise.resolve().then(async () => {',
+    name: 'a signer answers two calls at once',
+    file: 'node/driver/guarded-signer.ts',
+    search: 'const signed = turn.then(() => signNow(...request));',
+    replace: 'const signed = signNow(...request);',
     test: {
       project: 'unit',
-      file: 'node/privval/remote-signer.test.ts',
-      name: 'Adversarial 27: two nodes with one signer never get two signatures for one place',
+      file: 'node/driver/guarded-signer.test.ts',
+      name: 'two calls at once for one place: the second is refused, whatever the disk takes',
     },
   },
   {
