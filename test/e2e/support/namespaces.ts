@@ -11,8 +11,12 @@ class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
+/** `tc` lies where only administrators' shells look. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+
 function run(command: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+  const env = { ...process.env, PATH };
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000, env });
   if (error !== undefined || status !== 0)
     throw new CommandError(`${command} ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
   return stdout;
