@@ -12,7 +12,7 @@ import { ACCEPT } from './intake.ts';
 const AT_ONCE = NODE_LIMITS.minChecksAhead;
 
 /** An intake whose turns and verdicts come when the test says so. */
-function setting(kit: Kit, expected: readonly bigint[] = []) {
+function setting(kit: Kit, expected: readonly bigint[] = [], onTake: (bytes: Uint8Array) => void = () => undefined) {
   const taken: Uint8Array[] = [];
   const asked: (readonly SignatureCheck[])[] = [];
   const turns: (() => void)[] = [];
@@ -26,6 +26,7 @@ function setting(kit: Kit, expected: readonly bigint[] = []) {
       },
       receiveDecoded(_, bytes, message) {
         expect(encodePeerMessage(message)).toEqual(bytes);
+        onTake(bytes);
         taken.push(bytes);
         return ACCEPT;
       },
@@ -128,4 +129,19 @@ test('nonsense and too large messages go to the executor, which says what is wro
   endTurn();
   expect(await nonsense).toEqual(ACCEPT);
   expect(taken).toHaveLength(AT_ONCE + 2);
+});
+
+test('what one message makes the executor throw reaches its sender’s handler, and keeps back no other message', async () => {
+  const kit = new Kit();
+  const votes = Array.from({ length: AT_ONCE + 3 }, (_, i) => voteBytes(kit, i % 4));
+  const [bad] = votes.slice(AT_ONCE + 1);
+  const { intake, taken, verdicts, endTurn } = setting(kit, [], (bytes) => {
+    if (bytes === bad) throw new Error('a damaged store');
+  });
+  const answers = votes.map((vote) => intake.receive('peer', vote));
+  endTurn();
+  for (const { resolve } of verdicts) resolve();
+  await expect(answers[AT_ONCE + 1]).rejects.toThrow('a damaged store');
+  expect(await Promise.all([answers[AT_ONCE], answers[AT_ONCE + 2]])).toEqual([ACCEPT, ACCEPT]);
+  expect(taken).toHaveLength(votes.length - 1);
 });

@@ -21,6 +21,7 @@ interface Waiting {
   readonly bytes: Uint8Array;
   message?: PeerMessage;
   readonly resolve: (verdict: Verdict) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export function createAheadIntake(dependencies: {
@@ -50,16 +51,25 @@ export function createAheadIntake(dependencies: {
     gathered = [];
     if (messages.length === 0) return;
     const take = () => {
-      for (const { peer, bytes, message, resolve } of messages) {
+      for (const waits of messages) {
         waiting.messages -= 1;
-        waiting.bytes -= bytes.length;
-        resolve(message === undefined ? executor.receive(peer, bytes) : executor.receiveDecoded(peer, bytes, message));
+        waiting.bytes -= waits.bytes.length;
+        takeIn(waits);
       }
     };
     const ahead = verifyAhead(messages.flatMap(checksOf));
     if (ahead === undefined) take();
     // A failure leaves the work to the executor.
     else ahead.then(take, take);
+  }
+
+  /** What is thrown goes to whoever waits for this message, as it would without the wait; the others are taken all the same. */
+  function takeIn({ peer, bytes, message, resolve, reject }: Waiting): void {
+    try {
+      resolve(message === undefined ? executor.receive(peer, bytes) : executor.receiveDecoded(peer, bytes, message));
+    } catch (error) {
+      reject(error);
+    }
   }
 
   function checksOf(waits: Waiting): readonly SignatureCheck[] {
@@ -90,8 +100,8 @@ export function createAheadIntake(dependencies: {
       waiting.messages += 1;
       waiting.bytes += bytes.length;
       schedule();
-      return new Promise((resolve) => {
-        gathered.push({ peer, bytes, resolve });
+      return new Promise((resolve, reject) => {
+        gathered.push({ peer, bytes, resolve, reject });
       });
     },
   };
