@@ -45,7 +45,13 @@ export function failSdk(kind: SdkError, detail: string): { readonly ok: false; r
   return err(sdkFailure(kind, detail));
 }
 
-export type GrpcStatus = 'NotFound' | 'InvalidArgument' | 'Unknown' | 'Unimplemented' | 'FailedPrecondition';
+export type GrpcStatus =
+  | 'NotFound'
+  | 'ResourceExhausted'
+  | 'InvalidArgument'
+  | 'Unknown'
+  | 'Unimplemented'
+  | 'FailedPrecondition';
 
 /** A query's failure as baseapp reports a gRPC status (gRPCErrorToSDKError): clients look for `rpc error: code = …`. */
 export function grpcFailure(status: GrpcStatus, description: string): Failure {

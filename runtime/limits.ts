@@ -59,6 +59,8 @@ export const RUNTIME_LIMITS = {
   defaultPageEntries: 100,
   /** Entries that are counted for a page's `total` when nobody asked for it. */
   maxCountedEntries: 10_000,
+  /** Entries that one page may read, with those that an offset leaves out and a count counts; beyond it is refused. */
+  maxVisitedEntries: 100_000,
   /** Bytes of a query request. */
   maxQueryBytes: 2_097_152,
   /** Bytes of `app_state`. */

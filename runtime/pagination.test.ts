@@ -45,3 +45,21 @@ test('a plain request reads no whole store, whatever it leaves out; a count that
   expect(page({ limit: 5n })).toMatchObject({ items: 5, total: 0n, read: 5 });
   expect(page({ limit: 5n, countTotal: true })).toMatchObject({ items: 5, total: BigInt(ENTRIES), read: ENTRIES });
 });
+
+test('what would read beyond the limit is refused with a way out: a far offset, a count, a filter that finds nothing', () => {
+  const { maxVisitedEntries } = RUNTIME_LIMITS;
+  let read = 0;
+  const endless: KvReader = {
+    get: () => undefined,
+    has: () => false,
+    *entries() {
+      for (; ; read++) yield [Uint8Array.of(1, 1), EMPTY];
+    },
+  };
+  const ask = (init: MessageInitShape<typeof PageRequestSchema>, wanted = true) =>
+    paginate(endless, Uint8Array.of(1), create(PageRequestSchema, init), (key) => (wanted ? key : undefined));
+  for (const answer of [ask({ offset: 1n << 40n }), ask({ countTotal: true }), ask({ limit: 1n }, false)]) {
+    expect(answer.ok ? '' : answer.error.message).toContain(`reads more than ${maxVisitedEntries} entries`);
+  }
+  expect(read).toBeLessThanOrEqual(3 * maxVisitedEntries);
+});

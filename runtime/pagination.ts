@@ -13,7 +13,8 @@ export interface Page<T> {
 /**
  * A page of the entries under `prefix`, as types/query/pagination.go cuts them: by `key` or by `offset`; 100 entries
  * unless asked otherwise, at most {@link RUNTIME_LIMITS.maxPageEntries}; `total` when asked, or without a page request as
- * far as there are no more than {@link RUNTIME_LIMITS.maxCountedEntries}: a plain request reads no whole store.
+ * far as there are no more than {@link RUNTIME_LIMITS.maxCountedEntries}: a plain request reads no whole store. Refuses what
+ * would read more than {@link RUNTIME_LIMITS.maxVisitedEntries}: queries run on the thread that makes blocks.
  * @param read the key after the prefix, and the value; undefined leaves the entry out.
  */
 export function paginate<T>(
@@ -39,6 +40,11 @@ export function paginate<T>(
   let visited = 0;
   for (const [entryKey, value] of store.entries(rangeOf(prefix, key, reverse))) {
     visited++;
+    if (visited > RUNTIME_LIMITS.maxVisitedEntries)
+      return failGrpc(
+        'ResourceExhausted',
+        `the page reads more than ${RUNTIME_LIMITS.maxVisitedEntries} entries: expected pages by key, without offset and count_total`,
+      );
     if (nextKey.length > 0 && !isAsked && visited > RUNTIME_LIMITS.maxCountedEntries) {
       counted = false;
       break;
