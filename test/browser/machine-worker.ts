@@ -30,6 +30,9 @@ const scope = globalThis as unknown as {
 scope.onmessage = ({ data }) => {
   run(data).then(
     (outcome) => scope.postMessage(outcome),
-    (error: unknown) => setTimeout(() => Promise.reject(error)),
+    (error: unknown) =>
+      queueMicrotask(() => {
+        throw error;
+      }),
   );
 };

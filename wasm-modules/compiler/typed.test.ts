@@ -279,3 +279,18 @@ test('a constant for a graph input must have its type and shape', () => {
   const unknown = compileOnnx(graphOf(given), { constants: new Map([['z', intTensor('z', [1])]]) });
   expect(unknown).toMatchObject({ ok: false, error: { kind: 'invalid', reason: 'the graph has no input "z"' } });
 });
+
+test('floats that no integer holds become the ends of 64 bits and lose their high bits; NaN becomes 0, and true', () => {
+  const x: TypedTensor = { dtype: 'float32', dims: [4], data: Float32Array.of(Number.NaN, 1 / 0, -1e30, -3.7) };
+  const castTo = (dtype: Numbers): readonly (number | bigint)[] => {
+    const compiled = compileOnnx(
+      graphOf({ op: 'Cast', inputs: [x], attributes: { to: int(codeOf(dtype)) }, result: dtype }),
+    );
+    if (!compiled.ok) throw new Error(describeError(compiled.error));
+    return [...new VIEWS[dtype](infer(compiled.value, [x]).slice().buffer)];
+  };
+  expect(castTo('int64')).toEqual([0n, 2n ** 63n - 1n, -(2n ** 63n), -3n]);
+  expect(castTo('int32')).toEqual([0, -1, 0, -3]);
+  expect(castTo('uint8')).toEqual([0, 255, 0, 253]);
+  expect(castTo('bool')).toEqual([1, 1, 1, 1]);
+});
