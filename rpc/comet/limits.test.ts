@@ -4,11 +4,10 @@ import { EMPTY, toHex, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { ok } from '#core/result.ts';
 import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
-import { toAddress, toHeight } from '#core/types/brand.ts';
-import type { Header } from '#core/types/header.ts';
-import { ZERO_TIME } from '#core/types/timestamp.ts';
+import { toHeight } from '#core/types/brand.ts';
 import type { Backend, SearchRequest } from '../backend.ts';
 import { DEFAULT_SERVER_LIMITS, RPC_LIMITS } from '../limits.ts';
+import { headerAt } from './fake-chain.test-util.ts';
 import { createJsonRpc } from './json-rpc.ts';
 import { startCometServer } from './server.ts';
 
@@ -52,26 +51,9 @@ test('Limit: defaultPerPage, maxPerPage, maxPage', async () => {
 });
 
 test('Limit: maxBlockMetas', async () => {
-  const hash = EMPTY;
-  const header = (height: bigint): Header => ({
-    version: { block: 11n, app: 0n },
-    chainId: 'test-1',
-    height: toHeight(height),
-    time: ZERO_TIME,
-    lastBlockId: NIL_BLOCK_ID,
-    lastCommitHash: hash,
-    dataHash: hash,
-    validatorsHash: hash,
-    nextValidatorsHash: hash,
-    consensusHash: hash,
-    appHash: hash,
-    lastResultsHash: hash,
-    evidenceHash: hash,
-    proposerAddress: toAddress(new Uint8Array(20)),
-  });
   const call = rpcOver({
     heights: () => ({ base: toHeight(1), latest: toHeight(500) }),
-    blockMeta: (height) => ok({ blockId: NIL_BLOCK_ID, blockBytes: 1, header: header(height), txCount: 0 }),
+    blockMeta: (height) => ok({ blockId: NIL_BLOCK_ID, blockBytes: 1, header: headerAt(height), txCount: 0 }),
   });
   const { block_metas } = (await call('blockchain', { minHeight: '1', maxHeight: '400' })).result;
   expect(block_metas).toHaveLength(RPC_LIMITS.maxBlockMetas);

@@ -3,104 +3,19 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Event, ExecTxResult } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
 import { EMPTY, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
-import { ok } from '#core/result.ts';
 import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
 import { toAddress, toHeight, toRound } from '#core/types/brand.ts';
-import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { ZERO_TIME } from '#core/types/timestamp.ts';
 import { PREVOTE } from '#core/types/vote.ts';
-import type { Answer, Backend, CommittedBlock, ConsensusEvent } from '../backend.ts';
 import { DEFAULT_SERVER_LIMITS, RPC_LIMITS, type ServerLimits } from '../limits.ts';
+import { attributes, blockOf, fakeChain, INJECTION, txResult } from './fake-chain.test-util.ts';
 import { type CometServer, startCometServer } from './server.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever the server answered
 type Json = any;
-
-const INJECTION = utf8('injected');
-
-/** A chain whose blocks the test makes. */
-function fakeChain() {
-  const committed = new Set<(block: CommittedBlock) => void>();
-  const consensus = new Set<(event: ConsensusEvent) => void>();
-  const release = Promise.withResolvers<Answer<unknown>>();
-  const backend = {
-    heights: () => ({ base: toHeight(1), latest: toHeight(5) }),
-    onCommitted(listener: (block: CommittedBlock) => void) {
-      committed.add(listener);
-      return () => committed.delete(listener);
-    },
-    onConsensus(listener: (event: ConsensusEvent) => void) {
-      consensus.add(listener);
-      return () => consensus.delete(listener);
-    },
-    isInjection: (tx: Uint8Array) => tx === INJECTION,
-    genesis: () => utf8(JSON.stringify({ chain_id: 'test-1', app_state: 'x'.repeat(200_000) })),
-    checkTx: () => release.promise,
-  } as unknown as Backend;
-  return {
-    backend,
-    release: () =>
-      release.resolve(ok({ code: 0, data: EMPTY, log: '', gasWanted: 0n, gasUsed: 0n, events: [], codespace: '' })),
-    commit(block: CommittedBlock) {
-      for (const listener of committed) listener(block);
-    },
-    happen(event: ConsensusEvent) {
-      for (const listener of consensus) listener(event);
-    },
-    listeners: () => committed.size + consensus.size,
-  };
-}
-
-function attributes(type: string, ...pairs: [string, string][]): Event {
-  return { type, attributes: pairs.map(([key, value]) => ({ key, value, index: true })) };
-}
-
-function txResult(...events: Event[]): ExecTxResult {
-  return { code: 0, data: EMPTY, log: '', info: '', gasWanted: 0n, gasUsed: 0n, events, codespace: '' };
-}
-
-function blockOf(
-  height: bigint,
-  txs: readonly [Uint8Array, ExecTxResult][],
-  events: readonly Event[] = [],
-): CommittedBlock {
-  const hash = EMPTY;
-  return {
-    blockId: NIL_BLOCK_ID,
-    block: {
-      header: {
-        version: { block: 11n, app: 0n },
-        chainId: 'test-1',
-        height: toHeight(height),
-        time: ZERO_TIME,
-        lastBlockId: NIL_BLOCK_ID,
-        lastCommitHash: hash,
-        dataHash: hash,
-        validatorsHash: hash,
-        nextValidatorsHash: hash,
-        consensusHash: hash,
-        appHash: hash,
-        lastResultsHash: hash,
-        evidenceHash: hash,
-        proposerAddress: toAddress(new Uint8Array(20)),
-      },
-      txs: txs.map(([tx]) => tx),
-      evidence: [],
-      lastCommit: EMPTY_COMMIT,
-    },
-    results: {
-      events,
-      txResults: txs.map(([, result]) => result),
-      validatorUpdates: [],
-      consensusParamUpdates: undefined,
-      appHash: hash,
-    },
-  };
-}
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -4,7 +4,8 @@ import { OUTCOME_SHAPES } from '#test/vm/outcome-shapes.ts';
 import { buildClassifierCore, CLASSIFIER_OPTIONS } from '#wasm-modules/models/classifier/build.ts';
 import { buildEnlargerCore, ENLARGER_OPTIONS } from '#wasm-modules/models/enlarger/build.ts';
 import { buildSpritesCore, SPRITES_OPTIONS } from '#wasm-modules/models/sprites/build.ts';
-import { randomModule, randomOf } from './random-module.ts';
+import { randomModule } from './random-module.ts';
+import { randomOf } from './random-values.ts';
 
 export interface Case {
   readonly name: string;

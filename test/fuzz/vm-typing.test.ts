@@ -4,7 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import { ERRORS } from '#core/errors.ts';
-import { type Pick, randomOf, randomParts } from '#test/cross-engine/random-module.ts';
+import { randomParts } from '#test/cross-engine/random-module.ts';
+import { type Pick, randomOf } from '#test/cross-engine/random-values.ts';
 import { assemble, type CoreFunction, type CoreParts } from '#test/vm/assemble.ts';
 import { admit, instrument } from '#vm/admission.ts';
 import { wrapComponent } from '#vm/component.ts';
