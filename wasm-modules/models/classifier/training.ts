@@ -1,26 +1,17 @@
+import { type CurvePoint, fallingRate, type LoopOptions, runSteps } from '../../training/loop.ts';
 import { createRandom, type Random } from '../../training/random.ts';
 import { type Photo, SPECIES, takePhoto } from './data.ts';
 import { type Classifier, createClassifier } from './network.ts';
 
-export interface TrainingOptions {
+export interface TrainingOptions extends LoopOptions {
   /** Decides the photos, the initial weights and the order: the same seed gives the same weights. */
   readonly seed: number;
-  readonly steps: number;
   readonly batch: number;
   /** Photos that are taken once and trained on. */
   readonly photos: number;
   /** Photos that are never trained on. */
   readonly heldOut: number;
   readonly rate: number;
-  /** Steps that one point of the curve is the mean of. */
-  readonly every: number;
-  readonly onPoint?: (point: CurvePoint) => void;
-}
-
-/** Cross entropy in nats. */
-export interface CurvePoint {
-  readonly step: number;
-  readonly loss: number;
 }
 
 /** Shares of held-out photos whose species is found. */
@@ -36,6 +27,7 @@ export interface Quality {
 
 export interface TrainingResult {
   readonly classifier: Classifier;
+  /** Of the training's own loss: cross entropy in nats. */
   readonly curve: readonly CurvePoint[];
   readonly heldOut: Quality;
 }
@@ -58,25 +50,16 @@ export function heldOutPhotos({ seed, heldOut }: TrainingOptions): readonly Phot
 const take = (n: number, random: Random): Photo[] => Array.from({ length: n }, () => takePhoto(random));
 
 export function trainClassifier(options: TrainingOptions): TrainingResult {
-  const { seed, steps, batch, rate, every } = options;
+  const { seed, batch, rate } = options;
   const random = createRandom(seed);
   const photos = take(options.photos, random);
   const heldOut = heldOutPhotos(options);
   const classifier = createClassifier(seed, batch);
   const untrained = shareRight(heldOut, classifier.classify(heldOut));
-  const curve: CurvePoint[] = [];
-  let loss = 0;
-  for (let step = 0; step < steps; step++) {
+  const curve = runSteps(options, (progress) => {
     const chosen = Array.from({ length: batch }, () => photos[random.below(photos.length)] as Photo);
-    // The full rate for half of the way, then a straight line down.
-    const progress = step / steps;
-    loss += classifier.train(chosen, rate * Math.min(1, 2 * (1 - progress) + 0.02)) / every;
-    if ((step + 1) % every !== 0) continue;
-    const point = { step: step + 1, loss };
-    curve.push(point);
-    options.onPoint?.(point);
-    loss = 0;
-  }
+    return classifier.train(chosen, fallingRate(rate, progress));
+  });
   const found = classifier.classify(heldOut);
   const quality = {
     trained: shareRight(heldOut, found),

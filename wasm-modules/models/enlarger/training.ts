@@ -1,26 +1,17 @@
+import { type CurvePoint, fallingRate, type LoopOptions, runSteps } from '../../training/loop.ts';
 import { createRandom, type Random } from '../../training/random.ts';
 import { bilinear, drawPair, type Pair } from './data.ts';
 import { createEnlarger, type Enlarger } from './network.ts';
 
-export interface TrainingOptions {
+export interface TrainingOptions extends LoopOptions {
   /** Decides the pictures, the initial weights and the order: the same seed gives the same weights. */
   readonly seed: number;
-  readonly steps: number;
   readonly batch: number;
   /** Pairs that are drawn once and trained on. */
   readonly pairs: number;
   /** Pairs that are never trained on. */
   readonly heldOut: number;
   readonly rate: number;
-  /** Steps that one point of the curve is the mean of. */
-  readonly every: number;
-  readonly onPoint?: (point: CurvePoint) => void;
-}
-
-/** Squared error per colour value. */
-export interface CurvePoint {
-  readonly step: number;
-  readonly loss: number;
 }
 
 /** Mean squared errors per colour value in [0, 1], of the held-out pictures. */
@@ -34,6 +25,7 @@ export interface Quality {
 
 export interface TrainingResult {
   readonly enlarger: Enlarger;
+  /** Of the training's own loss: squared error per colour value. */
   readonly curve: readonly CurvePoint[];
   readonly heldOut: Quality;
 }
@@ -56,25 +48,16 @@ export function heldOutPairs({ seed, heldOut }: TrainingOptions): readonly Pair[
 const draw = (n: number, random: Random): Pair[] => Array.from({ length: n }, () => drawPair(random));
 
 export function trainEnlarger(options: TrainingOptions): TrainingResult {
-  const { seed, steps, batch, rate, every } = options;
+  const { seed, batch, rate } = options;
   const random = createRandom(seed);
   const pairs = draw(options.pairs, random);
   const heldOut = heldOutPairs(options);
   const enlarger = createEnlarger(seed, batch);
   const untrained = enlarger.error(heldOut);
-  const curve: CurvePoint[] = [];
-  let loss = 0;
-  for (let step = 0; step < steps; step++) {
+  const curve = runSteps(options, (progress) => {
     const chosen = Array.from({ length: batch }, () => pairs[random.below(pairs.length)] as Pair);
-    // The full rate for half of the way, then a straight line down.
-    const progress = step / steps;
-    loss += enlarger.train(chosen, rate * Math.min(1, 2 * (1 - progress) + 0.02)) / every;
-    if ((step + 1) % every !== 0) continue;
-    const point = { step: step + 1, loss };
-    curve.push(point);
-    options.onPoint?.(point);
-    loss = 0;
-  }
+    return enlarger.train(chosen, fallingRate(rate, progress));
+  });
   const plain = heldOut.reduce((sum, { small, large }) => sum + squaredError(bilinear(small), large), 0);
   const quality = { trained: enlarger.error(heldOut), untrained, bilinear: plain / heldOut.length };
   return { enlarger, curve, heldOut: quality };
