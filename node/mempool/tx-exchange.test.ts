@@ -2,7 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { EMPTY, fromUtf8, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { ACCEPT } from '../driver/intake.ts';
-import { createP2pHost, type P2pHost } from '../p2p/host.ts';
+import type { P2pHost } from '../p2p/host.ts';
+import { addressOf, createLoopbackHost } from '../p2p/loopback-host.test-util.ts';
 import { createMempool, type Mempool, refusalResponse } from './mempool.ts';
 import { createTxExchange, type TxExchange } from './tx-exchange.ts';
 
@@ -18,25 +19,7 @@ afterEach(async () => {
 async function start(seed: number, persistent: readonly P2pHost[]) {
   const received: string[] = [];
   const peers = new Set<string>();
-  const host = await createP2pHost(
-    {
-      seed: new Uint8Array(32).fill(seed),
-      moniker: `n${seed}`,
-      chainId: 'test',
-      genesisHash: new Uint8Array(32),
-      listen: { host: '127.0.0.1', port: 0 },
-      persistentPeers: persistent.flatMap((peer) => peer.listenAddresses().map((at) => ({ id: peer.id, ...at }))),
-      maxInboundPeers: 10,
-      maxOutboundPeers: 5,
-      maxPeersPerHost: 10,
-      seeds: [],
-      privatePeers: [],
-      exchangeAddresses: false,
-      strictAddresses: false,
-      addressBookFile: undefined,
-    },
-    { logger: silentLogger, now: Date.now },
-  );
+  const host = await createLoopbackHost(seed, { persistentPeers: persistent.map(addressOf) });
   let exchange: TxExchange | undefined;
   const mempool: Mempool = createMempool(
     { maxTxs: 5_000, maxBytes: 10_000_000, maxTxBytes: 1_000_000, cacheEntries: 10_000, ttlMs: 0, ttlBlocks: 0n },

@@ -8,15 +8,14 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { afterEach, expect, test, vi } from 'vitest';
 import { concat, u32be, utf8 } from '#core/bytes.ts';
-import { silentLogger } from '#core/ports/logger.ts';
 import { ACCEPT } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { DirectSender } from './direct-stream.ts';
-import { createP2pHost, type P2pHost, type P2pOptions } from './host.ts';
+import type { P2pHost, P2pOptions } from './host.ts';
+import { addressOf, createLoopbackHost, LOOPBACK_CHAIN, LOOPBACK_GENESIS_HASH } from './loopback-host.test-util.ts';
 import { networkNames } from './network-names.ts';
 import { PendingInbound, siteOf } from './pending-inbound.ts';
 
-const GENESIS_HASH = new Uint8Array(32);
 const cleanUp: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
   for (const each of cleanUp.splice(0).reverse()) await each();
@@ -28,26 +27,7 @@ interface Recorded {
 }
 
 async function start(seed: number, options: Partial<P2pOptions> = {}): Promise<Recorded> {
-  const host = await createP2pHost(
-    {
-      seed: new Uint8Array(32).fill(seed),
-      moniker: `n${seed}`,
-      chainId: 'test',
-      genesisHash: GENESIS_HASH,
-      listen: { host: '127.0.0.1', port: 0 },
-      persistentPeers: [],
-      maxInboundPeers: 10,
-      maxOutboundPeers: 5,
-      maxPeersPerHost: 10,
-      seeds: [],
-      privatePeers: [],
-      exchangeAddresses: false,
-      strictAddresses: false,
-      addressBookFile: undefined,
-      ...options,
-    },
-    { logger: silentLogger, now: Date.now },
-  );
+  const host = await createLoopbackHost(seed, options);
   cleanUp.push(() => host.close());
   const messages: string[] = [];
   await host.start({
@@ -63,12 +43,6 @@ async function start(seed: number, options: Partial<P2pOptions> = {}): Promise<R
   return { host, messages };
 }
 
-const addressOf = ({ host }: Recorded) => {
-  const [listen] = host.listenAddresses();
-  if (listen === undefined) throw new Error('not listening');
-  return { id: host.id, ...listen };
-};
-
 const until = (condition: () => boolean, timeout = 15_000) =>
   vi.waitFor(() => expect(condition()).toBe(true), { timeout, interval: 20 });
 
@@ -81,15 +55,15 @@ async function stranger(victim: Recorded, onStream: (stream: Stream) => void): P
     streamMuxers: [yamux()],
   });
   cleanUp.push(() => node.stop());
-  await node.handle(networkNames('test', GENESIS_HASH).directProtocol, onStream);
-  const { host, port, id } = addressOf(victim);
+  await node.handle(networkNames(LOOPBACK_CHAIN, LOOPBACK_GENESIS_HASH).directProtocol, onStream);
+  const { host, port, id } = addressOf(victim.host);
   await node.dial(multiaddr(`/ip4/${host}/tcp/${port}/p2p/${id}`));
   return node;
 }
 
 test('Limit: a thousand connections from one address keep nobody else out', async () => {
   const victim = await start(1);
-  const { port } = addressOf(victim);
+  const { port } = addressOf(victim.host);
   const sockets: Socket[] = [];
   cleanUp.push(() => {
     for (const socket of sockets) socket.destroy();
@@ -114,7 +88,7 @@ test('Limit: a thousand connections from one address keep nobody else out', asyn
   await Promise.all(settled);
   // Nearly all are refused; those that may wait for their handshake are few, and not all the room there is.
   await until(() => 1_000 - closed <= NODE_LIMITS.maxPendingInboundPerHost);
-  const honest = await start(2, { persistentPeers: [addressOf(victim)] });
+  const honest = await start(2, { persistentPeers: [addressOf(victim.host)] });
   await until(() => victim.host.peers().some(({ id }) => id === honest.host.id));
   honest.host.send(victim.host.id, utf8('hello'));
   await until(() => victim.messages.includes('hello'));
@@ -149,7 +123,7 @@ test('Limit: one network of IPv6 addresses is one address', () => {
 test('Limit: slow-reading peers cost a bounded queue, and nobody else waits for them', async () => {
   const victim = await start(1);
   const slow = await stranger(victim, (stream) => stream.pause());
-  const honest = await start(2, { persistentPeers: [addressOf(victim)] });
+  const honest = await start(2, { persistentPeers: [addressOf(victim.host)] });
   await until(() => victim.host.peers().length === 2);
   const slowId = slow.peerId.toString();
   const large = new Uint8Array(200_000).fill(66);
@@ -179,9 +153,9 @@ test('Limit: maxPeerQueueBytes, what waits for a peer that never reads', () => {
 
 test('Limit: frames that claim more than is permitted end the stream and the acquaintance', async () => {
   const victim = await start(1);
-  const honest = await start(2, { persistentPeers: [addressOf(victim)] });
+  const honest = await start(2, { persistentPeers: [addressOf(victim.host)] });
   await until(() => victim.host.peers().length === 1);
-  const direct = networkNames('test', GENESIS_HASH).directProtocol;
+  const direct = networkNames(LOOPBACK_CHAIN, LOOPBACK_GENESIS_HASH).directProtocol;
   for (const head of [
     // Four gigabytes; a bit more than a message may have; nothing at all.
     concat(u32be(0xffff_ffff), Uint8Array.of(0x1a)),

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { concat, equal, toHex, utf8 } from '#core/bytes.ts';
-import { silentLogger } from '#core/ports/logger.ts';
 import { ACCEPT, type Verdict } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { FrameReader, frame } from './framing.ts';
-import { createP2pHost, type P2pHost, type P2pOptions, type PeerHandlers } from './host.ts';
+import type { P2pHost, P2pOptions, PeerHandlers } from './host.ts';
+import { addressOf, createLoopbackHost } from './loopback-host.test-util.ts';
 import { nodeIdOf } from './node-id.ts';
 import { PeerGuard } from './peer-guard.ts';
 
@@ -26,26 +26,7 @@ async function start(
   options: Partial<P2pOptions> = {},
   verdict: (text: string) => Verdict = () => ACCEPT,
 ): Promise<Recorded> {
-  const host = await createP2pHost(
-    {
-      seed: new Uint8Array(32).fill(seed),
-      moniker: `n${seed}`,
-      chainId: 'test',
-      genesisHash: new Uint8Array(32),
-      listen: { host: '127.0.0.1', port: 0 },
-      persistentPeers: [],
-      maxInboundPeers: 10,
-      maxOutboundPeers: 5,
-      maxPeersPerHost: 10,
-      seeds: [],
-      privatePeers: [],
-      exchangeAddresses: false,
-      strictAddresses: false,
-      addressBookFile: undefined,
-      ...options,
-    },
-    { logger: silentLogger, now: Date.now },
-  );
+  const host = await createLoopbackHost(seed, options);
   const recorded: Recorded = { host, messages: [], txs: [], connected: new Set() };
   const handlers: PeerHandlers = {
     message(_peer, bytes) {
@@ -66,19 +47,13 @@ async function start(
   return recorded;
 }
 
-const addressOf = ({ host }: Recorded) => {
-  const listen = host.listenAddresses()[0];
-  if (listen === undefined) throw new Error('not listening');
-  return { id: host.id, ...listen };
-};
-
 const until = (condition: () => boolean) =>
   vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 20 });
 
 test('gossip reaches everybody along a line, direct messages the one they are for', async () => {
   const a = await start(1);
-  const b = await start(2, { persistentPeers: [addressOf(a)] });
-  const c = await start(3, { persistentPeers: [addressOf(b)] });
+  const b = await start(2, { persistentPeers: [addressOf(a.host)] });
+  const c = await start(3, { persistentPeers: [addressOf(b.host)] });
   await until(() => a.connected.has(b.host.id) && b.connected.size === 2 && c.connected.has(b.host.id));
   // A message is published anew until the meshes have formed.
   let serial = 0;
@@ -107,7 +82,7 @@ test('gossip reaches everybody along a line, direct messages the one they are fo
 
 test('large messages arrive whole and in order over the direct stream', async () => {
   const a = await start(1);
-  const b = await start(2, { persistentPeers: [addressOf(a)] });
+  const b = await start(2, { persistentPeers: [addressOf(a.host)] });
   await until(() => b.connected.has(a.host.id));
   const sent = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(i * 5_000 + 3, '.'));
   for (const text of sent) b.host.send(a.host.id, utf8(text));
@@ -119,8 +94,8 @@ test('what is rejected is not forwarded, and its sender is banned in the end', a
   const refusing = await start(1, {}, (text) =>
     text.startsWith('wrong') ? { kind: 'reject', reason: 'wrong' } : ACCEPT,
   );
-  const sender = await start(2, { persistentPeers: [addressOf(refusing)] });
-  const beyond = await start(3, { persistentPeers: [addressOf(refusing)] });
+  const sender = await start(2, { persistentPeers: [addressOf(refusing.host)] });
+  const beyond = await start(3, { persistentPeers: [addressOf(refusing.host)] });
   await until(() => refusing.connected.size === 2 && sender.connected.size === 1 && beyond.connected.size === 1);
   for (let i = 0; i < NODE_LIMITS.peerFaultsPerMinute; i++) sender.host.send(refusing.host.id, utf8(`wrong ${i}`));
   await until(() => !refusing.connected.has(sender.host.id));
@@ -130,8 +105,8 @@ test('what is rejected is not forwarded, and its sender is banned in the end', a
 
 test('a node of another genesis is disconnected', async () => {
   const a = await start(1);
-  const other = await start(2, { genesisHash: new Uint8Array(32).fill(1), persistentPeers: [addressOf(a)] });
-  const same = await start(3, { persistentPeers: [addressOf(a)] });
+  const other = await start(2, { genesisHash: new Uint8Array(32).fill(1), persistentPeers: [addressOf(a.host)] });
+  const same = await start(3, { persistentPeers: [addressOf(a.host)] });
   await until(() => same.connected.has(a.host.id));
   await until(() => a.host.peers().length === 1);
   expect(a.connected.has(other.host.id)).toBe(false);
@@ -140,9 +115,9 @@ test('a node of another genesis is disconnected', async () => {
 
 test('a persistent peer that comes back is found again', async () => {
   const a = await start(1);
-  const b = await start(2, { persistentPeers: [addressOf(a)] });
+  const b = await start(2, { persistentPeers: [addressOf(a.host)] });
   await until(() => b.connected.has(a.host.id));
-  const { host, port } = addressOf(a);
+  const { host, port } = addressOf(a.host);
   await a.host.close();
   await until(() => b.connected.size === 0);
   const again = await start(1, { listen: { host, port } });
@@ -151,7 +126,7 @@ test('a persistent peer that comes back is found again', async () => {
 
 test('a busy port is named', async () => {
   const a = await start(1);
-  const { host, port } = addressOf(a);
+  const { host, port } = addressOf(a.host);
   await expect(start(2, { listen: { host, port } })).rejects.toThrow(`127.0.0.1:${port} is busy`);
 });
 

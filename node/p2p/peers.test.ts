@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { silentLogger } from '#core/ports/logger.ts';
 import { ACCEPT } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { AddressBook } from './address-book.ts';
-import { createP2pHost, type P2pHost, type P2pOptions } from './host.ts';
+import type { P2pHost, P2pOptions } from './host.ts';
+import { addressOf, createLoopbackHost } from './loopback-host.test-util.ts';
 import { nodeIdOf } from './node-id.ts';
 import { decodeExchange, encodeExchange, MAX_EXCHANGE_BYTES, PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
@@ -20,26 +20,7 @@ afterEach(async () => {
 });
 
 async function start(seed: number, options: Partial<P2pOptions> = {}): Promise<P2pHost> {
-  const host = await createP2pHost(
-    {
-      seed: new Uint8Array(32).fill(seed),
-      moniker: `n${seed}`,
-      chainId: 'test',
-      genesisHash: new Uint8Array(32),
-      listen: { host: '127.0.0.1', port: 0 },
-      persistentPeers: [],
-      maxInboundPeers: 10,
-      maxOutboundPeers: 5,
-      maxPeersPerHost: 10,
-      seeds: [],
-      privatePeers: [],
-      exchangeAddresses: true,
-      strictAddresses: false,
-      addressBookFile: undefined,
-      ...options,
-    },
-    { logger: silentLogger, now: Date.now },
-  );
+  const host = await createLoopbackHost(seed, { exchangeAddresses: true, ...options });
   open.push(host);
   await host.start({
     message: () => ACCEPT,
@@ -51,11 +32,6 @@ async function start(seed: number, options: Partial<P2pOptions> = {}): Promise<P
   return host;
 }
 
-const addressOf = (host: P2pHost) => {
-  const listen = host.listenAddresses()[0];
-  if (listen === undefined) throw new Error('not listening');
-  return { id: host.id, ...listen };
-};
 const idsOf = (host: P2pHost) => host.peers().map(({ id }) => id);
 const until = (condition: () => boolean, timeout = 20_000) =>
   vi.waitFor(() => expect(condition()).toBe(true), { timeout, interval: 50 });
