@@ -453,9 +453,9 @@ async function openSigner(
 
 async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {
   if (config.rpc.listen === undefined) return undefined;
-  const { corsOrigins, limits } = config.rpc;
+  const { corsOrigins, trustedProxies, limits } = config.rpc;
   const { host, port } = config.rpc.listen;
-  return startCometServer({ host, port, corsOrigins, limits }, { backend, logger });
+  return startCometServer({ host, port, corsOrigins, trustedProxies, limits }, { backend, logger });
 }
 
 function networkInfo(host: P2pHost): NetInfo {

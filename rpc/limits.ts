@@ -34,6 +34,10 @@ export const RPC_LIMITS = {
   eventsPerTurn: 32,
   /** Requests of one WebSocket that wait for those before them; a client that sends more at once is disconnected. */
   maxQueuedRequests: 4_096,
+  /** Characters of a WebSocket message, refused for its client's rate, in which its id is still looked for. */
+  maxRefusedChars: 65_536,
+  /** Clients whose rate of requests is kept in mind; the one not seen for the longest time is forgotten. */
+  maxRateLimitedClients: 10_000,
   /** Bytes that wait to be read by all WebSocket clients together; beyond that the one with the most is disconnected. */
   maxBufferedBytesOfAll: 268_435_456,
 } as const;
@@ -44,6 +48,8 @@ export interface ServerLimits {
   /** Requests in one batch; they are answered one after the other. */
   readonly maxBatch: number;
   readonly maxConnections: number;
+  /** Requests a second of one client (of one address, whatever its connections), each of a batch counted; 0: any number. */
+  readonly maxRequestsPerSecond: number;
   /** How long one request may take before it is answered with an error. */
   readonly responseTimeoutMs: number;
   /** WebSocket clients that have subscriptions, and subscriptions of each. */
@@ -60,12 +66,13 @@ export interface ServerLimits {
 
 /**
  * As CometBFT's config [rpc] and its WebSocket handler (rpc/jsonrpc/server/ws_handler.go), but for: a body of 1 MB and a
- * batch of 10, raised for wallets; a limit on bytes that wait, which it does not have.
+ * batch of 10, raised for wallets; limits on bytes that wait and on requests a second, which it does not have.
  */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   maxBodyBytes: 4_194_304,
   maxBatch: 100,
   maxConnections: 900,
+  maxRequestsPerSecond: 5_000,
   responseTimeoutMs: 30_000,
   maxSubscriptionClients: 100,
   maxSubscriptionsPerClient: 5,

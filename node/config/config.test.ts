@@ -19,6 +19,7 @@ test('the rendered file reads back as the defaults, and an empty file means the 
   expect(rendered.ok && rendered.value.rpc).toEqual({
     listen: { host: '127.0.0.1', port: 26657 },
     corsOrigins: [],
+    trustedProxies: [],
     limits: DEFAULT_SERVER_LIMITS,
   });
 });
@@ -29,6 +30,8 @@ test('written values and flags are taken, flags last', () => {
     'consensus.timeout_commit': '200ms',
     'p2p.persistent_peers': `${peer}@127.0.0.1:1`,
     'rpc.max_body_bytes': 5_000,
+    'rpc.max_requests_per_second': 0,
+    'rpc.trusted_proxies': '10.0.0.1, ::1',
     'rpc.max_subscriptions_per_client': 7,
     'rpc.max_response_ms': 3_000,
   });
@@ -38,7 +41,14 @@ test('written values and flags are taken, flags last', () => {
     rpc: {
       listen: undefined,
       corsOrigins: [],
-      limits: { maxBodyBytes: 5_000, maxSubscriptionsPerClient: 7, responseTimeoutMs: 3_000, maxBatch: 100 },
+      trustedProxies: ['10.0.0.1', '::1'],
+      limits: {
+        maxBodyBytes: 5_000,
+        maxRequestsPerSecond: 0,
+        maxSubscriptionsPerClient: 7,
+        responseTimeoutMs: 3_000,
+        maxBatch: 100,
+      },
     },
     consensus: { timeoutCommitMs: 200 },
     p2p: { persistentPeers: [{ id: peer, host: '127.0.0.1', port: 1 }] },

@@ -25,6 +25,8 @@ export interface NodeConfig {
   readonly rpc: {
     readonly listen: ListenAddress | undefined;
     readonly corsOrigins: readonly string[];
+    /** Addresses whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
     readonly limits: ServerLimits;
   };
   readonly p2p: {
@@ -191,9 +193,11 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
     rpc: {
       listen: get('rpc.laddr'),
       corsOrigins: get('rpc.cors_allowed_origins'),
+      trustedProxies: get('rpc.trusted_proxies'),
       limits: {
         ...DEFAULT_SERVER_LIMITS,
         maxConnections: get('rpc.max_open_connections'),
+        maxRequestsPerSecond: get('rpc.max_requests_per_second'),
         maxBodyBytes: get('rpc.max_body_bytes'),
         maxBatch: get('rpc.max_request_batch_size'),
         responseTimeoutMs: get('rpc.max_response_ms'),

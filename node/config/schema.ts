@@ -108,6 +108,23 @@ export const SETTINGS: readonly Setting[] = [
     comment: 'Origins of web pages that may call the JSON-RPC, separated by commas; "*" for all, "" for none.',
   },
   rpcLimit('max_open_connections', 'maxConnections', 1, 100_000, 'Connections at the same time, WebSockets included.'),
+  rpcLimit(
+    'max_requests_per_second',
+    'maxRequestsPerSecond',
+    0,
+    1_000_000,
+    'Requests a second of one client, each of a batch counted; 0 for any number. A node that strangers ask wants 100.',
+  ),
+  {
+    section: 'rpc',
+    key: 'trusted_proxies',
+    kind: 'ids',
+    fallback: '',
+    pattern: /^[0-9a-fA-F:.]{2,45}$/,
+    form: 'an IP address',
+    comment:
+      'Addresses of proxies, separated by commas: what X-Forwarded-For says of a client is believed from them alone.',
+  },
   rpcLimit('max_body_bytes', 'maxBodyBytes', 1_024, 268_435_456, 'Bytes of a request, or of a message of a WebSocket.'),
   rpcLimit('max_request_batch_size', 'maxBatch', 1, 10_000, 'Requests in one batch.'),
   rpcLimit('max_subscription_clients', 'maxSubscriptionClients', 0, 100_000, 'Clients that have subscriptions.'),

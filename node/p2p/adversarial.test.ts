@@ -8,13 +8,14 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { afterEach, expect, test, vi } from 'vitest';
 import { concat, u32be, utf8 } from '#core/bytes.ts';
+import { siteOf } from '#core/site.ts';
 import { ACCEPT } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { DirectSender } from './direct-stream.ts';
 import type { P2pHost, P2pOptions } from './host.ts';
 import { addressOf, createLoopbackHost, LOOPBACK_CHAIN, LOOPBACK_GENESIS_HASH } from './loopback-host.test-util.ts';
 import { networkNames } from './network-names.ts';
-import { PendingInbound, siteOf } from './pending-inbound.ts';
+import { PendingInbound } from './pending-inbound.ts';
 
 const cleanUp: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {

@@ -10,6 +10,7 @@ import { yamux } from '@libp2p/yamux';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import type { Logger } from '#core/ports/logger.ts';
+import { siteOf } from '#core/site.ts';
 import type { ListenAddress, PeerAddress } from '../config/address.ts';
 import type { PeerId, Transport } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
@@ -23,7 +24,7 @@ import { PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
 import { managePeers, type PeerManager } from './peer-manager.ts';
 import { PeerTable } from './peer-table.ts';
-import { PendingInbound, siteOf } from './pending-inbound.ts';
+import { PendingInbound } from './pending-inbound.ts';
 import { keepDialing, type Redialer } from './redial.ts';
 
 /** Where arriving messages go. */

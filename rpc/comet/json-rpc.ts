@@ -48,8 +48,14 @@ export function methodsOf(dependencies: RpcDependencies): Methods {
 }
 
 export interface JsonRpc {
-  /** Answers a body: `undefined` when it holds notifications alone; `malformed` when it is no JSON-RPC at all. */
-  post(body: string): Promise<{ readonly text: string | undefined; readonly malformed: boolean }>;
+  /**
+   * Answers a body: `undefined` when it holds notifications alone; `malformed` when it is no JSON-RPC at all.
+   * @param onBatch told of how many requests there are in a batch, before any of them is answered.
+   */
+  post(
+    body: string,
+    onBatch?: (requests: number) => void,
+  ): Promise<{ readonly text: string | undefined; readonly malformed: boolean }>;
   /** Answers a GET request for one method. */
   get(method: string, query: URLSearchParams): Promise<{ readonly text: string; readonly error: RpcError | undefined }>;
 }
@@ -103,7 +109,7 @@ export function createJsonRpc(
   }
 
   return {
-    async post(body) {
+    async post(body, onBatch) {
       // A batch has no more time than one request.
       const deadline = performance.now() + limits.responseTimeoutMs;
       const refuse = (error: RpcError) => ({ text: responseJson(null, err(error)), malformed: true });
@@ -118,6 +124,7 @@ export function createJsonRpc(
         return refuse(
           rpcErrors.request(`a batch of ${parsed.value.length} requests exceeds the limit of ${limits.maxBatch}`),
         );
+      onBatch?.(parsed.value.length);
       const answers: string[] = [];
       let room: number = RPC_LIMITS.maxBatchAnswerChars;
       for (const request of parsed.value) {
@@ -174,6 +181,13 @@ function readRequest(
     return refuse(`id: expected a string or a number, got ${describeJson(id)}`);
   if (typeof method !== 'string') return refuse(`method: expected a string, got ${describeJson(method)}`);
   return { ok: true, value: { id: id ?? undefined, method, params } };
+}
+
+/** The id of a request that is refused unread, so that its sender knows which it was; `null`: it has none that is one. */
+export function requestId(body: string): Id | null {
+  const parsed = body.length > RPC_LIMITS.maxRefusedChars ? undefined : parseJson(body);
+  const read = parsed?.ok === true ? readRequest(parsed.value) : undefined;
+  return read?.ok === true ? (read.value.id ?? null) : null;
 }
 
 /** JSON whose nesting is bounded, so that nothing later can exhaust the stack on it. */

@@ -1,4 +1,6 @@
 /** Each limit of the JSON-RPC that no other test meets: what is over it is refused with a sentence, what is within is not. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { EMPTY, toHex, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
@@ -149,5 +151,32 @@ test('Limit: maxUriBytes', async () => {
   expect(await status(RPC_LIMITS.maxUriBytes - 4_096)).toBe(200);
   expect(await status(RPC_LIMITS.maxUriBytes)).toBe(431);
   expect(await status(1)).toBe(200);
+  await server.close();
+});
+
+test('Limit: maxConnections, one more is closed unread, those that are there are answered, and a place that is free is given', async () => {
+  const backend = { onCommitted: () => () => {}, onConsensus: () => () => {} } as Partial<Backend> as Backend;
+  const server = await startCometServer(
+    { host: '127.0.0.1', port: 0, corsOrigins: [], limits: { ...DEFAULT_SERVER_LIMITS, maxConnections: 2 } },
+    { backend, logger: silentLogger },
+  );
+  const port = Number(new URL(server.url).port);
+  async function opened() {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return socket;
+  }
+  async function answers(socket: Awaited<ReturnType<typeof opened>>): Promise<boolean> {
+    const told = Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)]);
+    socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+    return told;
+  }
+  const [first, second] = [await opened(), await opened()];
+  expect([await answers(first), await answers(second)]).toEqual([true, true]);
+  expect(await answers(await opened())).toBe(false);
+  expect(await answers(first)).toBe(true);
+  second.destroy();
+  await vi.waitFor(async () => expect(await answers(await opened())).toBe(true));
   await server.close();
 });

@@ -2,6 +2,7 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from '#core/ports/logger.ts';
 import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
+import { clientOf, createRateLimiter, type RateLimiter, rateRefusal } from '../rate-limit.ts';
 import { createJsonRpc, type JsonRpc, methodsOf, type RpcDependencies, type RpcError, rpcErrors } from './json-rpc.ts';
 import type { Methods } from './route.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -14,6 +15,8 @@ export interface CometServerOptions {
   readonly port: number;
   /** Origins whose pages may read answers; `*` for all. */
   readonly corsOrigins: readonly string[];
+  /** Addresses whose `X-Forwarded-For` is believed. Default: none. */
+  readonly trustedProxies?: readonly string[];
   readonly limits: ServerLimits;
 }
 
@@ -44,8 +47,13 @@ export async function startCometServer(
   // Clients send JSON under any content type, or none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  const { trustedProxies = [] } = options;
+  const rate = createRateLimiter({ requestsPerSecond: limits.maxRequestsPerSecond, now: () => performance.now() });
   addCors(app, options.corsOrigins);
-  addRoutes(app, rpc, methodsOf(dependencies));
+  addRateLimit(app, rate, limits, trustedProxies);
+  addRoutes(app, rpc, methodsOf(dependencies), (request, requests) =>
+    rate.charge(clientOf(request, trustedProxies), requests),
+  );
   addErrors(app, limits, logger);
   try {
     await app.listen({ host, port });
@@ -59,8 +67,8 @@ export async function startCometServer(
     'backend' in dependencies ? createSubscriptions(limits, { backend: dependencies.backend, logger }) : undefined;
   const closeWebSockets = serveWebSockets(
     app.server,
-    { corsOrigins: options.corsOrigins, limits },
-    { methods: methodsOf(dependencies), subscriptions, logger },
+    { corsOrigins: options.corsOrigins, trustedProxies, limits },
+    { methods: methodsOf(dependencies), subscriptions, logger, rate },
   );
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
@@ -74,9 +82,15 @@ export async function startCometServer(
   };
 }
 
-function addRoutes(app: FastifyInstance, rpc: JsonRpc, methods: Methods): void {
+function addRoutes(
+  app: FastifyInstance,
+  rpc: JsonRpc,
+  methods: Methods,
+  charge: (request: FastifyRequest, requests: number) => void,
+): void {
   app.post('/', async (request, reply) => {
-    const { text, malformed } = await rpc.post(typeof request.body === 'string' ? request.body : '');
+    const body = typeof request.body === 'string' ? request.body : '';
+    const { text, malformed } = await rpc.post(body, (requests) => charge(request, requests - 1));
     reply.code(text === undefined ? 204 : malformed ? 400 : 200);
     return text === undefined ? null : sendJson(reply, text);
   });
@@ -127,6 +141,21 @@ function addErrors(app: FastifyInstance, limits: ServerLimits, logger: Logger): 
     if (status < 500) return sendJson(reply.code(status), errorBody(rpcErrors.request(error.message)));
     logger.error('A request failed unexpectedly.', { error });
     return sendJson(reply.code(500), errorBody(rpcErrors.internal("the request failed; the node's log says more")));
+  });
+}
+
+/** Before the body is read: who must wait costs no more than its headers. */
+function addRateLimit(
+  app: FastifyInstance,
+  rate: RateLimiter,
+  { maxRequestsPerSecond }: ServerLimits,
+  trustedProxies: readonly string[],
+): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const waitMs = rate.take(clientOf(request, trustedProxies));
+    if (waitMs === 0) return;
+    reply.code(429).header('retry-after', Math.ceil(waitMs / 1_000));
+    await sendJson(reply, errorBody(rpcErrors.server(rateRefusal(maxRequestsPerSecond, waitMs))));
   });
 }
 

@@ -9,7 +9,8 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '#core/ports/logger.ts';
 import { err } from '#core/result.ts';
 import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
-import { createJsonRpc, responseJson, rpcErrors } from './json-rpc.ts';
+import { clientOf, type RateLimiter, rateRefusal } from '../rate-limit.ts';
+import { createJsonRpc, requestId, responseJson, rpcErrors } from './json-rpc.ts';
 import { type ClientOutput, createOutputs, type Outputs } from './output.ts';
 import { text } from './params.ts';
 import { type Id, type Methods, method } from './route.ts';
@@ -20,6 +21,7 @@ export const WEBSOCKET_PATH = '/websocket';
 export interface WebSocketOptions {
   /** Origins of pages that may connect; `*` for all. Clients that are no pages name none. */
   readonly corsOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
   readonly limits: ServerLimits;
 }
 
@@ -28,6 +30,7 @@ export interface WebSocketDependencies {
   /** `undefined`: there is nothing to subscribe to. */
   readonly subscriptions: Subscriptions | undefined;
   readonly logger: Logger;
+  readonly rate: RateLimiter;
 }
 
 /** RFC 6455 section 7.4.1. */
@@ -51,9 +54,12 @@ export function serveWebSockets(
   });
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', () => socket.destroy());
-    const refusal = refuse(request, options.corsOrigins);
+    const caller = clientOf(request, options.trustedProxies);
+    const waitMs = dependencies.rate.take(caller);
+    const refusal = waitMs > 0 ? tooMany(waitMs) : refuse(request, options.corsOrigins);
     if (refusal !== undefined) refuseUpgrade(socket, refusal);
-    else wss.handleUpgrade(request, socket, head, (client) => serveClient(client, limits, dependencies, outputs));
+    else
+      wss.handleUpgrade(request, socket, head, (client) => serveClient(client, caller, limits, dependencies, outputs));
   };
   server.on('upgrade', onUpgrade);
   return () => {
@@ -74,14 +80,17 @@ function refuse({ url = '', headers }: IncomingMessage, origins: readonly string
   return URL.parse(origin)?.host === host ? undefined : '403 Forbidden';
 }
 
+const tooMany = (waitMs: number): string => `429 Too Many Requests\r\nRetry-After: ${Math.ceil(waitMs / 1_000)}`;
+
 function refuseUpgrade(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 function serveClient(
   client: WebSocket,
+  caller: string,
   limits: ServerLimits,
-  { methods, subscriptions, logger }: WebSocketDependencies,
+  { methods, subscriptions, logger, rate }: WebSocketDependencies,
   outputs: Outputs,
 ): void {
   const output = outputs.open(client, onSlow);
@@ -116,7 +125,7 @@ function serveClient(
     client.pause();
     try {
       for (let request = queue.shift(); request !== undefined; request = queue.shift()) {
-        const { text: answer } = await answering.post(request);
+        const answer = await answerTo(answering, request);
         if (answer !== undefined) to.send(answer);
         subscriber?.acknowledged();
         if (!(await to.taken())) return;
@@ -125,6 +134,13 @@ function serveClient(
       working = false;
       client.resume();
     }
+  }
+
+  async function answerTo(answering: typeof rpc, request: string): Promise<string | undefined> {
+    const waitMs = rate.take(caller);
+    if (waitMs > 0)
+      return responseJson(requestId(request), err(rpcErrors.server(rateRefusal(limits.maxRequestsPerSecond, waitMs))));
+    return (await answering.post(request, (requests) => rate.charge(caller, requests - 1))).text;
   }
 
   // A client whose requests are being worked on is not listened to, and so not asked for a sign of life.
