@@ -237,10 +237,12 @@ function lowerNode(node: Node, opset: number, plan: PlanBuilder, values: Map<str
   const before = plan.steps.length;
   const lowered = lowering.lower(createOperator(node, opset, plan, values));
   const results = isConstant(node, values) ? fold(node, plan, before, lowered) : lowered;
-  if (node.outputs.length !== results.length)
+  if (node.outputs.length > results.length)
     refuse(`${node.outputs.length} outputs are asked for; ${results.length} are supported`);
+  // Outputs may be left out: at the end, or with an empty name.
   results.forEach((value, i) => {
-    define(values, node.outputs[i] ?? '', value, node);
+    const name = node.outputs[i] ?? '';
+    if (name !== '') define(values, name, value, node);
   });
 }
 

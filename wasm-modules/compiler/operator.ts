@@ -1,5 +1,5 @@
 import { MAX_ELEMENTS, MAX_RANK } from '../onnx/limits.ts';
-import { type DataType, type Node, type Tensor, widthOf } from '../onnx/model.ts';
+import { type DataType, elementsOf, type Node, type Tensor, widthOf } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
 import { MAX_PARAMETERS } from './limits.ts';
 import { elements, type PlanBuilder, type Value } from './plan.ts';
@@ -18,10 +18,16 @@ export interface Operator {
   constantInts(i: number): readonly number[];
   /** Input `i`, which must be a constant of float32: its numbers. */
   constantFloats(i: number): readonly number[];
+  /** Input `i`, which must be a constant of at most `most` elements: its elements. */
+  constantElements(i: number, most: number): readonly (number | bigint)[];
+  /** Whether the node names its output `i`; outputs that it leaves out need not be computed. */
+  wants(i: number): boolean;
   int(name: string, otherwise: number): number;
   ints(name: string): readonly number[] | undefined;
   float(name: string, otherwise: number): number;
+  floatList(name: string): readonly number[] | undefined;
   string(name: string, otherwise: string): string;
+  strings(name: string): readonly string[] | undefined;
   tensor(name: string): Tensor | undefined;
   /** Room for a tensor, of float32 by default. */
   result(dims: readonly number[], dtype?: DataType): Value;
@@ -57,7 +63,7 @@ export function createOperator(
     return values.get(name) ?? invalid(`input ${i} ${JSON.stringify(name)} is not defined before this node`);
   };
   const input = (i: number): Value => optional(i) ?? invalid(`input ${i} is missing`);
-  const constant = (i: number): { readonly value: Value; readonly data: Uint8Array } => {
+  const constant = (i: number, most = MAX_PARAMETERS): { readonly value: Value; readonly data: Uint8Array } => {
     const value = input(i);
     const { data } = value.buffer;
     if (data === undefined) {
@@ -65,7 +71,7 @@ export function createOperator(
       throw new Refusal('not-constant', reason, node.name, node.op);
     }
     const count = elements(value.dims);
-    if (count > MAX_PARAMETERS) refuse(`input ${i} has ${count} numbers; at most ${MAX_PARAMETERS} are read`);
+    if (count > most) refuse(`input ${i} has ${count} numbers; at most ${most} are read`);
     return { value, data };
   };
   const attribute = (name: string, kind: string): unknown => {
@@ -97,6 +103,11 @@ export function createOperator(
       const view = new DataView(data.buffer, data.byteOffset, data.length);
       return Array.from({ length: data.length / 4 }, (_, k) => view.getFloat32(k * 4, true));
     },
+    constantElements(i, most) {
+      const { value, data } = constant(i, most);
+      return elementsOf(value.dtype, data);
+    },
+    wants: (i) => (node.outputs[i] ?? '') !== '',
     int: (name, otherwise) => {
       const value = attribute(name, 'int');
       return typeof value === 'bigint' ? clamp(value) : otherwise;
@@ -112,6 +123,14 @@ export function createOperator(
     string: (name, otherwise) => {
       const value = attribute(name, 'string');
       return typeof value === 'string' ? value : otherwise;
+    },
+    floatList: (name) => {
+      const value = attribute(name, 'floats');
+      return Array.isArray(value) ? value.map(Number) : undefined;
+    },
+    strings: (name) => {
+      const value = attribute(name, 'strings');
+      return Array.isArray(value) ? value.map(String) : undefined;
     },
     tensor: (name) => {
       const found = node.attributes.get(name);

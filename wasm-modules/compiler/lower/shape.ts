@@ -1,37 +1,9 @@
 import { widthOf } from '../../onnx/model.ts';
-import { OPCODE } from '../opcodes.ts';
 import { axesOf, axisOf, type Lowering, type Operator } from '../operator.ts';
-import { address, elements, stridesOf, type Value } from '../plan.ts';
+import { elements, type Value } from '../plan.ts';
 import { broadcast, broadcastStrides } from './broadcast.ts';
+import { emitCopy, emitJoin, emitTranspose, longs, look, strides } from './copy.ts';
 import { emitFill, emitGather } from './typed.ts';
-
-/** Of a value's dimensions, in bytes. */
-const strides = (value: Value): number[] => stridesOf(value.dims, widthOf(value.dtype));
-
-/** The same numbers under another shape: no step at all. */
-function look(op: Operator, x: Value, dims: readonly number[]): Value {
-  const whole = dims.every((d) => Number.isInteger(d) && d >= 0);
-  if (!whole || elements(dims) !== elements(x.dims)) return op.invalid(`shape [${x.dims}] cannot become [${dims}]`);
-  return { ...x, dims };
-}
-
-/** Copies x (strides and start in bytes) into y. */
-function copy(
-  op: Operator,
-  x: Value,
-  xs: readonly number[],
-  start: number,
-  y: Value,
-  ys: readonly number[],
-  at: number,
-  dims: readonly number[],
-): void {
-  const width = widthOf(x.dtype);
-  const walk = dims.length === 0 ? [1, width, width] : [...dims, ...xs, ...ys];
-  const [from, to, rank] = [address(x.buffer, start), address(y.buffer, at), Math.max(dims.length, 1)];
-  if (width === 4) op.plan.emit(OPCODE.stridedCopy, from, to, rank, ...walk);
-  else op.plan.emit(OPCODE.typedCopy, from, to, width, rank, ...walk);
-}
 
 const reshape: Lowering = {
   attributes: ['allowzero'],
@@ -111,17 +83,7 @@ const concat: Lowering = {
         op.invalid(`shapes [${first}] and [${dims}] do not join along axis ${axis}`);
       }
     }
-    const y = op.result(
-      first.map((d, i) => (i === axis ? parts.reduce((sum, part) => sum + (part.dims[axis] ?? 0), 0) : d)),
-      op.input(0).dtype,
-    );
-    const own = strides(y);
-    let at = 0;
-    for (const part of parts) {
-      copy(op, part, strides(part), 0, y, own, at, part.dims);
-      at += (part.dims[axis] ?? 0) * (own[axis] ?? 0);
-    }
-    return [y];
+    return [emitJoin(op, parts, axis)];
   },
 };
 
@@ -134,22 +96,7 @@ const transpose: Lowering = {
     if (perm.length !== x.dims.length || x.dims.some((_, i) => !perm.includes(i))) {
       op.invalid(`perm [${perm}] does not order ${x.dims.length} dimensions`);
     }
-    const own = strides(x);
-    const y = op.result(
-      perm.map((p) => x.dims[p] ?? 0),
-      x.dtype,
-    );
-    copy(
-      op,
-      x,
-      perm.map((p) => own[p] ?? 0),
-      0,
-      y,
-      strides(y),
-      0,
-      y.dims,
-    );
-    return [y];
+    return [emitTranspose(op, x, perm)];
   },
 };
 
@@ -176,7 +123,7 @@ const slice: Lowering = {
       own[axis] = (own[axis] ?? 0) * (steps[i] ?? 1);
     });
     const y = op.result(dims, x.dtype);
-    copy(op, x, own, begin, y, strides(y), 0, dims);
+    emitCopy(op, x, own, begin, y, strides(y), 0, dims);
     return [y];
   },
 };
@@ -196,26 +143,20 @@ function sliceOf(
   return { start: from, count: Math.max(0, Math.ceil((bound(end, low) - from) / step)) };
 }
 
-/** Numbers that are known when the model is compiled: what needs them as a constant may use them. */
-function ints(op: Operator, values: readonly number[], dims: readonly number[]): Value {
-  const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-  return { dtype: 'int64', dims, buffer: op.plan.constant(data) };
-}
-
 const shapeOf: Lowering = {
   attributes: ['start', 'end'],
   inputs: [1, 1],
   lower(op) {
     const { dims } = op.input(0);
     const part = dims.slice(op.int('start', 0), op.int('end', dims.length));
-    return [ints(op, part, [part.length])];
+    return [longs(op, part, [part.length])];
   },
 };
 
 const sizeOf: Lowering = {
   attributes: [],
   inputs: [1, 1],
-  lower: (op) => [ints(op, [elements(op.input(0).dims)], [])],
+  lower: (op) => [longs(op, [elements(op.input(0).dims)], [])],
 };
 
 const split: Lowering = {
@@ -240,7 +181,7 @@ const split: Lowering = {
         x.dims.map((whole, i) => (i === axis ? d : whole)),
         x.dtype,
       );
-      copy(op, x, own, at, y, strides(y), 0, y.dims);
+      emitCopy(op, x, own, at, y, strides(y), 0, y.dims);
       at += d * (own[axis] ?? 0);
       return y;
     });
@@ -253,7 +194,7 @@ const expand: Lowering = {
   lower(op) {
     const x = op.input(0);
     const y = op.result(broadcast(op, x.dims, op.constantInts(1)), x.dtype);
-    copy(op, x, broadcastStrides(x.dims, y.dims, widthOf(x.dtype)), 0, y, strides(y), 0, y.dims);
+    emitCopy(op, x, broadcastStrides(x.dims, y.dims, widthOf(x.dtype)), 0, y, strides(y), 0, y.dims);
     return [y];
   },
 };
@@ -268,10 +209,10 @@ function padConstant(op: Operator, x: Value, before: readonly number[], dims: re
     if (value.dtype !== x.dtype || elements(value.dims) !== 1)
       op.invalid(`the padding value is ${value.dtype} [${value.dims}]; expected one ${x.dtype}`);
     const still = dims.map(() => 0);
-    copy(op, value, still, 0, y, own, 0, dims);
+    emitCopy(op, value, still, 0, y, own, 0, dims);
   }
   const start = before.reduce((sum, v, i) => sum + v * (own[i] ?? 0), 0);
-  copy(op, x, strides(x), 0, y, own, start, x.dims);
+  emitCopy(op, x, strides(x), 0, y, own, start, x.dims);
   return y;
 }
 
@@ -317,7 +258,7 @@ const pad: Lowering = {
         const indices = Array.from({ length: dims[axis] ?? 1 }, (_, k) =>
           mirrored(op, mode, size, k - (before[axis] ?? 0)),
         );
-        return emitGather(op, y, ints(op, indices, [indices.length]), axis);
+        return emitGather(op, y, longs(op, indices, [indices.length]), axis);
       }, x),
     ];
   },

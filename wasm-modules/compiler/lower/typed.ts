@@ -72,7 +72,8 @@ const castLike: Lowering = {
   lower: (op) => [emitCast(op, op.input(0), op.input(1).dtype)],
 };
 
-function bools(op: Operator, i: number): Value {
+/** Input `i`, which must be of bool. */
+export function bools(op: Operator, i: number): Value {
   const value = op.input(i);
   return value.dtype === 'bool' ? value : op.invalid(`input ${i} is ${value.dtype}; expected bool`);
 }
@@ -114,31 +115,33 @@ const mod: Lowering = {
   },
 };
 
+/** Of two tensors of one type, by a tensor of bool; all three broadcast. */
+export function emitWhere(op: Operator, c: Value, a: Value, b: Value): Value {
+  if (a.dtype !== b.dtype) op.invalid(`inputs are ${a.dtype} and ${b.dtype}; expected one type`);
+  const dims = broadcast(op, broadcast(op, c.dims, a.dims), b.dims);
+  const y = op.result(dims, a.dtype);
+  const shape = dims.length === 0 ? [1] : dims;
+  const width = widthOf(a.dtype);
+  op.plan.emit(
+    OPCODE.where,
+    address(c.buffer),
+    address(a.buffer),
+    address(b.buffer),
+    address(y.buffer),
+    width,
+    shape.length,
+    ...shape,
+    ...broadcastStrides(c.dims, shape, 1),
+    ...broadcastStrides(a.dims, shape, width),
+    ...broadcastStrides(b.dims, shape, width),
+  );
+  return y;
+}
+
 const where: Lowering = {
   attributes: [],
   inputs: [3, 3],
-  lower(op) {
-    const [c, a, b] = [bools(op, 0), op.input(1), op.input(2)];
-    if (a.dtype !== b.dtype) op.invalid(`inputs are ${a.dtype} and ${b.dtype}; expected one type`);
-    const dims = broadcast(op, broadcast(op, c.dims, a.dims), b.dims);
-    const y = op.result(dims, a.dtype);
-    const shape = dims.length === 0 ? [1] : dims;
-    const width = widthOf(a.dtype);
-    op.plan.emit(
-      OPCODE.where,
-      address(c.buffer),
-      address(a.buffer),
-      address(b.buffer),
-      address(y.buffer),
-      width,
-      shape.length,
-      ...shape,
-      ...broadcastStrides(c.dims, shape, 1),
-      ...broadcastStrides(a.dims, shape, width),
-      ...broadcastStrides(b.dims, shape, width),
-    );
-    return [y];
-  },
+  lower: (op) => [emitWhere(op, bools(op, 0), op.input(1), op.input(2))],
 };
 
 /** The slices of x along an axis that `indices` name; its dimensions stand in the place of the axis. */
@@ -172,6 +175,31 @@ const gather: Lowering = {
   },
 };
 
+/** Where along the axis the greatest (or least) element is; the axis stays as 1 (`keep`) or goes. */
+export function emitArgument(
+  op: Operator,
+  greatest: boolean,
+  x: Value,
+  axis: number,
+  keep: boolean,
+  last: boolean,
+): Value {
+  const dims = keep ? x.dims.map((d, i) => (i === axis ? 1 : d)) : x.dims.filter((_, i) => i !== axis);
+  const y = op.result(dims, 'int64');
+  op.plan.emit(
+    OPCODE.argument,
+    Number(greatest),
+    Number(last),
+    codeOf(x.dtype),
+    address(x.buffer),
+    address(y.buffer),
+    elements(x.dims.slice(0, axis)),
+    x.dims[axis] ?? 1,
+    elements(x.dims.slice(axis + 1)),
+  );
+  return y;
+}
+
 function argument(greatest: boolean): Lowering {
   return {
     attributes: ['axis', 'keepdims', 'select_last_index'],
@@ -179,23 +207,8 @@ function argument(greatest: boolean): Lowering {
     lower(op) {
       const x = op.input(0);
       const axis = axisOf(op, op.int('axis', 0), x.dims.length);
-      const keep = op.int('keepdims', 1) !== 0;
-      const y = op.result(
-        keep ? x.dims.map((d, i) => (i === axis ? 1 : d)) : x.dims.filter((_, i) => i !== axis),
-        'int64',
-      );
-      op.plan.emit(
-        OPCODE.argument,
-        Number(greatest),
-        op.int('select_last_index', 0),
-        codeOf(x.dtype),
-        address(x.buffer),
-        address(y.buffer),
-        elements(x.dims.slice(0, axis)),
-        x.dims[axis] ?? 1,
-        elements(x.dims.slice(axis + 1)),
-      );
-      return [y];
+      const last = op.int('select_last_index', 0) !== 0;
+      return [emitArgument(op, greatest, x, axis, op.int('keepdims', 1) !== 0, last)];
     },
   };
 }
