@@ -7,6 +7,7 @@ import { sha256 } from './sha256.ts';
 import { sim } from './sim.ts';
 import { stateUpdates } from './state-updates.ts';
 import { stateUpkeep } from './state-upkeep.ts';
+import { txPath } from './tx-path.ts';
 import { verifyCommit } from './verify-commit.ts';
 import { vm } from './vm.ts';
 
@@ -18,6 +19,7 @@ export const entries: readonly Entry[] = [
   vm,
   emptyBlocks,
   blockSync,
+  txPath,
   bankSends,
   verifyCommit,
   eventLoop,

@@ -52,12 +52,20 @@ function authInfoOf(plan: TxPlan, signers: readonly Omit<TxSigner, 'accountNumbe
   });
 }
 
-/** An encoded TxRaw, signed in SIGN_MODE_DIRECT by all signers in the order of the messages' signers. */
-export function buildTx(plan: TxPlan, chainId: string, signers: readonly TxSigner[]): Uint8Array {
+/**
+ * An encoded TxRaw, signed in SIGN_MODE_DIRECT by all signers in the order of the messages' signers.
+ * @param sign 64 bytes over the SHA-256 of the message.
+ */
+export function buildTx(
+  plan: TxPlan,
+  chainId: string,
+  signers: readonly TxSigner[],
+  sign: typeof signSecp256k1 = signSecp256k1,
+): Uint8Array {
   const bodyBytes = bodyOf(plan);
   const authInfoBytes = authInfoOf(plan, signers, SignMode.DIRECT);
   const signatures = signers.map(({ key, accountNumber }) =>
-    signSecp256k1(key.privateKey, directSignBytes({ bodyBytes, authInfoBytes }, chainId, accountNumber)),
+    sign(key.privateKey, directSignBytes({ bodyBytes, authInfoBytes }, chainId, accountNumber)),
   );
   return encode(TxRawSchema, { bodyBytes, authInfoBytes, signatures });
 }
