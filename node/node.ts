@@ -162,6 +162,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       initialHeight: document.initialHeight,
       version: options.version,
       pruning: config.storage.pruning,
+      nodeCacheBytes: config.storage.stateCacheBytes,
       minRetainBlocks: config.storage.minRetainBlocks,
     },
     {

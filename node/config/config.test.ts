@@ -105,5 +105,9 @@ test('what is kept: the Cosmos SDK’s strategies, custom with its numbers', () 
     pruning: { kind: 'custom', keepRecent: 50n, interval: 20n },
   });
   expect(storage('pruning = "some"')).toContain('storage.pruning: expected one of default, nothing');
+  expect(storage('state_cache_bytes = 8388608')).toMatchObject({ stateCacheBytes: 8_388_608 });
+  expect(storage('state_cache_bytes = 1000')).toContain(
+    'storage.state_cache_bytes: expected a whole number from 4194304',
+  );
   expect(storage('pruning_interval = 9')).toContain('expected a whole number from 10');
 });

@@ -50,7 +50,9 @@ export interface NodeConfig {
   };
   readonly consensus: EngineConfig;
   readonly storage: {
+    /** Of each database. */
     readonly cacheBytes: number;
+    readonly stateCacheBytes: number;
     readonly pruning: PruningPolicy;
     /** 0: all. */
     readonly minRetainBlocks: bigint;
@@ -238,6 +240,7 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
     },
     storage: {
       cacheBytes: get('storage.cache_bytes'),
+      stateCacheBytes: get('storage.state_cache_bytes'),
       pruning: pruningPolicy(
         get('storage.pruning'),
         get('storage.pruning_keep_recent'),

@@ -1,4 +1,5 @@
 import { DEFAULT_SERVER_LIMITS } from '#rpc/limits.ts';
+import { STATE_LIMITS } from '#runtime/limits.ts';
 import { formatDuration } from './duration.ts';
 
 /** One setting of config.toml. The section of top-level settings is ''. */
@@ -288,6 +289,16 @@ export const SETTINGS: readonly Setting[] = [
     min: 1_048_576,
     max: 68_719_476_736,
     comment: 'Bytes that each database caches.',
+  },
+  {
+    section: 'storage',
+    key: 'state_cache_bytes',
+    kind: 'integer',
+    fallback: STATE_LIMITS.nodeCacheBytes,
+    min: 4_194_304,
+    max: 68_719_476_736,
+    comment:
+      'Bytes of the application state, above all inner nodes of its trees, that stay in memory; taken as needed.',
   },
   {
     section: 'storage',
