@@ -68,6 +68,7 @@ export const layers: readonly Layer[] = [
       'commander',
       'smol-toml',
       'fast-png',
+      'jpeg-js',
     ],
     ...outer,
   },
