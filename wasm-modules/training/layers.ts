@@ -168,16 +168,22 @@ export function transposedConvolution(options: Common & Window): Layer {
   };
 }
 
-/** Adam over a list of layers; the bias corrections are folded into the rate (Kingma and Ba 2015, section 2). */
+/** Adam over all that a list of layers learns. */
 export function createAdam(tensors: Tensors, layers: readonly Layer[]): (rate: number) => void {
+  return createAdamOf(
+    tensors,
+    layers.flatMap(({ weight, bias }) => [weight, bias]),
+  );
+}
+
+/** Adam; the bias corrections are folded into the rate (Kingma and Ba 2015, section 2). */
+export function createAdamOf(tensors: Tensors, parameters: readonly Parameter[]): (rate: number) => void {
   let first = 1;
   let second = 1;
   return (rate) => {
     first *= 0.9;
     second *= 0.999;
     const corrected = (rate * Math.sqrt(1 - second)) / (1 - first);
-    for (const { weight, bias } of layers) {
-      for (const p of [weight, bias]) tensors.kernels.adam(p.value, p.gradient, p.first, p.second, p.n, corrected);
-    }
+    for (const p of parameters) tensors.kernels.adam(p.value, p.gradient, p.first, p.second, p.n, corrected);
   };
 }
