@@ -1,16 +1,14 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { err, ok, type Result } from '#core/result.ts';
 import type { NodePorts } from './network.ts';
 
-function tryPort(port: number): Promise<{ readonly port: number; readonly error: string | undefined }> {
+/** @returns what keeps the port from being taken, undefined when nothing does. */
+function busyPort(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', (error) => resolve({ port, error: error.message }));
-    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
-      const address = server.address();
-      const bound = typeof address === 'object' && address !== null ? address.port : port;
-      server.close(() => resolve({ port: bound, error: undefined }));
-    });
+    server.once('error', (error) => resolve(error.message));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
 }
 
@@ -21,8 +19,7 @@ export async function expectFreePorts(ports: readonly NodePorts[]): Promise<Resu
       ['RPC', rpc],
       ['p2p', p2p],
     ] as const) {
-      const { error } = await tryPort(port);
-      if (error !== undefined)
+      if ((await busyPort(port)) !== undefined)
         return err(
           `port ${port} (${what} of node ${i}) is busy: stop what holds it, or choose others with --base-port`,
         );
@@ -30,12 +27,19 @@ export async function expectFreePorts(ports: readonly NodePorts[]): Promise<Resu
   return ok(true);
 }
 
+/**
+ * Ports of test networks lie below those that systems give to outgoing connections (Linux: from 32768): such a
+ * connection must not take one between its choice and its use, or while its node restarts.
+ */
+const TEST_PORTS = { from: 10_240, before: 32_768 } as const;
+
 /** Ports that nobody holds now, for test networks. */
 export async function freePorts(count: number): Promise<NodePorts[]> {
-  const held: number[] = [];
-  while (held.length < 2 * count) {
-    const { port } = await tryPort(0);
-    if (!held.includes(port)) held.push(port);
+  const held = new Set<number>();
+  while (held.size < 2 * count) {
+    const port = randomInt(TEST_PORTS.from, TEST_PORTS.before);
+    if ((await busyPort(port)) === undefined) held.add(port);
   }
-  return Array.from({ length: count }, (_, i) => ({ rpc: held[2 * i] as number, p2p: held[2 * i + 1] as number }));
+  const ports = [...held];
+  return Array.from({ length: count }, (_, i) => ({ rpc: ports[2 * i] as number, p2p: ports[2 * i + 1] as number }));
 }
