@@ -51,6 +51,8 @@ export interface ApplicationOptions {
   readonly modules?: readonly RuntimeModule[];
   /** Which versions of the state are kept. Default: all. */
   readonly pruning?: PruningPolicy;
+  /** Bytes of state nodes and records kept in memory. Default: STATE_LIMITS.nodeCacheBytes. */
+  readonly nodeCacheBytes?: number;
   /** Blocks that this node is asked to keep, the newest included; 0, the default: all. */
   readonly minRetainBlocks?: bigint;
   /** Of this program, for `info`. */
@@ -127,6 +129,7 @@ export async function openApplication(options: ApplicationOptions, deps: Applica
     MultiStore.open(faultingKv(deps.kv), table.storeNames, {
       initialVersion: options.initialHeight ?? 1n,
       ...(options.pruning === undefined ? {} : { pruning: options.pruning }),
+      ...(options.nodeCacheBytes === undefined ? {} : { nodeCacheBytes: options.nodeCacheBytes }),
     });
   return new App(options, deps, table, open, prices.value);
 }

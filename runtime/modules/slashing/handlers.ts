@@ -13,7 +13,7 @@ import { tokensOf } from '../staking/shares.ts';
 import { getShares, getValidator, STAKING_STORE } from '../staking/state.ts';
 import { unjailValidator } from '../staking/validators.ts';
 import { failSlashing } from './errors.ts';
-import { bytesDec, SLASHING_STORE, signingInfos, slashingParams } from './state.ts';
+import { bytesDec, getParams, restartWindows, SLASHING_STORE, signingInfos, slashingParams } from './state.ts';
 
 /** x/slashing/keeper/unjail.go of v0.50. */
 function unjail(context: MessageContext, message: tx.MsgUnjail): Result<Record<string, never>> {
@@ -85,7 +85,9 @@ export const slashingMessages: readonly MessageHandler[] = [
       if (message.params === undefined) return failSdk('invalidRequest', 'params: missing');
       const checked = checkParams(message.params);
       if (!checked.ok) return failSdk('invalidRequest', checked.error);
-      slashingParams.set(context.state.store(SLASHING_STORE), message.params);
+      const store = context.state.store(SLASHING_STORE);
+      if (message.params.signedBlocksWindow < getParams(store).signedBlocksWindow) restartWindows(store);
+      slashingParams.set(store, message.params);
       return ok({});
     },
   }),

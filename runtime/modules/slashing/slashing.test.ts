@@ -1,16 +1,20 @@
 import { expect, test } from 'vitest';
 import type { Misbehavior } from '#core/abci.ts';
+import { accountAddress } from '#core/crypto/keys.ts';
 import { consensusAddress } from '#core/crypto/pubkey.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { addMillis } from '#core/types/timestamp.ts';
+import { MsgExecSchema } from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
 import * as eq from '#proto/gen/cosmos/evidence/v1beta1/query_pb.ts';
 import * as sq from '#proto/gen/cosmos/slashing/v1beta1/query_pb.ts';
-import { MsgUnjailSchema } from '#proto/gen/cosmos/slashing/v1beta1/tx_pb.ts';
+import { MsgUnjailSchema, MsgUpdateParamsSchema } from '#proto/gen/cosmos/slashing/v1beta1/tx_pb.ts';
 import * as q from '#proto/gen/cosmos/staking/v1beta1/query_pb.ts';
 import { BondStatus } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
 import * as tx from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
-import { pack } from '#proto/message.ts';
-import { testKey } from '../../test-chain.ts';
+import { pack, typeUrlOf } from '#proto/message.ts';
+import { formatAddress, moduleAddress } from '../../address.ts';
+import { GOV_ACCOUNT } from '../../authority.ts';
+import { startTestChain, testKey } from '../../test-chain.ts';
 import { formatConsensus } from '../staking/addresses.ts';
 import {
   consensusHex,
@@ -21,6 +25,7 @@ import {
   type StakingChain,
   startStakingChain,
 } from '../staking/test-network.ts';
+import { DEFAULT_PARAMS } from './state.ts';
 
 const [alice, bob] = [testKey(5), testKey(6)];
 const SLASHING = {
@@ -216,4 +221,28 @@ test('a tombstoned key does not come back under another operator', async () => {
     value: amount(STAKE),
   });
   expect(await net.run(alice, again)).toMatchObject({ codespace: 'staking', code: 5 });
+});
+
+test('a smaller window begins anew for all: no mark outside it counts for ever, and the state can be exported', async () => {
+  const governance = formatAddress({ bech32Prefix: 'auton' }, moduleAddress(GOV_ACCOUNT));
+  const council = formatAddress({ bech32Prefix: 'auton' }, accountAddress(alice.publicKey));
+  const msg = typeUrlOf(MsgUpdateParamsSchema);
+  const authorization = { '@type': '/cosmos.authz.v1beta1.GenericAuthorization', msg };
+  const grants = [{ granter: governance, grantee: council, authorization, expiration: null }];
+  const params = { ...SLASHING.params, signed_blocks_window: '8' };
+  const net = await startStakingChain({ moduleState: { slashing: { params }, authz: { authorization: grants } } });
+  for (let i = 0; i < 7; i++) await net.block(i < 4 ? {} : { absent: new Set([consensusHex(1)]) });
+  expect(signingInfo(net, 1)).toMatchObject({ missedBlocksCounter: 3n, indexOffset: 6n });
+
+  const change = pack(MsgUpdateParamsSchema, {
+    authority: governance,
+    params: { ...DEFAULT_PARAMS, signedBlocksWindow: 4n },
+  });
+  const { code, log } = await net.run(alice, pack(MsgExecSchema, { grantee: council, msgs: [{ ...change }] }));
+  expect(`${code} ${log}`).toBe('0 ');
+  expect(signingInfo(net, 1)).toMatchObject({ missedBlocksCounter: 0n, indexOffset: 0n, jailedUntil: { seconds: 0n } });
+  await net.block();
+  expect(net.chain.app.brokenInvariants()).toEqual([]);
+  const validators = net.validators().validators.map(({ publicKey, power }) => ({ publicKey, power }));
+  await startTestChain({ validators, moduleState: net.chain.app.exportGenesis() });
 });

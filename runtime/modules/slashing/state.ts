@@ -146,6 +146,14 @@ export function clearMissed(store: KvWriter, consensusAddress: Uint8Array): void
   for (const [key] of [...missedChunks.entries(store, { under })]) missedChunks.delete(store, key);
 }
 
+/** Begins everybody's window anew: after it shrank, marks outside it would count for ever. */
+export function restartWindows(store: KvWriter): void {
+  for (const [address, info] of [...signingInfos.entries(store)]) {
+    clearMissed(store, address);
+    signingInfos.set(store, address, { ...info, indexOffset: 0n, missedBlocksCounter: 0n });
+  }
+}
+
 /** Indexes of the missed blocks, ascending. */
 export function missedIndexes(store: KvReader, consensusAddress: Uint8Array): readonly bigint[] {
   const under = pairKey(bytesKey, u64Key).prefix(consensusAddress);
