@@ -46,6 +46,8 @@ import type { ExecuteModel } from './duties/execute-job.ts';
 import { openDuties, queryCommitted } from './duties/open.ts';
 import { createIndexer } from './indexer/indexer.ts';
 import { createSearcher } from './indexer/search.ts';
+import { threadedWriter } from './indexer/threaded-writer.ts';
+import { directWriter, type IndexWriter } from './indexer/writer.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { createMempool, txKey } from './mempool/mempool.ts';
 import { createTxExchange, type TxExchange } from './mempool/tx-exchange.ts';
@@ -218,7 +220,15 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     results: (height: bigint) => states.finalizeResponse(height),
   };
   const indexer =
-    stores.index && createIndexer({ kv: stores.index, source, logger, isInjection: (tx) => app.isInjection(tx) });
+    stores.index &&
+    createIndexer({
+      kv: stores.index,
+      source,
+      logger,
+      isInjection: (tx) => app.isInjection(tx),
+      // A thread would write past the test's database.
+      writer: indexWriter(stores.index, parts.kv === undefined ? paths.index : undefined, logger),
+    });
   if (indexer !== undefined) closers.push(() => indexer.close());
   const backend: NodeBackend = createNodeBackend(
     {
@@ -402,6 +412,12 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     rpc: server?.url ?? 'off',
   });
   return { id: host.id, rpcUrl: server?.url, failed, close: () => closers.unwind() };
+}
+
+/** @param path of the database, when another thread may write to it. */
+function indexWriter(kv: Kv, path: string | undefined, logger: Logger): IndexWriter {
+  const direct = directWriter(kv);
+  return path === undefined ? direct : threadedWriter({ path, direct, logger: logger.child('index') });
 }
 
 /** The files that a node cannot start without. */

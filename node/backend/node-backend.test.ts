@@ -106,7 +106,12 @@ test('the index on LevelDB finds many large entries, and after reopening', async
   };
   const committed = {
     block: { header: { height: toHeight(1) }, txs: Array.from({ length: total }, (_, i) => utf8(`tx ${i}`)) },
-    results: { events: [], txResults: Array.from({ length: total }, () => result) },
+    results: {
+      events: [],
+      txResults: Array.from({ length: total }, () => result),
+      validatorUpdates: [],
+      appHash: new Uint8Array(32),
+    },
   } as unknown as CommittedBlock;
   const source = { heights: () => ({ base: 1n, latest: 1n }), block: () => undefined, results: () => undefined };
   const open = async () => {

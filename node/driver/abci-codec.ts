@@ -44,7 +44,18 @@ export function encodeTxResult(result: ExecTxResult): Uint8Array {
   return writer.finish();
 }
 
+/** Made once: the state store, and then the index, ask for the same. */
 export function encodeFinalizeResponse(response: FinalizeBlockResponse): Uint8Array {
+  const known = encodedResponses.get(response);
+  if (known !== undefined) return known;
+  const encoded = encodeResponse(response);
+  encodedResponses.set(response, encoded);
+  return encoded;
+}
+
+const encodedResponses = new WeakMap<FinalizeBlockResponse, Uint8Array>();
+
+function encodeResponse(response: FinalizeBlockResponse): Uint8Array {
   const writer = new ProtoWriter().bytes(5, response.appHash);
   for (const event of response.events) writer.message(1, encodeEvent(event));
   for (const result of response.txResults) writer.message(2, encodeTxResult(result));

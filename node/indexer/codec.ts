@@ -6,15 +6,11 @@ import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { LIMITS } from '#core/limits.ts';
 import { toHeight } from '#core/types/brand.ts';
 import type { TxRecord } from '#rpc/backend.ts';
-import { encodeTxResult, readTxResult } from '../driver/abci-codec.ts';
+import { readTxResult } from '../driver/abci-codec.ts';
 
-export function encodeTxRecord(record: Omit<TxRecord, 'hash'>): Uint8Array {
-  return new ProtoWriter()
-    .varint(1, record.height)
-    .varint(2, record.index)
-    .bytes(3, record.tx)
-    .message(4, encodeTxResult(record.result))
-    .finish();
+/** @param result as `encodeTxResult` of `driver/abci-codec.ts` makes it. */
+export function encodeTxRecord(height: bigint, index: number, tx: Uint8Array, result: Uint8Array): Uint8Array {
+  return new ProtoWriter().varint(1, height).varint(2, index).bytes(3, tx).message(4, result).finish();
 }
 
 /** @throws DecodeError */

@@ -6,7 +6,6 @@
 import { defined } from '#core/assert.ts';
 import { concat, lengthPrefixed, prefixEnd, readU64be, u32be, u64be, utf8 } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
-import { INDEX_LIMITS } from './limits.ts';
 
 export const INDEX_PREFIXES = {
   /** → the greatest height that is indexed, u64. */
@@ -66,34 +65,51 @@ export function readPosition(bytes: Uint8Array, end = bytes.length): Position {
 
 export type EventPrefix = 'txEvent' | 'blockEvent';
 
-/** Prefix byte, length and text of an attribute's key. Events have few keys and many values: each is made once. */
+/** Prefix byte, length and text of an attribute's composite key. */
 function attributePrefix(prefix: EventPrefix, key: string): Uint8Array {
-  const known = attributePrefixes[prefix].get(key);
-  if (known !== undefined) return known;
-  const made = concat(Uint8Array.of(INDEX_PREFIXES[prefix]), lengthPrefixed(utf8(key)));
-  if (attributePrefixes[prefix].size >= INDEX_LIMITS.maxCachedKeys) attributePrefixes[prefix].clear();
-  attributePrefixes[prefix].set(key, made);
-  return made;
+  return concat(Uint8Array.of(INDEX_PREFIXES[prefix]), lengthPrefixed(utf8(key)));
 }
 
-const attributePrefixes: Readonly<Record<EventPrefix, Map<string, Uint8Array>>> = {
-  txEvent: new Map(),
-  blockEvent: new Map(),
-};
+const DOT = 0x2e;
 
-/** One attribute of event number `event` at a position. Written in one go: a block has tens of thousands. */
-export function eventKey(prefix: EventPrefix, key: string, value: string, at: Position, event: number): Uint8Array {
-  const head = attributePrefix(prefix, key);
-  const valueBytes = Buffer.byteLength(value);
-  const out = new Uint8Array(head.length + 4 + valueBytes + 16);
-  const buffer = Buffer.from(out.buffer);
-  out.set(head);
-  let next = buffer.writeUInt32BE(valueBytes, head.length);
-  next += buffer.write(value, next);
-  next = buffer.writeBigUInt64BE(heightOfPosition(at), next);
-  next = buffer.writeUInt32BE(Number(at & 0xffffffffn), next);
-  buffer.writeUInt32BE(event, next);
+/**
+ * One attribute of event number `event` at a position, which is encoded as {@link positionValue} does. Type and key make
+ * the composite key. Written in one go: a block has tens of thousands.
+ */
+export function eventKey(
+  prefix: EventPrefix,
+  type: Uint8Array,
+  key: Uint8Array,
+  value: Uint8Array,
+  at: Uint8Array,
+  event: number,
+): Uint8Array {
+  const nameLength = type.length + 1 + key.length;
+  const out = new Uint8Array(1 + 4 + nameLength + 4 + value.length + at.length + 4);
+  out[0] = INDEX_PREFIXES[prefix];
+  let next = putU32(out, 1, nameLength);
+  next = putShort(out, next, type);
+  out[next++] = DOT;
+  next = putShort(out, next, key);
+  next = putU32(out, next, value.length);
+  next = putShort(out, next, value);
+  next = putShort(out, next, at);
+  putU32(out, next, event);
   return out;
+}
+
+function putU32(out: Uint8Array, at: number, value: number): number {
+  out[at] = value >>> 24;
+  out[at + 1] = value >>> 16;
+  out[at + 2] = value >>> 8;
+  out[at + 3] = value;
+  return at + 4;
+}
+
+/** A loop: names and values are shorter than what a call pays for. */
+function putShort(out: Uint8Array, at: number, bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i] as number;
+  return at + bytes.length;
 }
 
 /** Where an event stands: position and number of the event, as one number. */
@@ -135,8 +151,7 @@ export function attributeRange(prefix: EventPrefix, key: string): KvRange {
 
 /** The entries of one value of an attribute, within heights. */
 export function valueRange(prefix: EventPrefix, key: string, value: string, heights: HeightRange): KvRange {
-  return {
-    gte: eventKey(prefix, key, value, position(heights.from, 0), 0),
-    lt: eventKey(prefix, key, value, position(heights.to + 1n, 0), 0),
-  };
+  const start = concat(attributePrefix(prefix, key), lengthPrefixed(utf8(value)));
+  const from = (height: bigint) => concat(start, encodePosition(position(height, 0)), u32be(0));
+  return { gte: from(heights.from), lt: from(heights.to + 1n) };
 }

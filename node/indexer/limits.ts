@@ -10,12 +10,14 @@ export const INDEX_LIMITS = {
   maxIndexedValueBytes: 1_024,
   /** Bytes of an attribute's composite key. */
   maxIndexedKeyBytes: 256,
-  /** Attribute keys whose encoding is kept. */
-  maxCachedKeys: 4_096,
   /** Transactions whose entries are made before other work gets its turn. */
   txsPerTurn: 100,
   /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
   maxFreshBlocks: 64,
-  /** Entries of several blocks that are written together. */
-  maxEntriesPerBatch: 4_096,
+  /** Entries that are written together: those of a large block come in several batches, its height in the last. */
+  maxEntriesPerBatch: 16_384,
+  /** Transactions of several blocks that are indexed together; a block that has more comes alone. */
+  maxTxsTogether: 256,
+  /** Transactions that make handing blocks to another thread worth the message, at least. */
+  minTxsForThread: 8,
 } as const;

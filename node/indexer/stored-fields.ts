@@ -1,0 +1,57 @@
+import { DecodeError, readVarint } from '#core/codec/proto-reader.ts';
+
+/**
+ * The fields of a message that this node has written itself, one after the other: without the checks that the words of
+ * others need (`core/codec/proto-reader.ts`), and without an object for each. @throws DecodeError when it is cut off.
+ */
+export class StoredFields {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #from = 0;
+  #to = 0;
+  /** Of the field at hand. */
+  number = 0;
+  /** Of a varint; 0 for others. Exact below 2^53. */
+  value = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** To the next field; false at the end. */
+  next(): boolean {
+    if (this.#at >= this.#bytes.length) return false;
+    const tag = this.#varint();
+    this.number = tag >>> 3;
+    this.value = 0;
+    const wire = tag & 7;
+    if (wire === 0) {
+      this.value = this.#varint();
+      this.#from = this.#to = this.#at;
+      return true;
+    }
+    if (wire !== 2) throw new DecodeError(`a stored message: wire type ${wire} of field ${this.number}`);
+    const length = this.#varint();
+    this.#from = this.#at;
+    this.#to = this.#at + length;
+    if (this.#to > this.#bytes.length) throw new DecodeError(`a stored message: field ${this.number} is cut off`);
+    this.#at = this.#to;
+    return true;
+  }
+
+  /** The content of a length-delimited field. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(this.#from, this.#to);
+  }
+
+  #varint(): number {
+    const first = this.#bytes[this.#at] ?? 128;
+    if (first < 128) {
+      this.#at++;
+      return first;
+    }
+    const { value, next } = readVarint('a stored message', this.#bytes, this.#at);
+    this.#at = next;
+    return Number(value);
+  }
+}

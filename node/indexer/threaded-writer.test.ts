@@ -1,0 +1,159 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { toHex, utf8 } from '#core/bytes.ts';
+import type { Kv } from '#core/ports/kv.ts';
+import { silentLogger } from '#core/ports/logger.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
+import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
+import { openLevelKv } from '../storage/level-kv.ts';
+import { createRangeReader } from '../storage/range-reader.ts';
+import type { IndexedBlock } from './entries.ts';
+import { createIndexer } from './indexer.ts';
+import { INDEX_LIMITS } from './limits.ts';
+import { type IndexThread, threadedWriter } from './threaded-writer.ts';
+import { type IndexRequest, type IndexResponse, packBlock, unpackBlock } from './worker-protocol.ts';
+import { directWriter, writeBlocks } from './writer.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'autonomy-index-'));
+const rangeReader = createRangeReader();
+afterAll(async () => {
+  await rangeReader.close();
+  await rm(folder, { recursive: true });
+});
+
+function blockOf(height: bigint, count: number): IndexedBlock {
+  // Views into one piece of memory, as a block's transactions may be.
+  const memory = utf8(Array.from({ length: count }, (_, i) => `${height}/${String(i).padStart(5, '0')}`).join(''));
+  const size = `${height}/00000`.length;
+  const attributes = [
+    { key: 'sender', value: `s${height}`, index: true },
+    { key: 'hidden', value: 'x', index: false },
+    { key: 'long', value: 'y'.repeat(INDEX_LIMITS.maxIndexedValueBytes + 1), index: true },
+  ];
+  const results = encodeFinalizeResponse({
+    events: [{ type: 'mint', attributes: [{ key: 'amount', value: '7', index: true }] }],
+    txResults: Array.from({ length: count }, (_, i) => ({
+      code: i % 3,
+      data: new Uint8Array(0),
+      log: '',
+      info: '',
+      gasWanted: 1n,
+      gasUsed: 1n,
+      events: [{ type: 'transfer', attributes }],
+      codespace: '',
+    })),
+    validatorUpdates: [],
+    consensusParamUpdates: undefined,
+    appHash: new Uint8Array(32),
+  });
+  const txs = Array.from({ length: count }, (_, i) => memory.subarray(i * size, (i + 1) * size));
+  return { height, txs, results, injected: false };
+}
+
+const dump = (kv: Kv) => [...kv.entries({})].map(([key, value]) => `${toHex(key)}=${toHex(value)}`);
+
+const noSource = { heights: () => ({ base: 1n, latest: 9n }), block: () => undefined, results: () => undefined };
+
+test('another thread writes what this one would have, and the database closes after it', async () => {
+  const path = join(folder, 'both');
+  const kv = await openLevelKv({ path, cacheBytes: 1 << 20 }, { rangeReader });
+  const expected = new MemoryKv();
+  const writer = threadedWriter({ path, direct: directWriter(kv), logger: silentLogger });
+  for (const blocks of [[blockOf(1n, 0)], [blockOf(2n, 100), blockOf(3n, 1)], [blockOf(4n, 2)], [blockOf(5n, 300)]]) {
+    const last = (blocks.at(-1) as IndexedBlock).height;
+    await writer.write(blocks, last);
+    await writeBlocks(expected, blocks, last);
+  }
+  expect(dump(kv)).toEqual(dump(expected));
+  await writer.close();
+  await kv.close();
+  const again = await openLevelKv({ path, cacheBytes: 1 << 20 }, { rangeReader });
+  expect(createIndexer({ kv: again, source: noSource, logger: silentLogger }).indexedHeight()).toBe(5n);
+  await again.close();
+});
+
+test('a database that cannot be opened fails the call', async () => {
+  const path = join(folder, 'absent');
+  const writer = threadedWriter({ path, direct: directWriter(new MemoryKv()), logger: silentLogger });
+  await expect(writer.write([blockOf(1n, 50)], 1n)).rejects.toThrow('the index cannot be written');
+  await writer.close();
+});
+
+/** A thread that writes to `kv`, or dies when `dies` says so. */
+function fakeThread(kv: MemoryKv, dies: () => boolean): IndexThread {
+  const listeners: Record<string, (told: never) => void> = {};
+  const tell = (event: string, told: unknown) => listeners[event]?.(told as never);
+  return {
+    on: (event: string, listener: (told: never) => void) => {
+      listeners[event] = listener;
+    },
+    postMessage(request: IndexRequest) {
+      const work = async () => {
+        if (dies()) return tell('exit', 1);
+        if (request.kind === 'write') await writeBlocks(kv, request.blocks.map(unpackBlock), request.height);
+        tell('message', { kind: 'done' } satisfies IndexResponse);
+      };
+      void work();
+    },
+    ref() {},
+    unref() {},
+    terminate: async () => {},
+  };
+}
+
+test('a thread that dies fails the call at hand; the next one, of another thread, makes up for it', async () => {
+  const kv = new MemoryKv();
+  let threads = 0;
+  let dead = true;
+  const spawn = () => {
+    threads++;
+    return fakeThread(kv, () => dead);
+  };
+  const writer = threadedWriter({ path: 'nowhere', direct: directWriter(kv), logger: silentLogger, spawn });
+  await expect(writer.write([blockOf(1n, 50)], 1n)).rejects.toThrow('it ended with code 1');
+  dead = false;
+  await writer.write([blockOf(1n, 50)], 1n);
+  expect(threads).toBe(2);
+  const expected = new MemoryKv();
+  await writeBlocks(expected, [blockOf(1n, 50)], 1n);
+  expect(kv.dump()).toEqual(expected.dump());
+  await writer.close();
+});
+
+test('a large block comes in several batches, its height in the last; half of it and then all of it is all of it', async () => {
+  const block = blockOf(1n, INDEX_LIMITS.maxEntriesPerBatch / 3);
+  const whole = new MemoryKv();
+  const batches: number[] = [];
+  const counting = {
+    get: (key: Uint8Array) => whole.get(key),
+    write: async (ops: Parameters<Kv['write']>[0]) => {
+      batches.push(ops.length);
+      await whole.write(ops);
+    },
+  };
+  await writeBlocks(counting, [block], 1n);
+  expect(batches.length).toBeGreaterThan(1);
+  expect(Math.max(...batches)).toBeLessThanOrEqual(INDEX_LIMITS.maxEntriesPerBatch + 1);
+  const torn = new MemoryKv();
+  let left = 1;
+  const tearing = {
+    get: (key: Uint8Array) => torn.get(key),
+    write: async (ops: Parameters<Kv['write']>[0]) => {
+      if (left-- === 0) throw new Error('killed');
+      await torn.write(ops);
+    },
+  };
+  await expect(writeBlocks(tearing, [block], 1n)).rejects.toThrow('killed');
+  expect(createIndexer({ kv: torn, source: noSource, logger: silentLogger }).indexedHeight()).toBe(0n);
+  await writeBlocks(torn, [block], 1n);
+  expect(torn.dump()).toEqual(whole.dump());
+});
+
+test('what is packed takes along its own bytes alone', () => {
+  const block = blockOf(7n, 3);
+  const packed = packBlock(block);
+  expect(packed.txs.buffer.byteLength).toBe(packed.txs.length);
+  expect(unpackBlock(packed).txs.map(toHex)).toEqual(block.txs.map(toHex));
+});

@@ -1,0 +1,99 @@
+import { Worker } from 'node:worker_threads';
+import { assert } from '#core/assert.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { NODE_LIMITS } from '../limits.ts';
+import type { IndexedBlock } from './entries.ts';
+import { INDEX_LIMITS } from './limits.ts';
+import { type IndexRequest, type IndexResponse, packBlock } from './worker-protocol.ts';
+import type { IndexWriter } from './writer.ts';
+
+/** What the writer needs of a thread; `Worker` of node:worker_threads is one. */
+export interface IndexThread {
+  postMessage(request: IndexRequest, transfer: readonly ArrayBuffer[]): void;
+  on(event: 'message', listener: (response: IndexResponse) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'exit', listener: (code: number) => void): unknown;
+  /** A thread keeps the process alive while it has work, and no longer. */
+  ref(): void;
+  unref(): void;
+  terminate(): Promise<unknown>;
+}
+
+const spawnWorker = (path: string) => (): IndexThread => {
+  const worker = new Worker(new URL('./index-worker.ts', import.meta.url), {
+    workerData: { path },
+    resourceLimits: NODE_LIMITS.threadHeapMiB,
+  });
+  return worker as unknown as IndexThread;
+};
+
+/**
+ * Writes the index on a thread that shares the database: on the main one it was a tenth of what a transaction costs. What
+ * has few transactions is written by `direct`, here: handing it over would cost as much, and a node without load has no
+ * further thread. When the thread is lost, the call at hand fails, which tries it again later, and the next one starts
+ * another.
+ */
+export function threadedWriter(dependencies: {
+  readonly path: string;
+  readonly direct: IndexWriter;
+  readonly logger: Logger;
+  readonly spawn?: () => IndexThread;
+}): IndexWriter {
+  const { path, direct, logger, spawn = spawnWorker(path) } = dependencies;
+  let thread: IndexThread | undefined;
+  let waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+
+  function lose(lost: IndexThread, reason: string): void {
+    if (thread !== lost) return;
+    thread = undefined;
+    logger.warn('The thread that writes the index is lost.', { reason });
+    const waits = waiting;
+    waiting = undefined;
+    waits?.reject(new Error(`the thread that writes the index is lost: ${reason}`));
+  }
+
+  function start(): IndexThread {
+    const started = spawn();
+    started.on('message', (response) => {
+      if (thread !== started) return;
+      started.unref();
+      const waits = waiting;
+      waiting = undefined;
+      if (response.kind === 'done') waits?.resolve();
+      else waits?.reject(new Error(`the index cannot be written: ${response.message}`));
+    });
+    started.on('error', (error) => lose(started, String(error)));
+    started.on('exit', (code) => lose(started, `it ended with code ${code}`));
+    return started;
+  }
+
+  function call(request: IndexRequest, transfer: readonly ArrayBuffer[]): Promise<void> {
+    assert(waiting === undefined, 'the index is written by one call at a time');
+    thread ??= start();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    waiting = { resolve, reject };
+    thread.ref();
+    thread.postMessage(request, transfer);
+    return promise;
+  }
+
+  return {
+    async write(blocks: readonly IndexedBlock[], height) {
+      const txs = blocks.reduce((sum, block) => sum + block.txs.length, 0);
+      if (txs < INDEX_LIMITS.minTxsForThread) return direct.write(blocks, height);
+      const packed = blocks.map(packBlock);
+      const transfer = packed.flatMap((block) => [block.txs.buffer, block.lengths.buffer] as ArrayBuffer[]);
+      return call({ kind: 'write', blocks: packed, height }, transfer);
+    },
+    async close() {
+      if (thread !== undefined) {
+        // What it has open must be closed before the database is.
+        await call({ kind: 'close' }, []).catch((error: unknown) => logger.warn('The index thread.', { error }));
+        const ending = thread;
+        thread = undefined;
+        await ending?.terminate();
+      }
+      await direct.close();
+    },
+  };
+}
