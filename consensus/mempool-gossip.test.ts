@@ -58,6 +58,7 @@ class Network {
             return 'sent';
           },
           has: (key) => pool.has(key),
+          waits: (key) => pool.has(key),
         }),
     );
     for (const [a, b] of links) {
@@ -203,6 +204,7 @@ function node(has: (key: string) => boolean = () => false) {
       return 'sent';
     },
     has,
+    waits: has,
   });
   return { gossip, sent, served, setBusy: (to: boolean) => (busy = to) };
 }
@@ -252,6 +254,28 @@ test('a peer that goes away hands over to the next, and what was refused waits f
   gossip.committed();
   gossip.receive('c', message(TX_MESSAGE.announce, [keyOf(1)]), 7);
   expect(sent.at(-1)).toEqual({ to: 'c', kind: TX_MESSAGE.request, keys: 1 });
+});
+
+test('who knew of a transaction, and was sent it, is forgotten some blocks after it has left the mempool', () => {
+  const pool = new Set([keyOf(1)]);
+  const { gossip, sent, served } = node((key) => pool.has(key));
+  gossip.addPeer('a', pool);
+  gossip.flush();
+  for (let i = 0; i < 3; i++) gossip.receive('a', message(TX_MESSAGE.request, [keyOf(1)]), 0);
+  for (let block = 0; block < 3; block++) gossip.committed();
+  // It waits as long as that: nothing is forgotten.
+  gossip.admitted(keyOf(1));
+  gossip.flush();
+  gossip.receive('a', message(TX_MESSAGE.request, [keyOf(1)]), 0);
+  expect({ announced: sent.length, served: served.length }).toEqual({ announced: 1, served: 2 });
+  pool.clear();
+  for (let block = 0; block < 3; block++) gossip.committed();
+  // It had become invalid, say, and is sent again later: a new one.
+  pool.add(keyOf(1));
+  gossip.admitted(keyOf(1));
+  gossip.flush();
+  gossip.receive('a', message(TX_MESSAGE.request, [keyOf(1)]), 0);
+  expect({ announced: sent.length, served: served.length }).toEqual({ announced: 2, served: 3 });
 });
 
 test('a message that is not hashes is refused', () => {

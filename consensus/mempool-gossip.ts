@@ -6,6 +6,7 @@
 import { fromHex, toHex } from '#core/bytes.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
+import { RecentKeys } from './recent-keys.ts';
 
 /** First bytes of the messages; behind each stand hashes of 32 bytes. They share a space with those of `messages.ts`. */
 export const TX_MESSAGE = { announce: (12 << 3) | 2, request: (13 << 3) | 2, missing: (14 << 3) | 2 } as const;
@@ -25,45 +26,20 @@ export interface TxGossipPorts {
   sendTx(peer: string, key: string): 'sent' | 'busy' | 'absent';
   /** Whether the transaction is in the mempool, being checked, or was committed lately. */
   has(key: string): boolean;
-}
-
-/** The last `limit` keys. */
-class Recent {
-  readonly #keys = new Set<string>();
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  has(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  add(key: string): void {
-    this.#keys.delete(key);
-    this.#keys.add(key);
-    for (const oldest of this.#keys) {
-      if (this.#keys.size <= this.#limit) break;
-      this.#keys.delete(oldest);
-    }
-  }
-
-  clear(): void {
-    this.#keys.clear();
-  }
+  /** Whether it is in the mempool. */
+  waits(key: string): boolean;
 }
 
 interface Peer {
   readonly id: string;
   /** What he has, or has been told of. */
-  readonly known: Recent;
+  readonly known: RecentKeys;
   readonly outbox: Set<string>;
   /** What he has announced and has not been asked for. */
   readonly waiting: Set<string>;
   /** What he has been sent, once and twice: nobody is sent anything a third time. */
-  readonly served: Recent;
-  readonly servedTwice: Recent;
+  readonly served: RecentKeys;
+  readonly servedTwice: RecentKeys;
   readonly toServe: Set<string>;
   /** Wants that began with his announcement. */
   wanting: number;
@@ -89,7 +65,7 @@ export class TxGossip {
   readonly #wants = new Map<string, Want>();
   readonly #flights = new Set<Want>();
   /** What the application has refused in its present state: not asked for again before the next block. */
-  readonly #refused = new Recent(CONSENSUS_LIMITS.maxKnownTxs);
+  readonly #refused = new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs);
   readonly #busy = new Set<Peer>();
   #nowMs = 0;
 
@@ -112,11 +88,11 @@ export class TxGossip {
     if (this.#peers.has(id)) return;
     this.#peers.set(id, {
       id,
-      known: new Recent(CONSENSUS_LIMITS.maxKnownTxs),
+      known: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
       outbox: new Set(keys),
       waiting: new Set(),
-      served: new Recent(CONSENSUS_LIMITS.maxKnownTxs),
-      servedTwice: new Recent(CONSENSUS_LIMITS.maxKnownTxs),
+      served: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
+      servedTwice: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
       toServe: new Set(),
       wanting: 0,
       inFlight: 0,
@@ -199,9 +175,15 @@ export class TxGossip {
     this.#refused.add(key);
   }
 
-  /** A block has changed the application's state: what it refused may be right now. */
+  /**
+   * A block has changed the application's state: what it refused may be right now, and who has what has left the mempool
+   * need not be remembered.
+   */
   committed(): void {
     this.#refused.clear();
+    const useful = (key: string): boolean => this.#ports.waits(key) || this.#wants.has(key);
+    for (const { known, served, servedTwice } of this.#peers.values())
+      for (const keys of [known, served, servedTwice]) keys.age(useful);
   }
 
   /** Sends what is to be announced. */

@@ -37,6 +37,7 @@ export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps)
       return sendTx(peer, tx) ? 'sent' : 'busy';
     },
     has: (key) => mempool.knows(key),
+    waits: (key) => mempool.find(key) !== undefined,
   });
   let flushing = false;
   let ticking: NodeJS.Timeout | undefined;

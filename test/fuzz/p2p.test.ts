@@ -41,6 +41,7 @@ test('any talk about transactions, connections and time leaves nothing in flight
         },
         sendTx: (_to, key) => (pool.has(key) ? 'sent' : 'absent'),
         has: (key) => pool.has(key),
+        waits: (key) => pool.has(key),
       });
       for (const each of steps) {
         if (each.kind === 'message') gossip.receive(each.peer, each.bytes, now);
