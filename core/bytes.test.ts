@@ -5,6 +5,7 @@ import {
   concat,
   fromBase64,
   fromHex,
+  fromUtf8,
   lengthPrefixed,
   prefixEnd,
   readU64be,
@@ -52,6 +53,28 @@ test('u64 and length prefixes', () => {
   expect(lengthPrefixed(Uint8Array.of(9))).toEqual(Uint8Array.of(0, 0, 0, 1, 9));
   expect(() => u64be(-1n)).toThrow(RangeError);
   expect(concat(Uint8Array.of(1), new Uint8Array(0), Uint8Array.of(2))).toEqual(Uint8Array.of(1, 2));
+});
+
+test('bytes are UTF-8 or refused as the platform says, short or long', () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 80 }),
+    fc.uint8Array({ max: 0x7f, maxLength: 80 }),
+    fc.string({ unit: 'binary', maxLength: 80 }).map((text) => new TextEncoder().encode(text)),
+  );
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const attempt = (read: () => string): string | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      expect(error).toBeInstanceOf(TypeError);
+      return undefined;
+    }
+  };
+  fc.assert(
+    fc.property(bytes, (each) => {
+      expect(attempt(() => fromUtf8(each))).toBe(attempt(() => decoder.decode(each)));
+    }),
+  );
 });
 
 test('text as UTF-8 is what the platform encodes, short or long, and nobody else writes into it', () => {

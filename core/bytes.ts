@@ -50,7 +50,15 @@ export function utf8(text: string): Uint8Array {
 
 /** @throws TypeError when the bytes are not valid UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string {
-  return strictDecoder.decode(bytes);
+  return isShortAscii(bytes)
+    ? String.fromCharCode.apply(null, bytes as unknown as number[])
+    : strictDecoder.decode(bytes);
+}
+
+function isShortAscii(bytes: Uint8Array): boolean {
+  if (bytes.length > SHORT_TEXT) return false;
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 0x7f) return false;
+  return true;
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {

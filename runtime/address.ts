@@ -1,5 +1,5 @@
 /** Account addresses in text, under the chain's own prefix. */
-import { toHex, utf8 } from '#core/bytes.ts';
+import { utf8 } from '#core/bytes.ts';
 import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Failure, Result } from '#core/result.ts';
@@ -7,22 +7,63 @@ import { ok } from '#core/result.ts';
 import type { ChainParams } from './context.ts';
 import { failSdk } from './errors.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
+import { idOf } from './state/key-id.ts';
 
-/** Texts of addresses that were asked for lately: a transaction names the same few several times. */
-const recent = new Map<string, string>();
+/**
+ * What was asked for lately, in two generations: when the young one is full it becomes the old one. It spares time and
+ * changes no answer: what is kept depends on nothing but its key.
+ */
+class Recent<V> {
+  #young = new Map<string, V>();
+  #old = new Map<string, V>();
+
+  get(key: string): V | undefined {
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
+    return old;
+  }
+
+  set(key: string, value: V): void {
+    if (this.#young.size >= RUNTIME_LIMITS.maxRecentAddresses) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, value);
+  }
+}
+
+/** A transaction names the same few addresses several times, in the mempool and in its block again. */
+interface RecentAddresses {
+  readonly texts: Recent<string>;
+  readonly bytes: Recent<Uint8Array>;
+}
+
+const recent = new Map<string, RecentAddresses>();
+
+function recentOf(prefix: string): RecentAddresses {
+  const known = recent.get(prefix);
+  if (known !== undefined) return known;
+  // A chain has three of them; a program that works for several chains has some more.
+  if (recent.size >= RUNTIME_LIMITS.maxRecentPrefixes) recent.clear();
+  const made = { texts: new Recent<string>(), bytes: new Recent<Uint8Array>() };
+  recent.set(prefix, made);
+  return made;
+}
 
 export function formatAddress(chain: Pick<ChainParams, 'bech32Prefix'>, address: Uint8Array): string {
-  const id = `${chain.bech32Prefix}:${toHex(address)}`;
-  const known = recent.get(id);
+  const { texts } = recentOf(chain.bech32Prefix);
+  const id = idOf(address);
+  const known = texts.get(id);
   if (known !== undefined) return known;
-  if (recent.size >= RUNTIME_LIMITS.maxRecentAddresses) recent.clear();
   const text = encodeAddress(chain.bech32Prefix, address);
-  recent.set(id, text);
+  texts.set(id, text);
   return text;
 }
 
 /**
- * Raw bytes of an address of this chain. A sound address of another chain is `unauthorized` (a wallet on the wrong network:
+ * Raw bytes of an address of this chain, shared by all who ask for the same. A sound address of another chain is `unauthorized` (a wallet on the wrong network:
  * code 4, as wallets see it from the Cosmos SDK v0.50), anything else `invalidAddress`.
  */
 export function parseAddress(
@@ -30,6 +71,9 @@ export function parseAddress(
   text: string,
   title: string,
 ): Result<Uint8Array, Failure> {
+  const { bytes: parsed } = recentOf(chain.bech32Prefix);
+  const known = parsed.get(text);
+  if (known !== undefined) return ok(known);
   if (text.length === 0) return failSdk('invalidAddress', `${title}: empty address string is not allowed`);
   if (text.length > RUNTIME_LIMITS.maxAddressCharacters)
     return failSdk('invalidAddress', `${title}: ${text.length} characters are no address`);
@@ -38,6 +82,7 @@ export function parseAddress(
   const { prefix, bytes } = decoded.value;
   if (prefix !== chain.bech32Prefix)
     return failSdk('unauthorized', `${title}: invalid Bech32 prefix; expected ${chain.bech32Prefix}, got ${prefix}`);
+  parsed.set(text, bytes);
   return ok(bytes);
 }
 

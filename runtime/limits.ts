@@ -31,8 +31,9 @@ export const RUNTIME_LIMITS = {
   txsReadAtOnce: 16,
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
-  /** Formatted addresses kept for reuse. */
-  maxRecentAddresses: 8_192,
+  /** Addresses kept for reuse, as text and as bytes: the younger half, and the prefixes for which they are kept. */
+  maxRecentAddresses: 16_384,
+  maxRecentPrefixes: 16,
   /** Decimal digits of an amount: 2^256 − 1 has 78. */
   maxAmountDigits: 78,
   /** Amounts stay below this: math.Int's 256 bits. */
@@ -84,6 +85,9 @@ export const STATE_LIMITS = {
   pruneBudget: 1000,
   /** Leaves that an iteration looks up at once, at most. */
   scanBatch: 256,
+  /** Entries of one store that are kept of the last version as they were read, and how long their values may be. */
+  readValues: 32_768,
+  readValueBytes: 1_024,
   /** Height of a balanced tree of 2^32 leaves, and then some. */
   treeHeight: 64,
   /** Bytes of a snapshot's chunk: it has to fit into one message between peers. */

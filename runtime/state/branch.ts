@@ -2,7 +2,7 @@ import { assert } from '#core/assert.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../limits.ts';
 import { idOf } from './key-id.ts';
-import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
+import type { IdReader, KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
 import { insert, type SortedMap, scan } from './sorted-map.ts';
 
 /** One key's pending change; `value` undefined means deleted. */
@@ -13,6 +13,10 @@ export interface Change {
   readonly value: Uint8Array | undefined;
 }
 
+function takesIds(store: KvReader): store is IdReader {
+  return 'getById' in store && 'hasById' in store;
+}
+
 function isWriter(store: KvReader): store is KvWriter {
   return 'set' in store && 'delete' in store;
 }
@@ -21,18 +25,21 @@ function isWriter(store: KvReader): store is KvWriter {
  * A copy-on-write overlay. Reads fall through to the parent; writes stay here until {@link Branch.write} hands them to the
  * parent, or the branch is dropped. Branches nest. The parent must not change under an open branch except by its `write`.
  */
-export class Branch implements KvWriter {
+export class Branch implements KvWriter, IdReader {
   readonly #parent: KvReader;
-  readonly #changes = new Map<string, Change>();
+  readonly #byId: IdReader | undefined;
+  /** Made with the first change: many branches see none. */
+  #changes: Map<string, Change> | undefined;
   /** Changes in key order, brought up to date from `#unindexed` when somebody iterates. */
   #index: SortedMap<Change> | undefined;
-  readonly #unindexed = new Map<string, Change>();
+  #unindexed: Map<string, Change> | undefined;
   /** Most branches are never iterated: the index begins with the first time. */
   #indexed = false;
   #revision = 0;
 
   constructor(parent: KvReader) {
     this.#parent = parent;
+    this.#byId = takesIds(parent) ? parent : undefined;
   }
 
   /** Grows with each change; two equal readings mean that nothing was written in between. */
@@ -41,13 +48,23 @@ export class Branch implements KvWriter {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const change = this.#changes.get(idOf(key));
-    return change === undefined ? this.#parent.get(key) : change.value;
+    return this.getById(idOf(key), key);
   }
 
   has(key: Uint8Array): boolean {
-    const change = this.#changes.get(idOf(key));
-    return change === undefined ? this.#parent.has(key) : change.value !== undefined;
+    return this.hasById(idOf(key), key);
+  }
+
+  getById(id: string, key: Uint8Array): Uint8Array | undefined {
+    const change = this.#changes?.get(id);
+    if (change !== undefined) return change.value;
+    return this.#byId === undefined ? this.#parent.get(key) : this.#byId.getById(id, key);
+  }
+
+  hasById(id: string, key: Uint8Array): boolean {
+    const change = this.#changes?.get(id);
+    if (change !== undefined) return change.value !== undefined;
+    return this.#byId === undefined ? this.#parent.has(key) : this.#byId.hasById(id, key);
   }
 
   /** @throws RangeError for an empty key, or one longer than the limit. */
@@ -62,14 +79,16 @@ export class Branch implements KvWriter {
   entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
     const pending = this.#indexed ? this.#unindexed : this.#changes;
     this.#indexed = true;
-    for (const change of pending.values()) this.#index = insert(this.#index, change.id, change);
-    this.#unindexed.clear();
+    if (pending !== undefined)
+      for (const change of pending.values()) this.#index = insert(this.#index, change.id, change);
+    this.#unindexed = undefined;
     const { limit, ...unlimited } = range;
     return merge(this.#parent.entries(unlimited), this.#index, range);
   }
 
   /** Every change in key order; `value` undefined means deleted. */
   changes(): readonly Change[] {
+    if (this.#changes === undefined) return [];
     return [...this.#changes.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 
@@ -78,21 +97,28 @@ export class Branch implements KvWriter {
     return new Branch(this);
   }
 
-  /** Hands all changes to the parent, in key order, and is empty afterwards. @throws AssertionError on a read-only parent. */
+  /**
+   * Hands all changes to the parent and is empty afterwards: in key order, but for another branch, which has an order of
+   * its own. @throws AssertionError on a read-only parent.
+   */
   write(): void {
     const parent = this.#parent;
-    assert(isWriter(parent), 'a branch over a read-only store cannot be written');
-    for (const { key, value } of this.changes()) {
-      if (value === undefined) parent.delete(key);
-      else parent.set(key, value);
+    if (parent instanceof Branch) {
+      if (this.#changes !== undefined) for (const change of this.#changes.values()) parent.#keep(change);
+    } else {
+      assert(isWriter(parent), 'a branch over a read-only store cannot be written');
+      for (const { key, value } of this.changes()) {
+        if (value === undefined) parent.delete(key);
+        else parent.set(key, value);
+      }
     }
     this.clear();
   }
 
   /** Drops all changes. */
   clear(): void {
-    this.#changes.clear();
-    this.#unindexed.clear();
+    this.#changes = undefined;
+    this.#unindexed = undefined;
     this.#index = undefined;
     this.#indexed = false;
     this.#revision++;
@@ -102,10 +128,16 @@ export class Branch implements KvWriter {
     // Not an assertion: a key may be made of what a transaction says, and that must not stop the node.
     if (key.length === 0 || key.length > STATE_LIMITS.keyBytes)
       throw new RangeError(`store key: expected 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`);
-    const id = idOf(key);
-    const change = { id, key, value };
-    this.#changes.set(id, change);
-    if (this.#indexed) this.#unindexed.set(id, change);
+    this.#keep({ id: idOf(key), key, value });
+  }
+
+  #keep(change: Change): void {
+    this.#changes ??= new Map();
+    this.#changes.set(change.id, change);
+    if (this.#indexed) {
+      this.#unindexed ??= new Map();
+      this.#unindexed.set(change.id, change);
+    }
     this.#revision++;
   }
 }

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { utf8 } from '#core/bytes.ts';
+import { MAX_UINT64, minBig } from '#core/int.ts';
 import { gasMeter, infiniteGasMeter, meteredStore, OutOfGas } from './gas.ts';
 import { modelStore } from './model-store.test-util.ts';
 
@@ -46,4 +48,35 @@ test('the limit itself may be used up', () => {
   expect(meter.consumed).toBe(10n);
   expect(() => meter.consume(1n, 'more')).toThrow(OutOfGas);
   expect(() => meter.consume(-1n, 'refund')).toThrow(/must not be negative/);
+});
+
+test('whatever is consumed, and in which sizes, the sum is the one of whole numbers', () => {
+  const amount = fc.oneof(
+    fc.nat(3_000),
+    fc.bigInt({ min: 0n, max: 5_000n }),
+    fc.bigInt({ min: 0n, max: MAX_UINT64 }),
+    fc.constantFrom(1n << 50n, (1n << 51n) - 1n, 1n << 51n, 1n << 53n, 0x8_0000_0000_0000),
+  );
+  const limit = fc.option(fc.oneof(fc.bigInt({ min: 0n, max: 20_000n }), fc.bigInt({ min: 0n, max: MAX_UINT64 })), {
+    nil: undefined,
+  });
+  fc.assert(
+    fc.property(limit, fc.array(amount, { maxLength: 20 }), (most, amounts) => {
+      const meter = gasMeter(most);
+      let sum = 0n;
+      for (const each of amounts) {
+        const wanted = sum + BigInt(each);
+        let thrown: unknown;
+        try {
+          meter.consume(each, 'step');
+        } catch (error) {
+          thrown = error;
+        }
+        sum = most === undefined ? wanted : minBig(wanted, MAX_UINT64);
+        if (most !== undefined && wanted > most) expect(thrown).toEqual(new OutOfGas('step', most, wanted));
+        else expect(thrown).toBeUndefined();
+        expect(meter.consumed).toBe(sum);
+      }
+    }),
+  );
 });

@@ -29,108 +29,169 @@ export interface GasMeter {
   readonly limit: bigint | undefined;
   /** Never above `limit`, except by the operation that ran out: as in the Cosmos SDK, that one is counted. */
   readonly consumed: bigint;
-  /** @throws OutOfGas when `consumed` passes `limit`. */
-  consume(amount: bigint, descriptor: string): void;
+  /** @param amount a number where it is a safe integer anyway. @throws OutOfGas when `consumed` passes `limit`. */
+  consume(amount: bigint | number, descriptor: string): void;
+}
+
+/** Up to here a meter counts in numbers: sums of two of them are exact. */
+const MOST_SMALL = 0x8_0000_0000_0000;
+
+/** A transaction pays some forty times: what fits is added up as numbers, everything else as before. */
+class CountingMeter implements GasMeter {
+  readonly limit: bigint | undefined;
+  #small = 0;
+  readonly #mostSmall: number;
+  /** Once it has grown too large for a number, or above the limit. */
+  #large: bigint | undefined;
+
+  constructor(limit: bigint | undefined) {
+    this.limit = limit;
+    this.#mostSmall = limit === undefined || limit > MOST_SMALL ? MOST_SMALL : Number(limit);
+  }
+
+  get consumed(): bigint {
+    return this.#large ?? BigInt(this.#small);
+  }
+
+  consume(amount: bigint | number, descriptor: string): void {
+    if (amount < 0) assert(false, `gas for ${descriptor} must not be negative`);
+    if (this.#large === undefined && amount <= MOST_SMALL) {
+      const wanted = this.#small + Number(amount);
+      if (wanted <= this.#mostSmall) {
+        this.#small = wanted;
+        return;
+      }
+    }
+    this.#consumeLarge(BigInt(amount), descriptor);
+  }
+
+  #consumeLarge(amount: bigint, descriptor: string): void {
+    const { limit } = this;
+    const wanted = this.consumed + amount;
+    this.#large = limit === undefined ? wanted : minBig(wanted, MAX_UINT64);
+    if (limit !== undefined && wanted > limit) throw new OutOfGas(descriptor, limit, wanted);
+  }
 }
 
 /** @param limit gas units, or undefined for a meter that only counts. */
 export function gasMeter(limit: bigint | undefined): GasMeter {
-  let consumed = 0n;
-  return {
-    limit,
-    get consumed() {
-      return consumed;
-    },
-    consume(amount, descriptor) {
-      assert(amount >= 0n, `gas for ${descriptor} must not be negative`);
-      const wanted = consumed + amount;
-      if (limit === undefined) {
-        consumed = wanted;
-        return;
-      }
-      consumed = minBig(wanted, MAX_UINT64);
-      if (wanted > limit) throw new OutOfGas(descriptor, limit, wanted);
-    },
-  };
+  return new CountingMeter(limit);
 }
 
 export function infiniteGasMeter(): GasMeter {
   return gasMeter(undefined);
 }
 
-export interface KvGasCosts {
-  readonly has: bigint;
-  readonly delete: bigint;
-  readonly readFlat: bigint;
-  readonly readPerByte: bigint;
-  readonly writeFlat: bigint;
-  readonly writePerByte: bigint;
-  readonly iterNextFlat: bigint;
+/** The Cosmos SDK's KVGasConfig (store/types/gas.go, v0.50). */
+const COSTS = {
+  has: 1000,
+  delete: 1000,
+  readFlat: 1000,
+  readPerByte: 3,
+  writeFlat: 2000,
+  writePerByte: 30,
+  iterNextFlat: 30,
+} as const;
+
+/** Bytes of key and value are charged where the Cosmos SDK's gaskv charges them. */
+function payRead(meter: GasMeter, key: Uint8Array, value: Uint8Array | undefined): void {
+  meter.consume(COSTS.readPerByte * (key.length + (value?.length ?? 0)), 'ReadPerByte');
 }
 
-/** The Cosmos SDK's KVGasConfig (store/types/gas.go, v0.50). */
-export const KV_GAS_COSTS: KvGasCosts = {
-  has: 1000n,
-  delete: 1000n,
-  readFlat: 1000n,
-  readPerByte: 3n,
-  writeFlat: 2000n,
-  writePerByte: 30n,
-  iterNextFlat: 30n,
-};
+class MeteredReader implements KvReader {
+  readonly #inner: KvReader;
+  readonly #meter: GasMeter;
 
-/** A reader that charges `meter`. Bytes of key and value are charged where the Cosmos SDK's gaskv charges them. */
-export function meteredReader(inner: KvReader, meter: GasMeter, costs: KvGasCosts = KV_GAS_COSTS): KvReader {
-  function payRead(key: Uint8Array, value: Uint8Array | undefined): void {
-    meter.consume(costs.readPerByte * BigInt(key.length + (value?.length ?? 0)), 'ReadPerByte');
+  constructor(inner: KvReader, meter: GasMeter) {
+    this.#inner = inner;
+    this.#meter = meter;
   }
-  return {
-    get(key) {
-      meter.consume(costs.readFlat, 'ReadFlat');
-      const value = inner.get(key);
-      payRead(key, value);
-      return value;
-    },
-    has(key) {
-      meter.consume(costs.has, 'Has');
-      return inner.has(key);
-    },
-    entries(range: KvRange) {
-      const below = inner.entries(range);
-      return (function* () {
-        meter.consume(costs.iterNextFlat, 'IterNextFlat');
-        for (const entry of below) {
-          payRead(entry[0], entry[1]);
-          meter.consume(costs.iterNextFlat, 'IterNextFlat');
-          yield entry;
-        }
-      })();
-    },
-  };
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#meter.consume(COSTS.readFlat, 'ReadFlat');
+    const value = this.#inner.get(key);
+    payRead(this.#meter, key, value);
+    return value;
+  }
+
+  has(key: Uint8Array): boolean {
+    this.#meter.consume(COSTS.has, 'Has');
+    return this.#inner.has(key);
+  }
+
+  entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    const below = this.#inner.entries(range);
+    const meter = this.#meter;
+    return (function* () {
+      meter.consume(COSTS.iterNextFlat, 'IterNextFlat');
+      for (const entry of below) {
+        payRead(meter, entry[0], entry[1]);
+        meter.consume(COSTS.iterNextFlat, 'IterNextFlat');
+        yield entry;
+      }
+    })();
+  }
+}
+
+class MeteredStore implements KvWriter {
+  readonly #reader: MeteredReader;
+  readonly #inner: KvWriter;
+  readonly #meter: GasMeter;
+
+  constructor(inner: KvWriter, meter: GasMeter) {
+    this.#reader = new MeteredReader(inner, meter);
+    this.#inner = inner;
+    this.#meter = meter;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#reader.get(key);
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.#reader.has(key);
+  }
+
+  entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    return this.#reader.entries(range);
+  }
+
+  set(key: Uint8Array, value: Uint8Array): void {
+    this.#meter.consume(COSTS.writeFlat, 'WriteFlat');
+    this.#meter.consume(COSTS.writePerByte * (key.length + value.length), 'WritePerByte');
+    this.#inner.set(key, value);
+  }
+
+  delete(key: Uint8Array): void {
+    this.#meter.consume(COSTS.delete, 'Delete');
+    this.#inner.delete(key);
+  }
 }
 
 /** A store that charges `meter` for each read and write before doing it. */
-export function meteredStore(inner: KvWriter, meter: GasMeter, costs: KvGasCosts = KV_GAS_COSTS): KvWriter {
-  return {
-    ...meteredReader(inner, meter, costs),
-    set(key, value) {
-      meter.consume(costs.writeFlat, 'WriteFlat');
-      meter.consume(costs.writePerByte * BigInt(key.length + value.length), 'WritePerByte');
-      inner.set(key, value);
-    },
-    delete(key) {
-      meter.consume(costs.delete, 'Delete');
-      inner.delete(key);
-    },
+export function meteredStore(inner: KvWriter, meter: GasMeter): KvWriter {
+  return new MeteredStore(inner, meter);
+}
+
+/** Each store of `state` by `make`, made once: a transaction asks for the same few again and again. */
+function eachOnce<S>(make: (name: string) => S): (name: string) => S {
+  const made = new Map<string, S>();
+  return (name) => {
+    let store = made.get(name);
+    if (store === undefined) {
+      store = make(name);
+      made.set(name, store);
+    }
+    return store;
   };
 }
 
 /** All stores of `state`, each charging `meter`. */
-export function meteredState(state: StateWriter, meter: GasMeter, costs: KvGasCosts = KV_GAS_COSTS): StateWriter {
-  return { store: (name) => meteredStore(state.store(name), meter, costs) };
+export function meteredState(state: StateWriter, meter: GasMeter): StateWriter {
+  return { store: eachOnce((name) => meteredStore(state.store(name), meter)) };
 }
 
 /** All stores of `state`, read only, each charging `meter`. */
-export function meteredView(state: StateView, meter: GasMeter, costs: KvGasCosts = KV_GAS_COSTS): StateView {
-  return { store: (name) => meteredReader(state.store(name), meter, costs) };
+export function meteredView(state: StateView, meter: GasMeter): StateView {
+  return { store: eachOnce((name) => new MeteredReader(state.store(name), meter)) };
 }

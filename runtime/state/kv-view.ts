@@ -21,6 +21,12 @@ export interface KvWriter extends KvReader {
   delete(key: Uint8Array): void;
 }
 
+/** A store that is asked by a key's id (key-id.ts), from who has made it already: layers need not each make it again. */
+export interface IdReader extends KvReader {
+  getById(id: string, key: Uint8Array): Uint8Array | undefined;
+  hasById(id: string, key: Uint8Array): boolean;
+}
+
 /** All named stores at one moment, read only. */
 export interface StateView {
   /** @throws AssertionError for a name that the multistore does not have. */

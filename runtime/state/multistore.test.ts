@@ -13,6 +13,7 @@ import { iavlSpec, tendermintSpec } from '#core/ics23/specs.ts';
 import { verifyMembership, verifyNonMembership } from '#core/ics23/verify.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
+import { STATE_LIMITS } from '../limits.ts';
 import { multistoreHash } from './commit-info.ts';
 import { commitKey, KEY_KIND } from './db-keys.ts';
 import { MultiStore } from './multistore.ts';
@@ -300,6 +301,28 @@ test('what is read while a commit is under way is the version before', async () 
   expect(old.store('bank').get(key)).toEqual(utf8('1'));
   expect(store.latest().store('bank').get(key)).toEqual(utf8('2'));
   expect(store.workingBranch().store('bank').get(key)).toEqual(utf8('2'));
+});
+
+test('what was read before, there or not, is read again of the same version, large and small', async () => {
+  const store = MultiStore.open(new MemoryKv(), NAMES);
+  const [a, b, large] = [utf8('a'), utf8('b'), new Uint8Array(STATE_LIMITS.readValueBytes + 1)] as const;
+  const working = store.workingBranch().store('bank');
+  working.set(a, utf8('1'));
+  await store.commit();
+  const [first, below] = [store.latest().store('bank'), store.workingBranch()];
+  for (let i = 0; i < 2; i++) {
+    expect([first.get(a), first.has(a), first.get(b), first.has(b)]).toEqual([utf8('1'), true, undefined, false]);
+    expect([below.store('bank').get(a), below.store('bank').has(b)]).toEqual([utf8('1'), false]);
+  }
+  working.delete(a);
+  working.set(b, large);
+  await store.commit();
+  const second = store.latest().store('bank');
+  for (let i = 0; i < 2; i++) {
+    expect([second.get(a), second.has(a), second.get(b), second.has(b)]).toEqual([undefined, false, large, true]);
+    expect([first.get(a), first.has(a), first.get(b), first.has(b)]).toEqual([utf8('1'), true, undefined, false]);
+    expect([below.store('bank').has(a), below.store('bank').get(b)]).toEqual([false, large]);
+  }
 });
 
 test('iterations left open half-way hold up no commit, and show their versions to the end', async () => {

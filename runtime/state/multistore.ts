@@ -14,7 +14,7 @@ import { NodeStore, RecordCache } from './iavl/node-store.ts';
 import { proveKey } from './iavl/proof.ts';
 import type { SealedTree } from './iavl/seal.ts';
 import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
-import type { KvReader, StateView } from './kv-view.ts';
+import type { IdReader, StateView } from './kv-view.ts';
 import { checkPolicy, keptFrom, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
 import type { SnapshotSource } from './snapshot/export.ts';
 import type { CommitId, StateLease, StateProof, StateStore } from './state-store.ts';
@@ -36,6 +36,10 @@ interface SealedState {
   /** Only of stores that change. */
   readonly trees: ReadonlyMap<string, SealedTree>;
   readonly appHash: Uint8Array;
+}
+
+interface CommittedView extends StateView {
+  store(name: string): StoreAtVersion;
 }
 
 /** Of the memory for nodes, one part in four is for records: leaves, and pages of old versions. */
@@ -61,7 +65,7 @@ export class MultiStore implements StateStore {
   /** Of the last commit: exactly the stores that its app hash covers. */
   #roots: StoreRoots;
   #lastCommit: CommitId | undefined;
-  #latest: StateView | undefined;
+  #latest: CommittedView | undefined;
   readonly #working: StateBranch;
   #sealed: SealedState | undefined;
   #committing = false;
@@ -125,8 +129,8 @@ export class MultiStore implements StateStore {
     return this.#pruner.firstKept;
   }
 
-  latest(): StateView {
-    this.#latest ??= this.#view(this.#lastVersion, this.#roots);
+  latest(): CommittedView {
+    this.#latest ??= this.#view(this.#lastVersion, this.#roots, true);
     return this.#latest;
   }
 
@@ -275,16 +279,18 @@ export class MultiStore implements StateStore {
   }
 
   /** Reads what is last committed at the time of each call: the ground under the working branch. */
-  #lastCommitted(name: string): KvReader {
+  #lastCommitted(name: string): IdReader {
     this.#nodesOf(name);
     return {
       get: (key) => this.latest().store(name).get(key),
       has: (key) => this.latest().store(name).has(key),
+      getById: (id) => this.latest().store(name).getById(id),
+      hasById: (id) => this.latest().store(name).hasById(id),
       entries: (range) => this.latest().store(name).entries(range),
     };
   }
 
-  #view(version: bigint, roots: StoreRoots): StateView {
+  #view(version: bigint, roots: StoreRoots, remembers = false): CommittedView {
     const stores = this.#stores;
     const ground = this.#ground;
     const readers = new Map<string, StoreAtVersion>();
@@ -293,7 +299,7 @@ export class MultiStore implements StateStore {
         let reader = readers.get(name);
         if (reader === undefined) {
           const nodes = defined(stores.get(name), `store ${name}`);
-          reader = new StoreAtVersion(ground, nodes, version, roots.get(name));
+          reader = new StoreAtVersion(ground, nodes, version, roots.get(name), remembers);
           readers.set(name, reader);
         }
         return reader;

@@ -4,7 +4,7 @@ import type { NodeStore } from './iavl/node-store.ts';
 import type { NodeLink } from './iavl/record.ts';
 import { Tree } from './iavl/tree.ts';
 import { idOf } from './key-id.ts';
-import type { KvReader } from './kv-view.ts';
+import type { IdReader } from './kv-view.ts';
 
 /** A version was pruned while somebody still read it. Not a bug: whoever reads over a longer time takes a lease. */
 export class PrunedVersionError extends Error {
@@ -16,6 +16,9 @@ export class PrunedVersionError extends Error {
     this.version = version;
   }
 }
+
+/** Read, and not there. */
+const ABSENT = false;
 
 /** What a view asks of its multistore at each read. */
 export interface ViewGround {
@@ -29,14 +32,18 @@ export interface ViewGround {
  * One store at one version. While that is the writer's version it reads the writer's resident nodes, afterwards the
  * database: it never holds the writer up, and holds no memory worth counting.
  */
-export class StoreAtVersion implements KvReader {
+export class StoreAtVersion implements IdReader {
   readonly #ground: ViewGround;
   readonly #nodes: NodeStore;
   readonly #version: bigint;
   readonly #root: NodeLink | undefined;
   #own: Tree | undefined;
+  /** What was read of the last committed state: a transaction reads the same entries in the mempool, proposal and block. */
+  readonly #known: Map<string, Uint8Array | typeof ABSENT> | undefined;
 
-  constructor(ground: ViewGround, nodes: NodeStore, version: bigint, root: NodeLink | undefined) {
+  /** @param remembers for a version that is not pruned while it is read from: the last. */
+  constructor(ground: ViewGround, nodes: NodeStore, version: bigint, root: NodeLink | undefined, remembers = false) {
+    this.#known = remembers ? new Map() : undefined;
     this.#ground = ground;
     this.#nodes = nodes;
     this.#version = version;
@@ -44,11 +51,27 @@ export class StoreAtVersion implements KvReader {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.tree().findLeaf(idOf(key))?.value;
+    return this.getById(idOf(key));
   }
 
   has(key: Uint8Array): boolean {
-    return this.tree().has(idOf(key));
+    return this.hasById(idOf(key));
+  }
+
+  getById(id: string): Uint8Array | undefined {
+    const known = this.#known?.get(id);
+    if (known !== undefined) return known === ABSENT ? undefined : known;
+    const value = this.tree().findLeaf(id)?.value;
+    if (this.#known !== undefined && (value === undefined || value.length <= STATE_LIMITS.readValueBytes)) {
+      if (this.#known.size >= STATE_LIMITS.readValues) this.#known.clear();
+      this.#known.set(id, value ?? ABSENT);
+    }
+    return value;
+  }
+
+  hasById(id: string): boolean {
+    const known = this.#known?.get(id);
+    return known === undefined ? this.tree().has(id) : known !== ABSENT;
   }
 
   *entries(range: KvRange): Generator<readonly [Uint8Array, Uint8Array], void, undefined> {
