@@ -4,6 +4,7 @@
  */
 import { assert, defined } from '#core/assert.ts';
 import { DEC_ONE, type Dec, decMulTruncate, decOf } from '#core/dec.ts';
+import { maxBig, minBig } from '#core/int.ts';
 import { ok, type Result } from '#core/result.ts';
 import { ValidatorSlashEventSchema } from '#proto/gen/cosmos/distribution/v1beta1/distribution_pb.ts';
 import { create } from '#proto/message.ts';
@@ -109,18 +110,23 @@ export function startDelegation(scope: Scope, validator: Validator, delegator: U
   });
 }
 
-/** Rewards of a delegation up to the end of a period whose sum of ratios is `ending`. */
-function rewardsUntil(
-  state: StateView,
+interface Earned {
+  readonly rewards: DecCoins;
+  /** That it earns with since the last slashing. */
+  readonly stake: Dec;
+  /** Sum of ratios up to then. */
+  readonly ratio: DecCoins;
+}
+
+/** Period by period from where the delegation stands; undefined for one that begins with this very block. */
+function earnedUntilSlashed(
+  store: KvReader,
   height: bigint,
-  validator: Validator,
+  operator: Uint8Array,
   delegator: Uint8Array,
-  ending: DecCoins,
-): DecCoins {
-  const store = state.store(DISTRIBUTION_STORE);
-  const { operator } = validator;
+): Earned | undefined {
   const start = startingInfos.get(store, [operator, delegator]);
-  if (start === undefined || start.height === height) return [];
+  if (start === undefined || start.height === height) return undefined;
   const ratioAt = (period: bigint) =>
     defined(historicalRewards.get(store, [operator, period]), 'the rewards of a period').ratio;
   let ratio = ratioAt(start.previousPeriod);
@@ -138,11 +144,33 @@ function rewardsUntil(
     from = event.validatorPeriod;
     ratio = next;
   }
-  const shares = getShares(state.store(STAKING_STORE), delegator, operator) ?? 0n;
+  return { rewards, stake, ratio };
+}
+
+function worthOf(state: StateView, validator: Validator, delegator: Uint8Array): Dec {
+  const shares = getShares(state.store(STAKING_STORE), delegator, validator.operator) ?? 0n;
+  return validator.shares === 0n ? 0n : tokensOf(validator, shares);
+}
+
+/** By how much a delegation would earn with more than its shares are worth, were it not cut: the last places of rounding. */
+export function excessStake(state: StateView, height: bigint, validator: Validator, delegator: Uint8Array): Dec {
+  const earned = earnedUntilSlashed(state.store(DISTRIBUTION_STORE), height, validator.operator, delegator);
+  return earned === undefined ? 0n : maxBig(earned.stake - worthOf(state, validator, delegator), 0n);
+}
+
+/** Rewards of a delegation up to the end of a period whose sum of ratios is `ending`. */
+function rewardsUntil(
+  state: StateView,
+  height: bigint,
+  validator: Validator,
+  delegator: Uint8Array,
+  ending: DecCoins,
+): DecCoins {
+  const earned = earnedUntilSlashed(state.store(DISTRIBUTION_STORE), height, validator.operator, delegator);
+  if (earned === undefined) return [];
   // Two roundings may differ in the last places: nobody earns with more than the shares are worth.
-  const worth = validator.shares === 0n ? 0n : tokensOf(validator, shares);
-  if (stake > worth) stake = worth;
-  return addDecCoins(rewards, mulDecCoinsTruncate(subtractDecCoins(ending, ratio), stake));
+  const stake = minBig(earned.stake, worthOf(state, validator, delegator));
+  return addDecCoins(earned.rewards, mulDecCoinsTruncate(subtractDecCoins(ending, earned.ratio), stake));
 }
 
 /** What a delegation could withdraw at the end of the block of `height`, with fractions. */

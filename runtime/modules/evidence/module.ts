@@ -24,8 +24,8 @@ import { bytesKey } from '../../state/codecs.ts';
 import { map, storeLayout } from '../../state/collections.ts';
 import { protoValue } from '../../state/proto-value.ts';
 import { punish, VALIDATOR_UPDATE_DELAY } from '../slashing/liveness.ts';
-import { bytesDec, getParams, SLASHING_STORE, signingInfos } from '../slashing/state.ts';
-import { formatConsensus } from '../staking/addresses.ts';
+import { bytesDec, getParams, isTombstoned, SLASHING_STORE, signingInfos } from '../slashing/state.ts';
+import { formatConsensus, parseConsensus } from '../staking/addresses.ts';
 import { BondStatus } from '../staking/records.ts';
 import { getValidatorByConsensus, isActive, STAKING_STORE } from '../staking/state.ts';
 
@@ -84,6 +84,15 @@ function exportEvidence({ state }: QueryContext): Json {
   return sdkToJson(GenesisStateSchema, genesis, [EquivocationSchema]);
 }
 
+/** Whom evidence is kept of never validates again. */
+function evidenceInvariants({ state, chain }: QueryContext): readonly string[] {
+  return [...evidence.entries(state.store(EVIDENCE_STORE))].flatMap(([, { consensusAddress: text }]) => {
+    const address = parseConsensus(chain, text, 'consensus_address');
+    const isKnown = address.ok && isTombstoned(state.store(SLASHING_STORE), address.value);
+    return isKnown ? [] : [`evidence: ${text} has double-signed and is not tombstoned`];
+  });
+}
+
 const SERVICE = '/cosmos.evidence.v1beta1.Query';
 const HASH = /^[0-9a-fA-F]{64}$/;
 
@@ -91,6 +100,7 @@ export const evidenceModule: RuntimeModule = {
   name: 'evidence',
   stores: [EVIDENCE_STORE],
   anyTypes: [EquivocationSchema],
+  invariants: evidenceInvariants,
   initGenesis: initEvidence,
   exportGenesis: exportEvidence,
   beginBlock(context) {

@@ -169,6 +169,7 @@ export function inferenceInvariants(context: QueryContext): readonly string[] {
   const reserved = new Map<string, bigint>();
   for (const job of liveJobs(store)) {
     fees += job.fee;
+    if (job.id >= nextId.peek(store)) breaches.push(`inference: job ${job.id} is not below the next`);
     reserved.set(job.provider, (reserved.get(job.provider) ?? 0n) + job.stake);
   }
   const escrow = balanceOf(bank, moduleAddress(ESCROW_ACCOUNT), CREDIT_DENOM);

@@ -1,11 +1,24 @@
 import { ok } from '#core/result.ts';
 import * as q from '#proto/gen/autonomy/models/v1/query_pb.ts';
+import type { QueryContext } from '../../context.ts';
 import { failGrpc } from '../../errors.ts';
 import { queryHandler, type RuntimeModule } from '../../module.ts';
 import { exportModels, initModels } from './genesis.ts';
 import { registerModel } from './handlers.ts';
 import { MODEL_LIMITS } from './limits.ts';
-import { components, getParams, MODELS_STORE, models } from './state.ts';
+import { components, getParams, MODELS_STORE, models, nextId } from './state.ts';
+
+/** Every model has its component, and an id below the next. */
+function modelBreaches({ state }: QueryContext): readonly string[] {
+  const store = state.store(MODELS_STORE);
+  const next = nextId.peek(store);
+  const breaches: string[] = [];
+  for (const [id, { componentHash }] of models.entries(store)) {
+    if (id >= next) breaches.push(`models: id ${id} is not below the next, ${next}`);
+    if (!components.has(store, componentHash)) breaches.push(`models: the component of model ${id} is missing`);
+  }
+  return breaches;
+}
 
 export const modelsModule: RuntimeModule = {
   name: 'models',
@@ -13,6 +26,7 @@ export const modelsModule: RuntimeModule = {
   initGenesis: initModels,
   exportGenesis: exportModels,
   messages: [registerModel],
+  invariants: modelBreaches,
   queries: [
     queryHandler({
       path: '/autonomy.models.v1.Query/Params',

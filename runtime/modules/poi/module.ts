@@ -2,15 +2,38 @@ import { EMPTY, equal, toHex } from '#core/bytes.ts';
 import { ok } from '#core/result.ts';
 import { JobStatus } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
 import * as q from '#proto/gen/autonomy/poi/v1/query_pb.ts';
+import type { QueryContext } from '../../context.ts';
 import { queryHandler, type RuntimeModule } from '../../module.ts';
-import { getParams, INFERENCE_STORE, liveJobs } from '../inference/state.ts';
+import { getParams, INFERENCE_STORE, jobs, liveJobs } from '../inference/state.ts';
 import { getParams as getModelParams, MODELS_STORE } from '../models/state.ts';
+import { STAKING_STORE } from '../staking/state.ts';
 import { voteExtension } from './extension.ts';
-import { followStake } from './follow.ts';
+import { followStake, stakedCommittee } from './follow.ts';
 import { exportPoi, initPoi } from './genesis.ts';
 import { injection } from './injection.ts';
 import { judgeJobs } from './judge.ts';
-import { committee, isMember, POI_STORE, validators, verdicts, verdictsOf } from './state.ts';
+import { committee, isMember, POI_STORE, scheduled, validators, verdicts, verdictsOf } from './state.ts';
+
+/**
+ * Nobody has judged a job that there is not, or was never a member; once no choice of the stake waits any more, the
+ * committee is the last of them.
+ */
+function poiInvariants({ state, chain }: QueryContext): readonly string[] {
+  const store = state.store(POI_STORE);
+  const breaches: string[] = [];
+  for (const [[job, validator], verdict] of verdicts.entries(store)) {
+    if (!validators.has(store, validator) || !equal(verdict.validator, validator))
+      breaches.push(`poi: a verdict on job ${job} by ${toHex(validator)}, who is no validator`);
+    if (!jobs.has(state.store(INFERENCE_STORE), job)) breaches.push(`poi: a verdict on job ${job}, which there is not`);
+  }
+  const staked = stakedCommittee(state.store(STAKING_STORE), chain);
+  for (const _ of scheduled.keys(store)) return breaches;
+  if (staked === undefined) return breaches;
+  const powers = (members: typeof staked) =>
+    members.map(({ address, power }) => `${toHex(address)}: ${power}`).toSorted();
+  if (powers(staked).join() !== powers(committee(store)).join()) breaches.push('poi: the committee is not the stake’s');
+  return breaches;
+}
 
 export const poiModule: RuntimeModule = {
   name: 'poi',
@@ -59,12 +82,5 @@ export const poiModule: RuntimeModule = {
     followStake(context);
     return undefined;
   },
-  /** Whoever opened had committed; nobody is recorded who was never a member. */
-  invariants({ state }) {
-    const store = state.store(POI_STORE);
-    return [...verdicts.entries(store)].flatMap(([[job, validator], verdict]) => {
-      const known = validators.has(store, validator) && equal(verdict.validator, validator);
-      return known ? [] : [`poi: a verdict on job ${job} by ${toHex(validator)}, who is no validator`];
-    });
-  },
+  invariants: poiInvariants,
 };

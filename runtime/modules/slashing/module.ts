@@ -1,3 +1,5 @@
+import { toHex } from '#core/bytes.ts';
+import { consensusAddress } from '#core/crypto/pubkey.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { GenesisStateSchema } from '#proto/gen/cosmos/slashing/v1beta1/genesis_pb.ts';
 import * as q from '#proto/gen/cosmos/slashing/v1beta1/query_pb.ts';
@@ -8,6 +10,7 @@ import { type Json, queryHandler, type RuntimeModule } from '../../module.ts';
 import { paginate } from '../../pagination.ts';
 import { sdkFromJson, sdkToJson } from '../../sdk-json.ts';
 import { formatConsensus, parseConsensus } from '../staking/addresses.ts';
+import { activeValidators, getValidatorByConsensus, STAKING_STORE } from '../staking/state.ts';
 import { checkParams, slashingMessages } from './handlers.ts';
 import { beginSlashing } from './liveness.ts';
 import {
@@ -68,15 +71,25 @@ function exportSlashing(context: QueryContext): Json {
   return sdkToJson(GenesisStateSchema, genesis);
 }
 
-/** The counters are what the bits say. */
+/** The counters are what the marks say, all within the window; who is asked to sign is counted, who double-signed is jailed. */
 function slashingInvariants(context: QueryContext): readonly string[] {
   const store = context.state.store(SLASHING_STORE);
-  return [...signingInfos.entries(store)].flatMap(([address, { missedBlocksCounter }]) => {
-    const { length } = missedIndexes(store, address);
-    return BigInt(length) === missedBlocksCounter
-      ? []
-      : [`slashing: ${missedBlocksCounter} blocks are counted as missed, ${length} are marked`];
-  });
+  const staking = context.state.store(STAKING_STORE);
+  const window = getParams(store).signedBlocksWindow;
+  const breaches: string[] = [];
+  for (const [address, { missedBlocksCounter, tombstoned }] of signingInfos.entries(store)) {
+    const marks = missedIndexes(store, address);
+    if (BigInt(marks.length) !== missedBlocksCounter)
+      breaches.push(`slashing: ${missedBlocksCounter} blocks are counted as missed, ${marks.length} are marked`);
+    const last = marks.at(-1) ?? -1n;
+    if (last >= window) breaches.push(`slashing: block ${last} of a window of ${window} is marked`);
+    if (tombstoned && getValidatorByConsensus(staking, address)?.jailed === false)
+      breaches.push(`slashing: ${toHex(address)} has double-signed and is not jailed`);
+  }
+  for (const { key } of activeValidators(staking))
+    if (!signingInfos.has(store, consensusAddress(key)))
+      breaches.push('slashing: nobody counts what a validator signs');
+  return breaches;
 }
 
 const SERVICE = '/cosmos.slashing.v1beta1.Query';

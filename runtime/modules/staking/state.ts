@@ -191,7 +191,8 @@ const triple = pairKey(bytesKey, pair);
 
 /** Shares by [delegator, validator]. */
 export const delegations = map(layout.delegations, pair, sharesValue);
-const delegationsByValidator = keySet(layout.delegationsByValidator, pair);
+/** [validator, delegator]; {@link setShares} and {@link removeShares} write it. */
+export const delegationsByValidator = keySet(layout.delegationsByValidator, pair);
 
 export function getShares(store: KvReader, delegator: Uint8Array, validator: Uint8Array): Dec | undefined {
   return delegations.get(store, [delegator, validator]);
