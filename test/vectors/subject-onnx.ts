@@ -34,7 +34,7 @@ export function compile(onnxModel: Uint8Array): OnnxHandle {
   if (compiled.ok) return { source: onnxModel, compiled: compiled.value, fixed: false };
   // Without a value for what is an input of the graph nothing can be said yet.
   const model = readModel(onnxModel);
-  const mayBeFixed = model.ok && model.value.inputs.some(({ dtype }) => INTEGERS.has(dtype));
+  const mayBeFixed = model.ok && model.value.inputs.length > 0;
   if (compiled.error.kind !== 'not-constant' || !mayBeFixed) throw refused(compiled.error);
   return { source: onnxModel, compiled: undefined, fixed: true };
 }
@@ -42,29 +42,39 @@ export function compile(onnxModel: Uint8Array): OnnxHandle {
 /** Codes of int32 and int64. */
 const INTEGERS: ReadonlySet<number> = new Set([6, 7]);
 
-/** Compiles for the values of the integer inputs of this run. */
+/**
+ * Compiles for this run's values of the inputs that must be constant: of those that the compiler names, one after the
+ * other, or of all small integers where it names what is computed from them.
+ */
 function specialise(handle: OnnxHandle, inputs: readonly OnnxTensor[]): CompiledModel {
   const model = readModel(handle.source);
   if (!model.ok) throw refused(model.error);
-  const constants = new Map<string, Tensor>();
   const { initializers } = model.value;
   const given = model.value.inputs.filter(({ name }) => !initializers.has(name));
-  given.forEach(({ name, dtype }, i) => {
-    const tensor = inputs.find((candidate) => candidate.name === name) ?? inputs[i];
-    if (tensor === undefined) throw new Error(`input ${name} is missing`);
-    const count = tensor.dims.reduce((product, d) => product * d, 1);
-    if (!INTEGERS.has(dtype) || count > MAX_PARAMETERS) return;
-    constants.set(name, {
-      name,
-      dtype: tensor.dtype as DataType,
-      dims: tensor.dims,
-      data: bytesOf(tensor.data).slice(),
+  const constants = new Map<string, Tensor>();
+  const fix = (wanted: (name: string, dtype: number, count: number) => boolean): boolean => {
+    const before = constants.size;
+    given.forEach(({ name, dtype }, i) => {
+      const tensor = inputs.find((candidate) => candidate.name === name) ?? inputs[i];
+      if (tensor === undefined) throw new Error(`input ${name} is missing`);
+      const { dims } = tensor;
+      const count = dims.reduce((product, d) => product * d, 1);
+      if (constants.has(name) || !wanted(name, dtype, count)) return;
+      constants.set(name, { name, dtype: tensor.dtype as DataType, dims, data: bytesOf(tensor.data).slice() });
     });
-  });
-  const options: CompileOptions = { constants };
-  const compiled = compileOnnx(handle.source, options);
-  if (!compiled.ok) throw refused(compiled.error);
-  return compiled.value;
+    return constants.size > before;
+  };
+  for (;;) {
+    const options: CompileOptions = { constants };
+    const compiled = compileOnnx(handle.source, options);
+    if (compiled.ok) return compiled.value;
+    const { kind, reason } = compiled.error;
+    const more =
+      kind === 'not-constant' &&
+      (fix((name) => reason.includes(`(${JSON.stringify(name)})`)) ||
+        fix((_, dtype, count) => INTEGERS.has(dtype) && count <= MAX_PARAMETERS));
+    if (!more) throw refused(compiled.error);
+  }
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

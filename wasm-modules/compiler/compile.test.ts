@@ -16,8 +16,8 @@ function moduleOf(bytes: Uint8Array, options: CompileOptions = {}): Uint8Array {
 test.each<[string, Uint8Array, object]>([
   [
     'an operator it does not know',
-    singleNode({ op: 'Einsum', inputs: [{ dims: [2] }] }),
-    { kind: 'unsupported', node: 'the-node', op: 'Einsum', reason: 'this operator is not supported' },
+    singleNode({ op: 'NonMaxSuppression', inputs: [{ dims: [2] }] }),
+    { kind: 'unsupported', node: 'the-node', op: 'NonMaxSuppression', reason: 'this operator is not supported' },
   ],
   [
     'an operator of another domain',

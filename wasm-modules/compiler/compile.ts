@@ -17,11 +17,23 @@ import {
 } from './bindings.ts';
 import { fold } from './fold.ts';
 import { layOut } from './layout.ts';
+import { ACTIVATION } from './lower/activation.ts';
+import { ARRANGEMENT } from './lower/arrange.ts';
+import { ATTENTION } from './lower/attention.ts';
+import { BITS } from './lower/bits.ts';
+import { RECURRENT } from './lower/cells.ts';
+import { EINSUM } from './lower/einsum.ts';
 import { ELEMENTWISE } from './lower/elementwise.ts';
 import { MATRIX } from './lower/matrix.ts';
+import { NORMALIZATION } from './lower/normalize.ts';
+import { PICKING } from './lower/pick.ts';
 import { POOLING } from './lower/pool.ts';
 import { REDUCTION } from './lower/reduce.ts';
+import { RESIZE } from './lower/resize.ts';
+import { RUNNING } from './lower/running.ts';
+import { SCATTERING } from './lower/scatter.ts';
 import { SHAPE } from './lower/shape.ts';
+import { TOP } from './lower/topk.ts';
 import { TYPED } from './lower/typed.ts';
 import { WINDOW } from './lower/window.ts';
 import { createOperator, type Lowering } from './operator.ts';
@@ -91,6 +103,18 @@ const LOWERINGS = new Map<string, Lowering>(
     ...WINDOW,
     ...REDUCTION,
     ...POOLING,
+    ...ACTIVATION,
+    ...ARRANGEMENT,
+    ...ATTENTION,
+    ...BITS,
+    ...EINSUM,
+    ...NORMALIZATION,
+    ...PICKING,
+    ...RECURRENT,
+    ...RESIZE,
+    ...RUNNING,
+    ...SCATTERING,
+    ...TOP,
   }),
 );
 
@@ -225,7 +249,7 @@ function lowerNode(node: Node, opset: number, plan: PlanBuilder, values: Map<str
   const refuse = (reason: string): never => {
     throw new Refusal('unsupported', reason, node.name, node.op);
   };
-  if (node.domain !== '') refuse(`operator of domain ${JSON.stringify(node.domain)}`);
+  if (node.domain !== '' && node.domain !== 'ai.onnx') refuse(`operator of domain ${JSON.stringify(node.domain)}`);
   const lowering = LOWERINGS.get(node.op) ?? refuse('this operator is not supported');
   for (const name of node.attributes.keys()) {
     if (!lowering.attributes.includes(name)) refuse(`attribute ${JSON.stringify(name)} is not supported`);
@@ -237,8 +261,8 @@ function lowerNode(node: Node, opset: number, plan: PlanBuilder, values: Map<str
   const before = plan.steps.length;
   const lowered = lowering.lower(createOperator(node, opset, plan, values));
   const results = isConstant(node, values) ? fold(node, plan, before, lowered) : lowered;
-  if (node.outputs.length > results.length)
-    refuse(`${node.outputs.length} outputs are asked for; ${results.length} are supported`);
+  const asked = node.outputs.findLastIndex((name) => name !== '') + 1;
+  if (asked > results.length) refuse(`${asked} outputs are asked for; ${results.length} are supported`);
   // Outputs may be left out: at the end, or with an empty name.
   results.forEach((value, i) => {
     const name = node.outputs[i] ?? '';

@@ -8,3 +8,9 @@ export const SPARE_PAGES = 16;
 export const MAX_FOLDED_BYTES = 64 * 1024;
 /** Numbers of a constant that steers a node (axes, bounds, a shape). */
 export const MAX_PARAMETERS = 1_024;
+/** Numbers of a constant that names elements one by one (indices, a range, a mask). */
+export const MAX_INDICES = 1 << 20;
+/** The k of TopK: each takes a round over the tensor. */
+export const MAX_TOP = 512;
+/** Pairs of a place and an update that are compared where indices are not constant. */
+export const MAX_SCATTER = 1 << 22;

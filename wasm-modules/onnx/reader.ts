@@ -42,16 +42,21 @@ function modelOf(bytes: Uint8Array): Model {
   let opset = 0;
   let producer = '';
   let graph: Uint8Array | undefined;
+  const others: string[] = [];
   for (const field of fieldsOf(bytes, 'model')) {
     if (field.number === 1) irVersion = smallInt(field, 'model ir_version');
     else if (field.number === 2) producer = text(field, 'model producer_name');
     else if (field.number === 7) graph = message(field, 'graph');
     else if (field.number === 8) {
       const { domain, version } = opsetOf(message(field, 'opset_import'));
-      if (domain === '') opset = version;
+      // Both names are those of the default operator set.
+      if (domain === '' || domain === 'ai.onnx') opset = version;
+      else others.push(domain);
     } else if (field.number === 25) throw new Refusal('unsupported', 'the model defines functions of its own');
   }
   if (graph === undefined) throw new Refusal('malformed', 'the model has no graph');
+  if (opset === 0 && others.length > 0)
+    throw new Refusal('unsupported', `the model imports operators of ${others.join(', ')} alone`);
   if (opset === 0) throw new Refusal('invalid', 'the model imports no version of the default operator set');
   return { irVersion, opset, producer, ...graphOf(graph) };
 }

@@ -102,13 +102,26 @@ const hardSwish: Lowering = {
   lower: (op) => [emitUnary(op, UNARY.HardSwish, op.floats(0), 1 / 6, 0.5)],
 };
 
+/** sqrt(2 / pi). */
+const SLOPE = 0.7978845608028654;
+
+/** Gelu by way of tanh: half of x, times 1 + tanh(SLOPE * (x + 0.044715 x^3)). */
+function emitGeluTanh(op: Operator, x: Value): Value {
+  const times = (a: Value, factor: number): Value => emitBinary(op, BINARY.Mul, a, constantScalar(op, factor));
+  const cube = emitBinary(op, BINARY.Mul, emitBinary(op, BINARY.Mul, x, x), x);
+  const inner = times(emitBinary(op, BINARY.Add, x, times(cube, 0.044715)), SLOPE);
+  const share = emitBinary(op, BINARY.Add, emitUnary(op, UNARY.Tanh, inner, 0, 0), constantScalar(op, 1));
+  return emitBinary(op, BINARY.Mul, times(x, 0.5), share);
+}
+
 const gelu: Lowering = {
   attributes: ['approximate'],
   inputs: [1, 1],
   lower(op) {
     const kind = op.string('approximate', 'none');
-    if (kind !== 'none') op.refuse(`approximate = ${kind} is not supported`);
-    return [emitUnary(op, UNARY.Gelu, op.floats(0), 0, 0)];
+    if (kind === 'none') return [emitUnary(op, UNARY.Gelu, op.floats(0), 0, 0)];
+    if (kind !== 'tanh') op.invalid(`approximate = ${kind}; expected none or tanh`);
+    return [emitGeluTanh(op, op.floats(0))];
   },
 };
 

@@ -71,20 +71,45 @@ function reduction(kind: number, after?: number): Lowering {
   };
 }
 
-/** Softmax along one axis (its meaning since operator set 13), its logarithm if `log`. */
+/** The logarithm of a sum of powers of e, which are taken of what is at most 0. */
+const logSumExp: Lowering = {
+  attributes: ['axes', 'keepdims', 'noop_with_empty_axes'],
+  inputs: [1, 2],
+  lower(op) {
+    const x = op.floats(0);
+    const axes = reducedAxes(op, x.dims.length) ?? op.refuse('noop_with_empty_axes without axes is not supported');
+    // Infinite values stay at their side instead of being taken from each other.
+    const most = emitUnary(op, UNARY.Clip, emitReduce(op, REDUCE.max, x, axes, true), -GREATEST, GREATEST);
+    const powers = emitUnary(op, UNARY.Exp, emitBinary(op, BINARY.Sub, x, most), 0, 0);
+    const log = emitUnary(op, UNARY.Log, emitReduce(op, REDUCE.sum, powers, axes, true), 0, 0);
+    const y = emitBinary(op, BINARY.Add, log, most);
+    const keep = op.int('keepdims', 1) !== 0;
+    return [keep ? y : { ...y, dims: y.dims.filter((_, i) => !axes.includes(i)) }];
+  },
+};
+
+/** The greatest float32 below infinity. */
+const GREATEST = 3.4028234663852886e38;
+
+/** Softmax along one axis, its logarithm if `log`. Before operator set 13 it is of a matrix that begins anew at the axis. */
 function softmax(log: boolean): Lowering {
   return {
     attributes: ['axis'],
     inputs: [1, 1],
     lower(op) {
-      const x = op.floats(0);
-      if (op.opset < 13) op.refuse('before operator set 13 it works on a flattened matrix');
-      const axis = [axisOf(op, op.int('axis', -1), x.dims.length)];
+      const given = op.floats(0);
+      const whole = op.opset < 13;
+      const at = axisOf(op, op.int('axis', whole ? 1 : -1), given.dims.length);
+      const matrix = [elements(given.dims.slice(0, at)), elements(given.dims.slice(at))];
+      const x = whole ? { ...given, dims: matrix } : given;
+      const axis = [whole ? 1 : at];
       const centred = emitBinary(op, BINARY.Sub, x, emitReduce(op, REDUCE.max, x, axis, true));
       const powers = emitUnary(op, UNARY.Exp, centred, 0, 0);
       const sum = emitReduce(op, REDUCE.sum, powers, axis, true);
-      if (!log) return [emitBinary(op, BINARY.Div, powers, sum)];
-      return [emitBinary(op, BINARY.Sub, centred, emitUnary(op, UNARY.Log, sum, 0, 0))];
+      const y = log
+        ? emitBinary(op, BINARY.Sub, centred, emitUnary(op, UNARY.Log, sum, 0, 0))
+        : emitBinary(op, BINARY.Div, powers, sum);
+      return [{ ...y, dims: given.dims }];
     },
   };
 }
@@ -125,6 +150,7 @@ export const REDUCTION: Readonly<Record<string, Lowering>> = {
   ReduceL1: reduction(REDUCE.absolutes),
   ReduceL2: reduction(REDUCE.squares, UNARY.Sqrt),
   ReduceLogSum: reduction(REDUCE.sum, UNARY.Log),
+  ReduceLogSumExp: logSumExp,
   Softmax: softmax(false),
   LogSoftmax: softmax(true),
   BatchNormalization: batchNormalization,
