@@ -157,4 +157,8 @@ export const NODE_LIMITS = {
   lightAwaitPollMs: 100,
   /** Verified light blocks that are kept. */
   lightKeptBlocks: 1_000,
+  /** A picture file that the command line reads for a model. */
+  maxPictureBytes: 33_554_432,
+  /** Passes of a JPEG over its picture: encoders make about ten. */
+  maxJpegScans: 256,
 } as const;

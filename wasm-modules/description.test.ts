@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Description, encodeRequest, pictureOf, readDescription } from './description.ts';
+import {
+  type Description,
+  decodeAnswer,
+  encodeRequest,
+  pictureOf,
+  readDescription,
+  textInput,
+  textOf,
+} from './description.ts';
+import { TEXT_TYPE } from './text.ts';
 
 const TEXT = JSON.stringify({
   task: 'creatures',
@@ -49,12 +58,44 @@ test('an answer of the described size is a picture, another is not', () => {
   expect(pictureOf(read(TEXT), data.subarray(1))).toBeUndefined();
 });
 
+const TELLER = {
+  inputs: [
+    { name: 'prompt', dtype: 'uint8', shape: [4], mediaType: TEXT_TYPE },
+    { name: 'warmth', dtype: 'uint8', shape: [1], default: 7 },
+  ],
+  outputs: [{ name: 'answer', dtype: 'uint8', shape: [3], mediaType: TEXT_TYPE }],
+};
+
+test('a text stands for a request whose other inputs have a default, and an answer is a text', () => {
+  const teller = read(JSON.stringify(TELLER));
+  expect(textInput(teller)?.name).toBe('prompt');
+  expect(encodeRequest(teller, { prompt: 'ab' })).toEqual({ ok: true, value: Uint8Array.of(0, 0, 97, 98, 7) });
+  expect(encodeRequest(teller, { prompt: 'ab', warmth: 9 })).toMatchObject({ value: Uint8Array.of(0, 0, 97, 98, 9) });
+  expect(encodeRequest(teller, { prompt: [1, 2, 3, 4] })).toMatchObject({ value: Uint8Array.of(1, 2, 3, 4, 7) });
+  expect(encodeRequest(teller, { prompt: 'abcde' })).toMatchObject({ ok: false });
+  const answer = Uint8Array.of(97, 98, 0);
+  expect(textOf(teller, answer)).toEqual(answer);
+  expect(textOf(teller, answer.subarray(1))).toBeUndefined();
+  expect(decodeAnswer(teller, answer)).toEqual({ ok: true, value: { answer: 'ab' } });
+});
+
+test.each([
+  ['two texts', { inputs: [TELLER.inputs[0], { ...TELLER.inputs[0], name: 'other' }] }],
+  ['another input without a default', { inputs: [TELLER.inputs[0], { name: 'x', dtype: 'uint8', shape: [1] }] }],
+  ['another charset', { inputs: [{ ...TELLER.inputs[0], mediaType: 'text/plain; charset=utf-16' }] }],
+  ['another type', { inputs: [{ ...TELLER.inputs[0], dtype: 'int8' }] }],
+])('with %s a bare text stands for nothing', (_what, other) => {
+  expect(textInput(read(JSON.stringify({ ...TELLER, ...other })))).toBeUndefined();
+});
+
 test('whatever a model says of itself, it is read or refused with a sentence', () => {
   const field = fc.record(
     {
       name: fc.oneof(fc.string(), fc.jsonValue()),
       dtype: fc.oneof(fc.constant('uint8'), fc.jsonValue()),
-      shape: fc.oneof(fc.array(fc.integer()), fc.jsonValue()),
+      shape: fc.oneof(fc.array(fc.integer()), fc.constant([3]), fc.jsonValue()),
+      mediaType: fc.oneof(fc.constant(TEXT_TYPE), fc.jsonValue()),
+      default: fc.oneof(fc.integer(), fc.jsonValue()),
     },
     { requiredKeys: [] },
   );
@@ -70,6 +111,7 @@ test('whatever a model says of itself, it is read or refused with a sentence', (
       const got = readDescription(description);
       if (!got.ok) expect(got.error).not.toBe('');
       else expect(typeof encodeRequest(got.value, request).ok).toBe('boolean');
+      if (got.ok) expect(typeof decodeAnswer(got.value, Uint8Array.of(1, 255, 0)).ok).toBe('boolean');
     }),
     { numRuns: 1000 },
   );

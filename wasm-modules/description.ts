@@ -1,5 +1,6 @@
 import { DATA_TYPES, type DataType, elementsOf, widthOf } from './onnx/model.ts';
 import { err, ok, type Result } from './result.ts';
+import { encodeText, showText, TEXT_TYPE } from './text.ts';
 
 /** One entry of `inputs` or `outputs` of what a model's `describe` returns (docs/model-abi.md). */
 export interface DescribedField {
@@ -8,6 +9,10 @@ export interface DescribedField {
   readonly shape: readonly number[];
   /** Of an input, names of the values of a single byte that stands for a choice; of an output, names of its elements. */
   readonly labels: readonly string[] | undefined;
+  /** Whether its bytes are a text in UTF-8. */
+  readonly text: boolean;
+  /** Of an input, the number that stands for it where a request leaves it out. */
+  readonly otherwise: number | undefined;
 }
 
 export interface Description {
@@ -67,7 +72,14 @@ function fieldsOf(value: unknown, what: string): Result<DescribedField[], string
     const count = shape.reduce((product: number, d: number) => product * d, 1);
     if (count * dtype.bytes > MAX_FIELD_BYTES) return err(`${where} has ${count} elements`);
     const named = Array.isArray(labels) && labels.every((label) => typeof label === 'string');
-    fields.push({ name, dtype: dtype.name, shape, labels: named ? labels : undefined });
+    fields.push({
+      name,
+      dtype: dtype.name,
+      shape,
+      labels: named ? labels : undefined,
+      text: entry.mediaType === TEXT_TYPE && dtype.name === 'uint8' && shape.length === 1,
+      otherwise: typeof entry.default === 'number' ? entry.default : undefined,
+    });
   }
   return ok(fields);
 }
@@ -82,8 +94,9 @@ function exampleOf(value: unknown): Description['example'] {
 }
 
 /**
- * The request that a JSON object stands for: a property for each input, by name. A property is a label, a colour
- * `#rrggbb` (three bytes), a number, or a list of numbers in row-major order. Element types: uint8 and float32.
+ * The request that a JSON object stands for: a property for each input, by name; one that has a default may be missing. A
+ * property is a label, a text, a colour `#rrggbb` (three bytes), a number, or a list of numbers in row-major order. Element
+ * types: uint8 and float32.
  */
 export function encodeRequest({ inputs }: Description, request: unknown): Result<Uint8Array, string> {
   if (!isObject(request)) return err('a request is a JSON object with a property for each input');
@@ -92,7 +105,14 @@ export function encodeRequest({ inputs }: Description, request: unknown): Result
   if (unknown !== undefined) return err(`the model has no input ${JSON.stringify(unknown)}; it has ${names}`);
   const parts: Uint8Array[] = [];
   for (const field of inputs) {
-    const numbers = numbersOf(field, request[field.name]);
+    const given = Object.hasOwn(request, field.name) ? request[field.name] : field.otherwise;
+    if (field.text && typeof given === 'string') {
+      const bytes = encodeText(field.name, given, field.shape[0] ?? 0);
+      if (!bytes.ok) return bytes;
+      parts.push(bytes.value);
+      continue;
+    }
+    const numbers = numbersOf(field, given);
     if (!numbers.ok) return numbers;
     if (field.dtype === 'uint8') parts.push(Uint8Array.from(numbers.value));
     else parts.push(new Uint8Array(Float32Array.from(numbers.value).buffer));
@@ -132,22 +152,36 @@ function numbersOf({ name, dtype, shape, labels }: DescribedField, value: unknow
   return ok(numbers);
 }
 
+/** The one input that a bare text stands for: the text of a model that needs nothing else. */
+export function textInput({ inputs }: Description): DescribedField | undefined {
+  const [only, second] = inputs.filter(({ otherwise }) => otherwise === undefined);
+  return only?.text === true && second === undefined ? only : undefined;
+}
+
 /**
- * The answer as a value for JSON: a property for each output, its numbers in row-major order (without dimensions: one number; with labels: a property for each). 64-bit integers are texts.
+ * The answer as a value for JSON: a property for each output, its numbers in row-major order (without dimensions: one
+ * number; with labels: a property for each; of a text, the text as {@link showText} shows it). 64-bit integers are texts.
  */
 export function decodeAnswer({ outputs }: Description, answer: Uint8Array): Result<Record<string, unknown>, string> {
   const out: Record<string, unknown> = {};
   let at = 0;
-  for (const { name, dtype, shape, labels } of outputs) {
+  for (const { name, dtype, shape, labels, text } of outputs) {
     const bytes = shape.reduce((product, d) => product * d, 1) * widthOf(dtype);
     if (at + bytes > answer.length) return err(`the answer has ${answer.length} bytes; ${name} ends at ${at + bytes}`);
     const numbers = elementsOf(dtype, answer.slice(at, at + bytes));
-    if (labels?.length === numbers.length)
+    if (text) out[name] = showText(answer.subarray(at, at + bytes));
+    else if (labels?.length === numbers.length)
       out[name] = Object.fromEntries(labels.map((label, i) => [label, numbers[i]]));
     else out[name] = shape.length === 0 ? numbers[0] : numbers;
     at += bytes;
   }
   return at === answer.length ? ok(out) : err(`the answer has ${answer.length} bytes; expected ${at}`);
+}
+
+/** The answer's bytes as a text, zeros at its end included, if the only output is one. */
+export function textOf({ outputs }: Description, answer: Uint8Array): Uint8Array | undefined {
+  const [only] = outputs;
+  return outputs.length === 1 && only?.text === true && answer.length === only.shape[0] ? answer : undefined;
 }
 
 /** The answer as a picture, if the only output is one: uint8 of height x width x 1, 3 or 4. */

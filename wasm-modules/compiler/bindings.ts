@@ -1,12 +1,13 @@
 import { type DataType, typeOf, type ValueInfo } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
+import { TEXT_TYPE } from '../text.ts';
 import { OPCODE } from './opcodes.ts';
 import { address, elements, float, message, type PlanBuilder, type Value } from './plan.ts';
 
 /** How one input of the graph is filled from a request. The request's bytes are the inputs in this order. */
 export type InputBinding =
-  /** The tensor itself: little-endian elements in row-major order. */
-  | { readonly kind: 'tensor'; readonly graphInput: string }
+  /** The tensor itself: little-endian elements in row-major order; `default` stands for it where a person gives none. */
+  | { readonly kind: 'tensor'; readonly graphInput: string; readonly default?: number }
   /** One byte an element: element = byte * scale + shift. */
   | {
       readonly kind: 'bytes';
@@ -14,7 +15,11 @@ export type InputBinding =
       readonly scale: number;
       readonly shift: number;
       readonly description: string;
+      /** The byte that stands for the only element where a person gives none. */
+      readonly default?: number;
     }
+  /** A text in UTF-8: the tensor is of uint8 in one dimension, with byte 0 before a text that is shorter. */
+  | { readonly kind: 'text'; readonly graphInput: string; readonly description: string }
   /** One byte, the index of a label: the tensor is 1 there and 0 elsewhere. */
   | { readonly kind: 'label'; readonly graphInput: string; readonly labels: readonly string[] }
   /** Approximately normal numbers from the seed; takes no bytes of the request. */
@@ -24,6 +29,8 @@ export type InputBinding =
 export type OutputBinding =
   /** The tensor itself; `labels` name its elements, one each. */
   | { readonly kind: 'tensor'; readonly graphOutput: string; readonly labels?: readonly string[] }
+  /** A text in UTF-8: the tensor is of uint8 in one dimension, with byte 0 behind a text that is shorter. */
+  | { readonly kind: 'text'; readonly graphOutput: string; readonly description: string }
   /** [1, channels, height, width] in [0, 1] becomes height x width x channels bytes. */
   | { readonly kind: 'image'; readonly graphOutput: string };
 
@@ -35,6 +42,7 @@ export interface Field {
   readonly mediaType: string;
   readonly description: string;
   readonly labels?: readonly string[];
+  readonly default?: number;
 }
 
 const RAW = 'application/octet-stream';
@@ -43,6 +51,7 @@ const RAW = 'application/octet-stream';
 export function requestBytes(binding: InputBinding, value: Value): number {
   switch (binding.kind) {
     case 'tensor':
+    case 'text':
       return value.buffer.bytes;
     case 'bytes':
       return elements(value.dims);
@@ -64,6 +73,10 @@ export function bindInput(
   const to = address(value.buffer);
   const count = elements(value.dims);
   switch (binding.kind) {
+    case 'text':
+      checkText('input', binding.graphInput, value);
+      plan.emit(OPCODE.inputBytes, offset, to, value.buffer.bytes);
+      return;
     case 'tensor':
       plan.emit(OPCODE.inputBytes, offset, to, value.buffer.bytes);
       return;
@@ -97,9 +110,19 @@ export function inputField(binding: InputBinding, value: Value): Field | undefin
         shape: value.dims,
         mediaType: RAW,
         description: 'little-endian elements in row-major order',
+        ...defaultOf(binding),
       };
     case 'bytes':
-      return { name, dtype: 'uint8', shape: value.dims.slice(1), mediaType: RAW, description: binding.description };
+      return {
+        name,
+        dtype: 'uint8',
+        shape: value.dims.slice(1),
+        mediaType: RAW,
+        description: binding.description,
+        ...defaultOf(binding),
+      };
+    case 'text':
+      return textField(name, value, binding.description);
     case 'label':
       return {
         name,
@@ -114,13 +137,34 @@ export function inputField(binding: InputBinding, value: Value): Field | undefin
   }
 }
 
+const defaultOf = (binding: { readonly default?: number }): Partial<Field> =>
+  binding.default === undefined ? {} : { default: binding.default };
+
 /** Bytes of the answer that an output makes. */
 export function answerBytes(binding: OutputBinding, value: Value): number {
-  return binding.kind === 'tensor' ? value.buffer.bytes : elements(value.dims);
+  return binding.kind === 'image' ? elements(value.dims) : value.buffer.bytes;
+}
+
+const textField = (name: string, { dims }: Value, description: string): Field => ({
+  name,
+  dtype: 'uint8',
+  shape: dims,
+  mediaType: TEXT_TYPE,
+  description,
+});
+
+function checkText(what: string, name: string, { dtype, dims }: Value): void {
+  if (dtype !== 'uint8' || dims.length !== 1)
+    throw new Refusal('invalid', `${what} ${name} is ${dtype} [${dims}]; a text is uint8 in one dimension`);
 }
 
 export function bindOutput(plan: PlanBuilder, binding: OutputBinding, value: Value, offset: number): Field {
   const name = binding.graphOutput;
+  if (binding.kind === 'text') {
+    checkText('output', name, value);
+    plan.emit(OPCODE.outputBytes, address(value.buffer), offset, value.buffer.bytes);
+    return textField(name, value, binding.description);
+  }
   if (binding.kind === 'tensor') {
     const { labels } = binding;
     if (labels !== undefined && labels.length !== elements(value.dims))

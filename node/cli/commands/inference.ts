@@ -36,7 +36,7 @@ import {
   wholeNumber,
   withOptions,
 } from '../context.ts';
-import { answerFile, INPUT_HELP, readModelInput } from '../model-input.ts';
+import { answerFile, INPUT_HELP, OUT_HELP, readModelInput } from '../model-input.ts';
 import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
 import { unsigned } from '../unsigned.ts';
 
@@ -109,7 +109,7 @@ function waitCommand(): Command {
   const command = new Command('wait')
     .description('wait until a job is final, and fetch its output')
     .argument('<job>', 'number of the job', unsigned)
-    .option('--out <file>', 'where the output goes: a .png of a picture, a .json of tensors, else the bytes')
+    .option('--out <file>', OUT_HELP)
     .option('--scale <factor>', 'enlarge the picture', wholeNumber(1, 64), 1)
     .option('--timeout <seconds>', 'how long to wait', wholeNumber(1, 86_400), 120);
   return withOptions(command, [nodeOption(), outputOption()]).action(async (id: bigint, flags: WaitFlags) => {

@@ -21,7 +21,7 @@ import {
   wholeNumber,
   withOptions,
 } from '../context.ts';
-import { answerFile, INPUT_HELP, readModelInput } from '../model-input.ts';
+import { answerFile, answerText, INPUT_HELP, OUT_HELP, readModelInput } from '../model-input.ts';
 import { showProgress } from '../progress.ts';
 import { readBytes } from '../read-bytes.ts';
 import { unsigned } from '../unsigned.ts';
@@ -81,7 +81,7 @@ export function runCommand(): Command {
     .option('--input <what>', `${INPUT_HELP}; by default the model’s own example`)
     .option('--seed <number>', 'by default the example’s, or 0', unsigned)
     .option('--gas-limit <gas>', 'gas that the call may use', unsigned, DEFAULT_GAS_LIMIT)
-    .option('--out <file>', 'where the output goes: a .png of a picture, a .json of tensors, else the bytes')
+    .option('--out <file>', OUT_HELP)
     .option('--scale <factor>', 'enlarge the picture', wholeNumber(1, 64), 1);
   return withOptions(command, [outputOption()]).action(
     (path: string, flags: CallFlags & { out?: string; scale: number }) =>
@@ -96,7 +96,9 @@ export function runCommand(): Command {
         const { output, gasUsed, traceRoot } = outcome;
         if (flags.out !== undefined)
           await writeFile(flags.out, answerFile(flags.out, output, description, flags.scale));
+        const text = answerText(output, description);
         const facts = {
+          text,
           outputBytes: output.length,
           outputHash: toHex(sha256(output)),
           gasUsed,
@@ -106,6 +108,7 @@ export function runCommand(): Command {
           file: flags.out,
         };
         createOutput(flags.output).result(facts, [
+          ...(text === undefined ? [] : [text, '']),
           `output      ${output.length} bytes, SHA-256 ${facts.outputHash}`,
           `gas         ${gasUsed}`,
           `trace root  ${facts.traceRoot}`,

@@ -2,9 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
+import { decode as decodeJpeg, encode as encodeJpeg } from 'jpeg-js';
 import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { guest, wat } from '#test/vm/wat.ts';
 import { admit } from '#vm/admission.ts';
+import { compileOnnx } from '#wasm-modules/compiler/compile.ts';
 import { buildSpritesCore, spritesOnnx } from '#wasm-modules/models/sprites/build.ts';
 import { int, modelOf, node } from '#wasm-modules/testing/graph.ts';
 import { runProgram } from '../program.ts';
@@ -57,6 +59,8 @@ test('a component is run: its example, and what JSON asks for, into a picture', 
   const flags = ['--input', asked, '--seed', '7', '--out', at('owl.png'), '--scale', '4', '--output', 'json'];
   expect(await runProgram(['model', 'run', sprites, ...flags])).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ outputHash: example.outputHash, traceRoot: example.traceRoot });
+  expect(await runProgram(['model', 'run', sprites, '--input', asked, '--seed', '7', '--out', at('owl.jpg')])).toBe(0);
+  expect(decodeJpeg(readFileSync(at('owl.jpg')))).toMatchObject({ width: 32, height: 32 });
   expect(decode(readFileSync(at('owl.png')))).toMatchObject({ width: 128, height: 128, channels: 3 });
   expect(await runProgram(['model', 'run', sprites, '--gas-limit', '1000'])).toBe(1);
   expect(errors).toContain('the model ended in out-of-gas after 1000 gas');
@@ -86,9 +90,61 @@ test('tensors go in as JSON or a picture and come out as JSON', async () => {
     expect(await runProgram(['model', 'run', at('twice.wasm'), '--input', input, '--out', at('y.json')])).toBe(0);
     expect(JSON.parse(readFileSync(at('y.json'), 'utf8'))).toEqual({ y: [2, 4, 60, 8], i: ['1', '1'] });
   }
+  const flat = encodeJpeg({ width: 2, height: 2, data: Buffer.alloc(16, 60) }, 100);
+  writeFileSync(at('x.jpg'), flat.data);
+  expect(await runProgram(['model', 'run', at('twice.wasm'), '--input', at('x.jpg'), '--out', at('y.json')])).toBe(0);
+  expect(JSON.parse(readFileSync(at('y.json'), 'utf8'))).toMatchObject({ y: [120, 120, 120, 120] });
   writeFileSync(at('wide.png'), encode({ width: 3, height: 1, channels: 1, depth: 8, data: new Uint8Array(3) }));
   expect(await runProgram(['model', 'run', at('twice.wasm'), '--input', at('wide.png')])).toBe(1);
   expect(errors).toContain('has 3 x 1 pixels of 8 bits; the model takes 2 x 2 of 8');
+});
+
+/** A model that answers its text of 12 bytes as it is, raised by what a second input says. */
+async function echoFile(): Promise<string> {
+  const graph = modelOf([node('Add', 'sum', ['words', 'by'], ['answer'])], {
+    inputs: [
+      { name: 'words', dtype: 2, dims: [12] },
+      { name: 'by', dtype: 2, dims: [1] },
+    ],
+    outputs: [{ name: 'answer', dtype: 2, dims: undefined }],
+  });
+  const compiled = compileOnnx(graph, {
+    inputs: [
+      { kind: 'text', graphInput: 'words', description: 'any' },
+      { kind: 'tensor', graphInput: 'by', default: 0 },
+    ],
+    outputs: [{ kind: 'text', graphOutput: 'answer', description: 'the same' }],
+  });
+  if (!compiled.ok) throw new Error(compiled.error.message);
+  writeFileSync(at('echo.core'), compiled.value.module);
+  expect(await runProgram(['model', 'package', at('echo.core'), '-o', at('echo.wasm')])).toBe(0);
+  return at('echo.wasm');
+}
+
+test('a text goes in as it is and is printed; what the model cannot read is refused, what a terminal would obey is shown', async () => {
+  const echo = await echoFile();
+  const answered = async (...flags: string[]) => {
+    out = '';
+    expect(await runProgram(['model', 'run', echo, ...flags])).toBe(0);
+    return out;
+  };
+  // Byte 0 before a shorter text: a model that echoes it answers it.
+  expect(await answered('--input', 'twelve bytes')).toMatch(/^twelve bytes\n\noutput {6}12 bytes/);
+  expect(await answered('--input', 'text:{"a":1}', '-o', 'json')).toContain(String.raw`\\u{0}{\"a\":1}`);
+  writeFileSync(at('words.txt'), 'née Ægidius');
+  expect(await answered('--input', '{"words":"née Ægidiu"}')).toMatch(/^née Ægidiu\n/);
+  expect(await answered('--input', '{"words":"née Ægidiu","by":[60]}')).toMatch(/^\\xaa\\xff/);
+  expect(await answered('--input', 'née Ægidiu', '--out', at('same.txt'))).toContain('written to');
+  expect(readFileSync(at('same.txt'), 'utf8')).toBe('née Ægidiu');
+  expect(await runProgram(['model', 'run', echo, '--input', at('words.txt')])).toBe(1);
+  expect(errors).toContain('--input: words: the text has 13 bytes in UTF-8; the model reads at most 12');
+  writeFileSync(at('bad.txt'), Uint8Array.of(0xff));
+  expect(await runProgram(['model', 'run', echo, '--input', at('bad.txt')])).toBe(1);
+  expect(errors).toContain('is no text in UTF-8');
+  expect(await runProgram(['model', 'run', echo, '--input', 'short', '--out', at('x.jpg')])).toBe(1);
+  expect(errors).toContain('the model’s output is no picture');
+  expect(await runProgram(['model', 'run', await spritesFile(), '--input', 'text:owl'])).toBe(1);
+  expect(errors).toContain('the model does not take a text alone but species, body, accent');
 });
 
 test('an input that decides a shape is fixed when the model is compiled', async () => {
