@@ -7,7 +7,7 @@ import { fromBase64, fromUtf8, toBase64, utf8 } from '#core/bytes.ts';
 import { formatDec, parseDec, parseDecAtomics } from '#core/dec.ts';
 import { err, type Result } from '#core/result.ts';
 import { messageFromJson, messageToJson } from '#proto/json.ts';
-import { type DescMessage, type MessageShape, typeUrlOf } from '#proto/message.ts';
+import { type DescMessage, type MessageShape, PROTO_LIMITS, typeUrlOf } from '#proto/message.ts';
 import { aminoField, type DescField, isBytesField } from '#proto/reflect.ts';
 import { isObject, JsonError, readJson } from './json.ts';
 import type { Json } from './module.ts';
@@ -42,7 +42,8 @@ interface Walk {
 }
 
 /** The JSON with each decimal changed, and each whole number checked. */
-function walk(place: DescMessage, json: Json, path: string, by: Walk): Json {
+function walk(place: DescMessage, json: Json, path: string, by: Walk, depth = 1): Json {
+  if (depth > PROTO_LIMITS.maxDepth) throw new JsonError(`${path}: nested deeper than ${PROTO_LIMITS.maxDepth} levels`);
   const { change } = by;
   const schema = typeOf(place, json, by.types);
   if (schema === undefined || !isObject(json)) return json;
@@ -51,9 +52,9 @@ function walk(place: DescMessage, json: Json, path: string, by: Walk): Json {
     const value = Object.hasOwn(json, field.name) ? json[field.name] : undefined;
     if (value === undefined || value === null) continue;
     const at = `${path}.${field.name}`;
-    if (field.fieldKind === 'message') out[field.name] = walk(field.message, value, at, by);
+    if (field.fieldKind === 'message') out[field.name] = walk(field.message, value, at, by, depth + 1);
     else if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value))
-      out[field.name] = value.map((entry: Json, i) => walk(field.message, entry, `${at}[${i}]`, by));
+      out[field.name] = value.map((entry: Json, i) => walk(field.message, entry, `${at}[${i}]`, by, depth + 1));
     else if (typeof value === 'string' && value !== '' && isDecimal(schema, field))
       out[field.name] = change(field, value, at);
     else if (by.reads && typeof value === 'string' && isWhole(field) && !INTEGER.test(value))

@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Secp256k1HdWallet } from '@cosmjs/amino';
+import { stringToPath } from '@cosmjs/crypto';
 import type { Command } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { createProgram } from './program.ts';
@@ -80,6 +82,31 @@ test('keys: made, shown, listed, exported, imported, recovered, deleted', SLOW, 
   expect(twice).toMatchObject({ code: 1, err: expect.stringContaining('there is already a key alice') });
   const nonsense = await autond(['keys', 'add', 'bob', '--recover', ...home], 'no such words in the list');
   expect(nonsense).toMatchObject({ code: 1, err: expect.stringContaining('that is no mnemonic') });
+});
+
+test('keys: paths, passphrases and groups give the accounts that other wallets give', SLOW, async () => {
+  const home = ['--home', join(root, 'paths'), '--keyring-backend', 'test', '-o', 'json'];
+  const words = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about';
+  const add = async (name: string, flags: readonly string[], input = `${words}\n`) => {
+    const { code, out, err } = await autond(['keys', 'add', name, '--recover', ...flags, ...home], input);
+    return code === 0 ? (JSON.parse(out) as { address: string }).address : err;
+  };
+  const theirs = async (path: string, bip39Password = '') => {
+    const options = { prefix: 'auton', hdPaths: [stringToPath(path)], bip39Password };
+    const [account] = await (await Secp256k1HdWallet.fromMnemonic(words, options)).getAccounts();
+    return account?.address;
+  };
+  expect(await add('first', [])).toBe(await theirs("m/44'/118'/0'/0/0"));
+  expect(await add('second', ['--account', '2', '--index', '7'])).toBe(await theirs("m/44'/118'/2'/0/7"));
+  expect(await add('ether', ['--hd-path', "m/44'/60'/0'/0/0"])).toBe(await theirs("m/44'/60'/0'/0/0"));
+  expect(await add('hidden', ['--bip39-passphrase'], `${words}\nhunter2 and more\n`)).toBe(
+    await theirs("m/44'/118'/0'/0/0", 'hunter2 and more'),
+  );
+  expect(await add('wrong', ['--hd-path', 'here'])).toContain('--hd-path: expected such as m/44');
+  const group = ['keys', 'add', 'group', '--multisig', 'first, second', '--multisig-threshold', '3', ...home];
+  expect((await autond(group)).err).toContain('threshold 3, expected 1 … 2');
+  const operator = await autond(['keys', 'show', 'first', '-a', '--bech', 'val', ...home]);
+  expect(operator.out).toMatch(/^autonvaloper1/);
 });
 
 test('keys of the file backend open with their password alone', SLOW, async () => {

@@ -1,12 +1,15 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { toBase64 } from '#core/bytes.ts';
-import { type AccountKeyPair, bech32Address } from '#core/crypto/keys.ts';
+import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import type { Coin } from '#runtime/coins.ts';
 import type { AnyMessage } from '#runtime/context.ts';
-import { buildSimulation, buildTx } from '#runtime/tx/build.ts';
+import { type AccountKey, addressOfKey } from '#runtime/tx/account-key.ts';
+import { buildTx, type TxPlan } from '#runtime/tx/build.ts';
+import { decodeTx, type RawTx } from '#runtime/tx/decode.ts';
 import { feeFor, parseCoins, parseGasPrice } from '../client/amounts.ts';
-import type { TxOutcome } from '../client/chain-client.ts';
-import { txToJson } from '../client/tx-json.ts';
+import type { ChainClient, TxOutcome } from '../client/chain-client.ts';
+import { type SigningMode, signPart, simulatedPart, withSigners } from '../client/signatures.ts';
+import { encodeTxParts, TX_TABLE, txToJson } from '../client/tx-json.ts';
 import {
   CliError,
   chainClientOf,
@@ -18,6 +21,7 @@ import {
   orFail,
 } from './context.ts';
 import { readLine } from './prompt.ts';
+import { unsigned } from './unsigned.ts';
 
 export interface TxFlags extends KeyringFlags, NodeFlags, OutputFlags {
   readonly chainId?: string;
@@ -26,6 +30,11 @@ export interface TxFlags extends KeyringFlags, NodeFlags, OutputFlags {
   readonly gasPrices: string;
   readonly fees?: string;
   readonly memo: string;
+  readonly feeGranter?: string;
+  readonly timeoutHeight?: bigint;
+  readonly signMode: SigningMode;
+  readonly prefix: string;
+  readonly offline: boolean;
   readonly dryRun: boolean;
   readonly generateOnly: boolean;
   readonly yes: boolean;
@@ -41,10 +50,20 @@ export const txOptions = (): Option[] => [
   new Option('--gas-prices <price>', 'price of a unit of gas').default('0.025uauton'),
   new Option('--fees <coins>', 'the whole fee; instead of --gas-prices'),
   new Option('--memo <text>', 'note in the transaction').default(''),
+  new Option('--fee-granter <address>', 'who pays the fee, by an allowance for the signer'),
+  new Option('--timeout-height <height>', 'last block in which it may stand').argParser(unsigned),
+  signModeOption(),
   new Option('--dry-run', 'sign nothing: print what it would cost').default(false),
   new Option('--generate-only', 'sign nothing: print the transaction for autond tx sign').default(false),
+  new Option('--offline', 'with --generate-only: ask no node').default(false),
+  new Option('--prefix <text>', 'prefix of addresses, with --offline').default('auton'),
   new Option('-y, --yes', 'do not ask').default(false),
 ];
+
+export const signModeOption = (): Option =>
+  new Option('--sign-mode <mode>', 'direct; amino-json is what hardware wallets show and sign')
+    .choices(['direct', 'amino-json'])
+    .default('direct');
 
 function gasLimit(text: string): string {
   if (text !== 'auto' && !/^[1-9]\d{0,17}$/.test(text))
@@ -58,39 +77,106 @@ function factor(text: string): number {
   return value;
 }
 
+/** Who sends, as far as it is known without asking for a password. */
+interface From {
+  readonly address: Uint8Array;
+  /** Undefined: an address was named, and no key. */
+  readonly key: AccountKey | undefined;
+}
+
+async function fromOf(from: string, flags: TxFlags): Promise<From> {
+  const address = decodeAddress(from);
+  if (address.ok && flags.generateOnly) return { address: address.value.bytes, key: undefined };
+  const { type, key } = orFail(await keyringOf(flags).find(from));
+  if (type !== 'local' && !flags.generateOnly && !flags.dryRun)
+    throw new CliError(
+      `the secret of ${from} is not here: say --generate-only, then ` +
+        `${type === 'multi' ? `autond tx sign --multisig ${from} of each member and autond tx multisign` : 'autond tx sign where it is'}`,
+    );
+  return { address: addressOfKey(key), key };
+}
+
+export type MessagesOf = (signer: { readonly address: Uint8Array; readonly prefix: string }) => readonly AnyMessage[];
+
+const unsignedParts = (plan: TxPlan): RawTx => {
+  const decoded = decodeTx(buildTx(plan, '', []), TX_TABLE);
+  if (!decoded.ok) throw new CliError(decoded.error.message);
+  return decoded.value.raw;
+};
+
+async function simulated(chain: ChainClient, parts: RawTx, key: AccountKey | undefined, sequence: bigint) {
+  return chain.simulate(encodeTxParts(orFail(withSigners(parts, [simulatedPart(key, sequence)]))));
+}
+
+/** The transaction that is not signed, without asking anybody. @throws CliError when something had to be asked. */
+async function generateOffline(from: string, flags: TxFlags, messagesOf: MessagesOf): Promise<void> {
+  if (!flags.generateOnly || flags.gas === 'auto')
+    throw new CliError('--offline needs --generate-only and --gas with a number: there is no node to ask');
+  const named = decodeAddress(from);
+  const prefix = named.ok ? named.value.prefix : flags.prefix;
+  const { address } = await fromOf(from, flags);
+  const gas = BigInt(flags.gas);
+  printUnsigned({ ...contentOf(flags, messagesOf({ address, prefix })), fee: feeOf(flags, gas), gasLimit: gas });
+}
+
+function printUnsigned(plan: TxPlan): void {
+  process.stdout.write(`${JSON.stringify(orFail(txToJson(buildTx(plan, '', []))), undefined, 2)}\n`);
+}
+
+function contentOf({ memo, feeGranter, timeoutHeight }: TxFlags, messages: readonly AnyMessage[]) {
+  return {
+    messages,
+    memo,
+    ...(feeGranter === undefined ? {} : { feeGranter }),
+    ...(timeoutHeight === undefined ? {} : { timeoutHeight }),
+  };
+}
+
 /** Signs with the key `from`, sends, waits until a block has it, prints the outcome. @throws CliError when it fails. */
 export async function sendMessages(
   from: string,
   flags: TxFlags,
   output: Output,
-  messagesOf: (signer: { readonly key: AccountKeyPair; readonly prefix: string }) => readonly AnyMessage[],
+  messagesOf: MessagesOf,
 ): Promise<TxOutcome | undefined> {
+  if (flags.offline) {
+    await generateOffline(from, flags, messagesOf);
+    return undefined;
+  }
+  const sender = await fromOf(from, flags);
   const chain = chainClientOf(flags);
   const network = (await chain.status()).node_info.network;
   const chainId = flags.chainId ?? network;
   if (chainId !== network) throw new CliError(`--chain-id is ${chainId}, but ${flags.node} is a node of ${network}`);
   const prefix = await chain.bech32Prefix();
-  const key = orFail(await keyringOf(flags).unlock(from));
-  const address = bech32Address(key.publicKey, prefix);
+  const address = encodeAddress(prefix, sender.address);
   const account = await chain.account(address);
   if (account === undefined)
     throw new CliError(`${address} is not on the chain yet: it needs coins before it can send`);
-  const content = { messages: messagesOf({ key, prefix }), memo: flags.memo };
-  const asked = { publicKey: key.publicKey, sequence: account.sequence };
-  const simulation = buildSimulation({ ...content, fee: [], gasLimit: 0n }, [asked]);
-  const gas = flags.gas === 'auto' ? adjust(await chain.simulate(simulation), flags.gasAdjustment) : BigInt(flags.gas);
+  const content = contentOf(flags, messagesOf({ address: sender.address, prefix }));
+  const free = unsignedParts({ ...content, fee: [], gasLimit: 0n });
+  const gas =
+    flags.gas === 'auto'
+      ? adjust(await simulated(chain, free, sender.key, account.sequence), flags.gasAdjustment)
+      : BigInt(flags.gas);
   const fee = feeOf(flags, gas);
+  const plan: TxPlan = { ...content, fee, gasLimit: gas };
   if (flags.dryRun) {
     output.result({ gas, fee }, [`gas ${gas}, fee ${showCoins(fee)}`]);
     return undefined;
   }
   if (flags.generateOnly) {
-    const unsignedTx = buildTx({ ...content, fee, gasLimit: gas }, chainId, []);
-    process.stdout.write(`${JSON.stringify(orFail(txToJson(unsignedTx)), undefined, 2)}\n`);
+    printUnsigned(plan);
     return undefined;
   }
+  const key = orFail(await keyringOf(flags).unlock(from));
   await confirm(flags, output, `Send from ${address} with gas ${gas} and fee ${showCoins(fee)}`);
-  const tx = buildTx({ ...content, fee, gasLimit: gas }, chainId, [{ key, ...account }]);
+  const parts = unsignedParts(plan);
+  const signed = orFail(signPart(parts, key, flags.signMode, { chainId, ...account }));
+  return broadcast(chain, encodeTxParts(orFail(withSigners(parts, [signed]))), output);
+}
+
+async function broadcast(chain: ChainClient, tx: Uint8Array, output: Output): Promise<TxOutcome> {
   const hash = await chain.broadcast(tx);
   output.note(`sent ${hash}, waiting for a block …`);
   const outcome = await chain.waitForTx(hash, INCLUSION_TIMEOUT_MS);

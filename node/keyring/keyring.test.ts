@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { fromHex, toHex, utf8 } from '#core/bytes.ts';
+import { keyFromPrivate } from '#core/crypto/keys.ts';
+import type { AccountKey } from '#runtime/tx/account-key.ts';
 import { type KeyringBackend, openKeyring } from './keyring.ts';
 import { seal, unseal } from './secret-box.ts';
 
@@ -44,6 +46,37 @@ test('the secret is not in the file of the file backend, and a wrong password op
   // Another key's public key in the file: the seal covers it.
   writeFileSync(join(root, 'sealed', 'mallory.json'), text);
   expect((await ring.unlock('mallory')).ok).toBe(false);
+});
+
+test('public keys and groups are kept without a password, and cannot sign', async () => {
+  const ring = openKeyring(
+    { backend: 'file', folder: join(root, 'public') },
+    {
+      async password() {
+        throw new Error('nobody is asked');
+      },
+    },
+  );
+  const simple: AccountKey = { kind: 'secp256k1', bytes: keyFromPrivate(secret).publicKey };
+  const group: AccountKey = { kind: 'multisig', threshold: 1, keys: [simple] };
+  expect(await ring.addPublic('bob', simple)).toEqual({
+    ok: true,
+    value: { name: 'bob', type: 'offline', key: simple },
+  });
+  expect((await ring.addPublic('us', group)).ok).toBe(true);
+  expect(await ring.addPublic('us', simple)).toMatchObject({
+    ok: false,
+    error: expect.stringContaining('already a key'),
+  });
+  expect(await ring.list()).toEqual([
+    { name: 'bob', type: 'offline', key: simple },
+    { name: 'us', type: 'multi', key: group },
+  ]);
+  expect(await ring.unlock('bob')).toMatchObject({ ok: false, error: expect.stringContaining('a public key alone') });
+  expect(await ring.unlock('us')).toMatchObject({ ok: false, error: expect.stringContaining('is a multisig key') });
+  writeFileSync(join(root, 'public', 'odd.json'), '{"version":1,"type":"multi","name":"odd","pub_key":{"@type":"/x"}}');
+  expect(await ring.find('odd')).toMatchObject({ ok: false, error: expect.stringContaining('odd.json: pub_key') });
+  expect((await ring.remove('us')).ok).toBe(true);
 });
 
 test('names that are none are refused before any file is touched', async () => {

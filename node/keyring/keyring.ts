@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { concat, equal, fromBase64, fromUtf8, toBase64, utf8 } from '#core/bytes.ts';
 import { type AccountKeyPair, keyFromPrivate } from '#core/crypto/keys.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import type { Json } from '#runtime/module.ts';
+import type { AccountKey } from '#runtime/tx/account-key.ts';
+import { accountKeyFromJson, accountKeyJson } from '../client/account-keys.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { readFileBounded, replaceFileDurably } from '../storage/durable-file.ts';
 import { DEFAULT_COST, type ScryptCost, type SealedSecret, seal, unseal } from './secret-box.ts';
@@ -12,8 +15,9 @@ export type KeyringBackend = 'file' | 'test';
 
 export interface KeyInfo {
   readonly name: string;
-  /** 33 bytes, compressed secp256k1. */
-  readonly publicKey: Uint8Array;
+  /** `local`: with its secret; `multi`: members sign for it; `offline`: the secret is somewhere else. */
+  readonly type: 'local' | 'multi' | 'offline';
+  readonly key: AccountKey;
 }
 
 export interface Keyring {
@@ -21,7 +25,9 @@ export interface Keyring {
   find(name: string): Promise<Result<KeyInfo, string>>;
   /** Fails when the name is taken or is no name. */
   add(name: string, privateKey: Uint8Array): Promise<Result<KeyInfo, string>>;
-  /** Fails on a wrong password. */
+  /** A key without its secret. Fails as {@link Keyring.add}. */
+  addPublic(name: string, key: AccountKey): Promise<Result<KeyInfo, string>>;
+  /** Fails on a wrong password, and when the secret is not here. */
   unlock(name: string): Promise<Result<AccountKeyPair, string>>;
   remove(name: string): Promise<Result<KeyInfo, string>>;
 }
@@ -33,13 +39,23 @@ export interface KeyringOptions {
   readonly cost?: ScryptCost;
 }
 
-interface KeyFile {
+interface SecretFile {
   readonly version: 1;
   readonly type: 'secp256k1';
   readonly name: string;
   readonly pub_key: string;
   readonly secret: SealedSecret | { readonly plain: string };
 }
+
+interface PublicFile {
+  readonly version: 1;
+  readonly type: 'multi' | 'offline';
+  readonly name: string;
+  /** With its `@type`. */
+  readonly pub_key: Json;
+}
+
+type KeyFile = SecretFile | PublicFile;
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 
@@ -51,22 +67,30 @@ export function openKeyring(
   const { backend, folder, cost = DEFAULT_COST } = options;
   const path = (name: string) => join(folder, `${name}.json`);
 
-  async function load(name: string): Promise<Result<KeyFile, string>> {
-    if (!NAME.test(name))
-      return err(`${JSON.stringify(name)} is no key name: letters, digits, ".", "_" and "-", at most 64`);
+  async function load(name: string): Promise<Result<{ file: KeyFile; info: KeyInfo }, string>> {
+    if (!NAME.test(name)) return err(noName(name));
     const bytes = await readFileBounded(path(name), NODE_LIMITS.maxConfigFileBytes);
     if (bytes === undefined) return err(`there is no key ${name} in ${folder}`);
     try {
       const file = JSON.parse(fromUtf8(bytes)) as KeyFile;
-      if (file.version !== 1 || file.type !== 'secp256k1' || typeof file.pub_key !== 'string')
-        return err(`${path(name)} is no key file of version 1`);
-      return ok(file);
+      const key = keyIn(file);
+      if (key === undefined) return err(`${path(name)} is no key file of version 1`);
+      if (!key.ok) return err(`${path(name)}: ${key.error}`);
+      return ok({ file, info: { name, type: file.type === 'secp256k1' ? 'local' : file.type, key: key.value } });
     } catch {
       return err(`${path(name)} is not valid JSON`);
     }
   }
 
-  const info = (name: string, file: KeyFile): KeyInfo => ({ name, publicKey: fromBase64(file.pub_key, 'pub_key') });
+  /** Undefined: the name may be given. */
+  async function taken(name: string): Promise<string | undefined> {
+    if (!NAME.test(name)) return noName(name);
+    const there = await readFileBounded(path(name), NODE_LIMITS.maxConfigFileBytes);
+    return there === undefined ? undefined : `there is already a key ${name} in ${folder}`;
+  }
+
+  const write = (file: KeyFile): Promise<void> =>
+    replaceFileDurably(path(file.name), `${JSON.stringify(file, undefined, 2)}\n`);
   const associated = (name: string, publicKey: Uint8Array) => concat(utf8(name), publicKey);
 
   return {
@@ -81,19 +105,17 @@ export function openKeyring(
       for (const file of names.filter((entry) => entry.endsWith('.json')).sort((a, b) => (a < b ? -1 : 1))) {
         const name = file.slice(0, -'.json'.length);
         const loaded = await load(name);
-        if (loaded.ok) keys.push(info(name, loaded.value));
+        if (loaded.ok) keys.push(loaded.value.info);
       }
       return keys;
     },
     async find(name) {
       const loaded = await load(name);
-      return loaded.ok ? ok(info(name, loaded.value)) : loaded;
+      return loaded.ok ? ok(loaded.value.info) : loaded;
     },
     async add(name, privateKey) {
-      if (!NAME.test(name))
-        return err(`${JSON.stringify(name)} is no key name: letters, digits, ".", "_" and "-", at most 64`);
-      if ((await readFileBounded(path(name), NODE_LIMITS.maxConfigFileBytes)) !== undefined)
-        return err(`there is already a key ${name} in ${folder}`);
+      const refusal = await taken(name);
+      if (refusal !== undefined) return err(refusal);
       const { publicKey } = keyFromPrivate(privateKey);
       const secret =
         backend === 'test'
@@ -104,15 +126,23 @@ export function openKeyring(
               associated(name, publicKey),
               cost,
             );
-      const file: KeyFile = { version: 1, type: 'secp256k1', name, pub_key: toBase64(publicKey), secret };
-      await replaceFileDurably(path(name), `${JSON.stringify(file, undefined, 2)}\n`);
-      return ok({ name, publicKey });
+      await write({ version: 1, type: 'secp256k1', name, pub_key: toBase64(publicKey), secret });
+      return ok({ name, type: 'local', key: { kind: 'secp256k1', bytes: publicKey } });
+    },
+    async addPublic(name, key) {
+      const refusal = await taken(name);
+      if (refusal !== undefined) return err(refusal);
+      const type = key.kind === 'multisig' ? 'multi' : 'offline';
+      await write({ version: 1, type, name, pub_key: accountKeyJson(key) });
+      return ok({ name, type, key });
     },
     async unlock(name) {
       const loaded = await load(name);
       if (!loaded.ok) return loaded;
-      const { secret } = loaded.value;
-      const { publicKey } = info(name, loaded.value);
+      const { file } = loaded.value;
+      if (file.type !== 'secp256k1') return err(CANNOT_SIGN[file.type](name));
+      const { secret } = file;
+      const publicKey = fromBase64(file.pub_key, 'pub_key');
       const opened =
         'plain' in secret
           ? ok(fromBase64(secret.plain, 'secret.plain'))
@@ -125,7 +155,32 @@ export function openKeyring(
       const loaded = await load(name);
       if (!loaded.ok) return loaded;
       await unlink(path(name));
-      return ok(info(name, loaded.value));
+      return ok(loaded.value.info);
     },
   };
+}
+
+const CANNOT_SIGN = {
+  multi: (name: string) =>
+    `key ${name} is a multisig key: each member signs with autond tx sign --multisig ${name}, then autond tx multisign`,
+  offline: (name: string) => `key ${name} is a public key alone: its secret is somewhere else`,
+};
+
+function noName(name: string): string {
+  return `${JSON.stringify(name)} is no key name: letters, digits, ".", "_" and "-", at most 64`;
+}
+
+/** Undefined: it is no key file. */
+function keyIn(file: KeyFile): Result<AccountKey, string> | undefined {
+  if (file.version !== 1) return undefined;
+  switch (file.type) {
+    case 'secp256k1':
+      if (typeof file.pub_key !== 'string') return undefined;
+      return ok({ kind: 'secp256k1', bytes: fromBase64(file.pub_key, 'pub_key') });
+    case 'multi':
+    case 'offline':
+      return accountKeyFromJson(file.pub_key, 'pub_key');
+    default:
+      return undefined;
+  }
 }

@@ -5,6 +5,8 @@ import { utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { keyFromPrivate } from '#core/crypto/keys.ts';
 import { ed25519Key } from '#core/crypto/pubkey.ts';
+import { accountKeyFromJson, multisigKey } from '#node/client/account-keys.ts';
+import { multisign, readSignatureFile, signatureFile, signPart } from '#node/client/signatures.ts';
 import { encodeTxParts, txFromJson, txToJson } from '#node/client/tx-json.ts';
 import { DEFAULT_COMMISSION, makeGentx, readGentx } from '#node/localnet/gentx.ts';
 import { fuzzRuns } from './runs.ts';
@@ -71,11 +73,50 @@ test('a transaction with anything put anywhere is read as what it says, or refus
   );
 });
 
-test('any text is a transaction or a refusal', () => {
+const members = ['one', 'two', 'three'].map((seed) => keyFromPrivate(sha256(utf8(seed))));
+const group = multisigKey(
+  2,
+  members.map(({ publicKey }) => ({ kind: 'secp256k1', bytes: publicKey })),
+  true,
+);
+if (!group.ok) throw new Error(group.error);
+const forGroup = { chainId: 'fuzz-1', accountNumber: 1n, sequence: 2n };
+const body = txFromJson(made.value);
+if (!body.ok) throw new Error(body.error);
+const tx = body.value;
+
+test('signatures of members with anything put anywhere make the multisignature, or a refusal in a sentence', () => {
+  const files = members.slice(0, 2).map((member) => {
+    const part = signPart(tx, member, 'amino-json', forGroup);
+    const file = part.ok ? signatureFile(part.value) : part;
+    if (!file.ok) throw new Error(file.error);
+    return JSON.parse(file.value) as unknown;
+  });
+  const edits = fc.tuple(
+    fc.constantFrom(...pathsOf(files)),
+    fc.oneof(fc.jsonValue(), fc.constantFrom('AA==', [], {}, null)),
+  );
+  fc.assert(
+    fc.property(fc.option(edits), (edit) => {
+      const changed = (edit === null ? files : replaced(files, ...edit)) as unknown;
+      const read = (Array.isArray(changed) ? changed : [changed]).map((file) =>
+        readSignatureFile(JSON.stringify(file)),
+      );
+      const wrong = read.find((file) => !file.ok);
+      const descriptors = read.flatMap((file) => (file.ok ? file.value : []));
+      const signed = wrong ?? multisign(tx, group.value, forGroup, descriptors, () => 'a key');
+      if (!signed.ok) expect(signed.error).not.toBe('');
+      if (edit === null) expect(signed.ok).toBe(true);
+    }),
+    { numRuns: fuzzRuns(300) },
+  );
+});
+
+test('any text is a transaction, signatures, a key or a refusal', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-      const read = txFromJson(text);
-      expect(read).toMatchObject({ ok: false, error: expect.stringMatching(/./) });
+      for (const read of [txFromJson(text), readSignatureFile(text), accountKeyFromJson(text, 'key')])
+        expect(read).toMatchObject({ ok: false, error: expect.stringMatching(/./) });
     }),
     { numRuns: fuzzRuns(500) },
   );

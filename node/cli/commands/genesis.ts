@@ -2,12 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { toHexUpper } from '#core/bytes.ts';
-import { bech32Address } from '#core/crypto/keys.ts';
 import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
 import { formatGenesis, type GenesisDocument, parseGenesis } from '#genesis/document.ts';
 import { accepted, addAccount, chainOf, stakeValidators } from '#genesis/edit.ts';
 import { parseAddress } from '#runtime/address.ts';
 import { formatCoins } from '#runtime/coins.ts';
+import { keyAddress } from '../../client/account-keys.ts';
 import { parseCoin, parseCoins } from '../../client/amounts.ts';
 import { homePaths } from '../../config/home.ts';
 import { NODE_LIMITS } from '../../limits.ts';
@@ -69,7 +69,7 @@ function addAccountCommand(): Command {
       if (!parseAddress(chain, who, 'address').ok) {
         const key = await keyringOf(flags).find(who);
         if (!key.ok) throw new CliError(`${who} is no address of ${chain.bech32Prefix}…, and ${key.error}`);
-        address = bech32Address(key.value.publicKey, chain.bech32Prefix);
+        address = keyAddress(key.value.key, chain.bech32Prefix);
       }
       await writeDocument(path, orFail(addAccount(document, { address, coins }), path));
       createOutput(flags.output).result({ address, coins }, [`${address} has ${formatCoins(coins)} at genesis`]);

@@ -1,7 +1,6 @@
 /** `autond query <module> …` and `autond tx <module> …` for every query and message of the module table, by its descriptors. */
 import { Command, Option } from 'commander';
 import { equal } from '#core/bytes.ts';
-import { accountAddress } from '#core/crypto/keys.ts';
 import { encode } from '#proto/message.ts';
 import { formatAddress } from '#runtime/address.ts';
 import type { AnyMessage, ChainParams } from '#runtime/context.ts';
@@ -103,12 +102,12 @@ function moduleTx(name: string, handler: MessageHandler): Command {
   const shared = [homeOption(), keyringOption(), nodeOption(), outputOption(), ...txOptions(), jsonOption()];
   const command = new Command(name)
     .description(`${handler.typeUrl.slice(1)}, signed by --from, whose address needs no flag`)
-    .requiredOption('--from <key>', 'name of the key that signs');
+    .requiredOption('--from <key>', 'name of the key that signs; with --generate-only also an address');
   withOptions(command, [...fieldOptions(handler.schema, namesOf(shared)), ...shared]);
   return command.action(async (flags: TxFlags & FlagValues & { readonly from: string }) => {
     const json = jsonOf(flags, orFail(messageJson(handler.schema, flags)));
-    await sendMessages(flags.from, flags, createOutput(flags.output), ({ key, prefix }) => [
-      messageOf(handler, json, accountAddress(key.publicKey), prefix),
+    await sendMessages(flags.from, flags, createOutput(flags.output), ({ address, prefix }) => [
+      messageOf(handler, json, address, prefix),
     ]);
   });
 }

@@ -8,8 +8,8 @@ import { pack } from '#proto/message.ts';
 import { buildTx, type TxPlan } from '#runtime/tx/build.ts';
 import { decodeTx } from '#runtime/tx/decode.ts';
 import { directSignBytes } from '#runtime/tx/sign-bytes.ts';
-import { TX_TABLE, txFromJson, txToJson } from '../../client/tx-json.ts';
-import { signParts } from './tx-files.ts';
+import { signPart, withSigners } from '../../client/signatures.ts';
+import { encodeTxParts, TX_TABLE, txFromJson, txToJson } from '../../client/tx-json.ts';
 
 const key = keyFromPrivate(sha256(utf8('signer')));
 const address = bech32Address(key.publicKey, 'auton');
@@ -26,7 +26,10 @@ test('a transaction that was written unsigned and signed elsewhere is the one th
   if (!written.ok) throw new Error(written.error);
   const read = txFromJson(JSON.stringify(written.value));
   if (!read.ok) throw new Error(read.error);
-  const signed = signParts(read.value, key, { chainId: 'files-1', accountNumber: 4n, sequence: 9n });
+  const part = signPart(read.value, key, 'direct', { chainId: 'files-1', accountNumber: 4n, sequence: 9n });
+  const parts = part.ok ? withSigners(read.value, [part.value]) : part;
+  if (!parts.ok) throw new Error(parts.error);
+  const signed = encodeTxParts(parts.value);
   expect(signed).toEqual(buildTx(plan, 'files-1', [{ key, accountNumber: 4n, sequence: 9n }]));
   const decoded = decodeTx(signed, TX_TABLE);
   if (!decoded.ok) throw new Error(decoded.error.message);

@@ -1,15 +1,22 @@
 /** Transactions in files: made here, signed where the key is, sent from somewhere else. */
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { fromBase64, toBase64 } from '#core/bytes.ts';
-import { type AccountKeyPair, bech32Address, signSecp256k1 } from '#core/crypto/keys.ts';
-import { PubKeySchema } from '#proto/gen/cosmos/crypto/secp256k1/keys_pb.ts';
-import { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.ts';
-import { AuthInfoSchema } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
-import { decodeStrict, encode, pack } from '#proto/message.ts';
+import { equal, fromBase64, toBase64 } from '#core/bytes.ts';
+import { decodeAddress } from '#core/codec/bech32.ts';
+import { type AccountKeyPair, accountAddress, bech32Address } from '#core/crypto/keys.ts';
+import { addressOfKey } from '#runtime/tx/account-key.ts';
 import type { RawTx } from '#runtime/tx/decode.ts';
-import { directSignBytes } from '#runtime/tx/sign-bytes.ts';
+import { keyAddress } from '../../client/account-keys.ts';
+import {
+  type SigningFor,
+  type SigningMode,
+  signatureFile,
+  signersIn,
+  signPart,
+  withSigners,
+} from '../../client/signatures.ts';
 import { encodeTxParts, txFromJson, txToJson } from '../../client/tx-json.ts';
+import type { Keyring } from '../../keyring/keyring.ts';
 import { replaceFileDurably } from '../../storage/durable-file.ts';
 import {
   CliError,
@@ -26,42 +33,48 @@ import {
   outputOption,
   withOptions,
 } from '../context.ts';
-import { outcomeLines } from '../send-messages.ts';
+import { outcomeLines, signModeOption } from '../send-messages.ts';
 import { unsigned } from '../unsigned.ts';
 
 const INCLUSION_TIMEOUT_MS = 60_000;
 
 /** Prints the transaction, or writes it to the file. */
 export async function writeTx(tx: Uint8Array, file: string | undefined): Promise<void> {
-  const text = `${JSON.stringify(orFail(txToJson(tx)), undefined, 2)}\n`;
+  await writeText(`${JSON.stringify(orFail(txToJson(tx)), undefined, 2)}\n`, file);
+}
+
+export async function writeText(text: string, file: string | undefined): Promise<void> {
   if (file === undefined) process.stdout.write(text);
   else await replaceFileDurably(file, text, 0o644);
 }
 
-async function readTx(file: string): Promise<RawTx> {
-  const text = await readFile(file, 'utf8').catch(() => {
+export async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch(() => {
     throw new CliError(`${file} cannot be read`);
   });
-  return orFail(txFromJson(text), file);
 }
 
-interface SignFlags extends KeyringFlags, NodeFlags {
-  readonly from: string;
+export async function readTx(file: string): Promise<RawTx> {
+  return orFail(txFromJson(await readText(file)), file);
+}
+
+/** What is asked of a node, or told when there is none. */
+export interface AccountFlags extends NodeFlags {
   readonly chainId?: string;
   readonly offline: boolean;
   readonly accountNumber?: bigint;
   readonly sequence?: bigint;
-  readonly outputDocument?: string;
 }
 
-/** For whom a transaction is signed; offline all of it is told. */
-interface SigningFor {
-  readonly chainId: string;
-  readonly accountNumber: bigint;
-  readonly sequence: bigint;
-}
+export const accountOptions = (): Option[] => [
+  new Option('--chain-id <id>', 'id of the chain; without it the node is asked'),
+  new Option('--offline', 'ask no node').default(false),
+  new Option('--account-number <number>', 'of the account that is signed for').argParser(unsigned),
+  new Option('--sequence <number>', 'of the account that is signed for').argParser(unsigned),
+];
 
-async function signingFor(flags: SignFlags, key: AccountKeyPair): Promise<SigningFor> {
+/** @param addressOf the account that is signed for, on a chain with this prefix. */
+export async function signingFor(flags: AccountFlags, addressOf: (prefix: string) => string): Promise<SigningFor> {
   const { chainId, accountNumber, sequence } = flags;
   if (flags.offline) {
     if (chainId === undefined || accountNumber === undefined || sequence === undefined)
@@ -69,7 +82,7 @@ async function signingFor(flags: SignFlags, key: AccountKeyPair): Promise<Signin
     return { chainId, accountNumber, sequence };
   }
   const chain = chainClientOf(flags);
-  const address = bech32Address(key.publicKey, await chain.bech32Prefix());
+  const address = addressOf(await chain.bech32Prefix());
   const account = await chain.account(address);
   if (account === undefined) throw new CliError(`${address} is not on the chain yet`);
   return {
@@ -79,22 +92,27 @@ async function signingFor(flags: SignFlags, key: AccountKeyPair): Promise<Signin
   };
 }
 
-/** The transaction with one signature in SIGN_MODE_DIRECT. Failure: its auth_info cannot be read. */
-export function signParts(parts: RawTx, key: AccountKeyPair, signing: SigningFor): Uint8Array {
-  const { $typeName: _, ...before } = orFail(decodeStrict(AuthInfoSchema, parts.authInfoBytes), 'auth_info');
-  const authInfoBytes = encode(AuthInfoSchema, {
-    ...before,
-    signerInfos: [
-      {
-        publicKey: pack(PubKeySchema, { key: key.publicKey }),
-        modeInfo: { sum: { case: 'single', value: { mode: SignMode.DIRECT } } },
-        sequence: signing.sequence,
-      },
-    ],
-  });
-  const { bodyBytes } = parts;
-  const bytes = directSignBytes({ bodyBytes, authInfoBytes }, signing.chainId, signing.accountNumber);
-  return encodeTxParts({ bodyBytes, authInfoBytes, signatures: [signSecp256k1(key.privateKey, bytes)] });
+interface SignFlags extends KeyringFlags, AccountFlags {
+  readonly from: string;
+  readonly multisig?: string;
+  readonly signMode: SigningMode;
+  readonly signatureOnly: boolean;
+  readonly overwrite: boolean;
+  readonly outputDocument?: string;
+}
+
+/** The multisig account that is signed for: a key of the keyring, of which the signer must be a member, or an address. */
+async function multisigAddress(
+  ring: Keyring,
+  named: string,
+  signer: AccountKeyPair,
+): Promise<(prefix: string) => string> {
+  if (decodeAddress(named).ok) return () => named;
+  const { key } = orFail(await ring.find(named), '--multisig');
+  if (key.kind !== 'multisig') throw new CliError(`--multisig: ${named} is a simple key`);
+  const isMember = key.keys.some((one) => equal(addressOfKey(one), accountAddress(signer.publicKey)));
+  if (!isMember) throw new CliError(`the key that signs is no member of ${named}`);
+  return (prefix) => keyAddress(key, prefix);
 }
 
 function signCommand(): Command {
@@ -102,18 +120,34 @@ function signCommand(): Command {
     .description('sign a transaction in a file, as --generate-only writes it')
     .argument('<file>', 'JSON of the transaction')
     .requiredOption('--from <key>', 'name of the key that signs')
-    .option('--chain-id <id>', 'id of the chain; without it the node is asked')
-    .option('--offline', 'ask no node', false)
-    .option('--account-number <number>', 'of the signer', unsigned)
-    .option('--sequence <number>', 'of the signer', unsigned)
+    .option(
+      '--multisig <key or address>',
+      'sign as a member of this account, for autond tx multisign: the signature alone',
+    )
+    .option('--signature-only', 'print the signature alone', false)
+    .option('--overwrite', 'in the place of the signatures that are there, not after them', false)
     .option('--output-document <file>', 'by default standard output');
-  return withOptions(command, [homeOption(), keyringOption(), nodeOption()]).action(
-    async (file: string, flags: SignFlags) => {
-      const key = orFail(await keyringOf(flags).unlock(flags.from));
-      const signed = signParts(await readTx(file), key, await signingFor(flags, key));
-      await writeTx(signed, flags.outputDocument);
-    },
-  );
+  withOptions(command, [...accountOptions(), signModeOption(), homeOption(), keyringOption(), nodeOption()]);
+  return command.action(async (file: string, flags: SignFlags, self: Command) => {
+    const { multisig } = flags;
+    const ring = keyringOf(flags);
+    const parts = await readTx(file);
+    const before = flags.overwrite ? [] : orFail(signersIn(parts), file);
+    const key = orFail(await ring.unlock(flags.from));
+    const own = (prefix: string): string => bech32Address(key.publicKey, prefix);
+    const addressOf = multisig === undefined ? own : await multisigAddress(ring, multisig, key);
+    if (multisig !== undefined && self.getOptionValueSource('signMode') !== 'default' && flags.signMode === 'direct')
+      throw new CliError("--multisig signs in amino-json: in direct mode the others' signatures would be part of it");
+    const mode = multisig === undefined ? flags.signMode : 'amino-json';
+    if (before.length > 0 && mode === 'direct' && multisig === undefined && !flags.signatureOnly)
+      throw new CliError(
+        `${file} is signed already: say --overwrite, or --sign-mode amino-json to sign after the others`,
+      );
+    const made = orFail(signPart(parts, key, mode, await signingFor(flags, addressOf)));
+    if (multisig !== undefined || flags.signatureOnly)
+      return writeText(orFail(signatureFile(made)), flags.outputDocument);
+    return writeTx(encodeTxParts(orFail(withSigners(parts, [...before, made]))), flags.outputDocument);
+  });
 }
 
 function broadcastCommand(): Command {
