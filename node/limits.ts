@@ -106,6 +106,8 @@ export const NODE_LIMITS = {
   maxTxHandover: 5_000,
   /** Transactions whose check is running or waiting. */
   maxPendingChecks: 10_000,
+  /** Checks that are run before other work gets its turn. */
+  checksPerTurn: 16,
   /** Pieces of evidence that wait for a block, and pairs of votes whose height is not committed yet. */
   maxPendingEvidence: 10_000,
   maxEvidenceReports: 10_000,

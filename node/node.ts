@@ -197,6 +197,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   let exchange: TxExchange | undefined;
   const mempool = createMempool(config.mempool, {
     app,
+    verifyAhead: (txs) => app.verifyAhead(txs),
     now: Date.now,
     admitted: (key) => exchange?.admitted(key),
     refused: (key) => exchange?.refused(key),

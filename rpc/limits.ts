@@ -45,7 +45,7 @@ export const RPC_LIMITS = {
 /** What an operator may set for each server. */
 export interface ServerLimits {
   readonly maxBodyBytes: number;
-  /** Requests in one batch; they are answered one after the other. */
+  /** Requests in one batch; they are answered one after the other, but for broadcasts, which are begun together. */
   readonly maxBatch: number;
   readonly maxConnections: number;
   /** Requests a second of one client (of one address, whatever its connections), each of a batch counted; 0: any number. */

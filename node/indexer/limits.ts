@@ -15,7 +15,7 @@ export const INDEX_LIMITS = {
   /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
   maxFreshBlocks: 64,
   /** Entries that are written together: those of a large block come in several batches, its height in the last. */
-  maxEntriesPerBatch: 16_384,
+  maxEntriesPerBatch: 1_024,
   /** Transactions of several blocks that are indexed together; a block that has more comes alone. */
   maxTxsTogether: 256,
   /** Transactions that make handing blocks to another thread worth the message, at least. */

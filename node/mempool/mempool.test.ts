@@ -135,6 +135,16 @@ test('after a block its transactions are gone and the rest is checked again, in 
   expect(pool.blockCount()).toBe(1);
 });
 
+test('a block is worked off before the checks that wait', async () => {
+  const pool = setup();
+  await pool.submit('a 0 1');
+  pool.checks.length = 0;
+  const waiting = ['a 1 1', 'b 0 1'].map(pool.submit);
+  await pool.mempool.update(1n, [], []);
+  await Promise.all(waiting);
+  expect(pool.checks).toEqual(['recheck a 0 1', 'new a 1 1', 'new b 0 1']);
+});
+
 test('a transaction that failed in a block may be sent again', async () => {
   const pool = setup();
   await pool.submit('a 0 1');

@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { MempoolOrder } from '#consensus/mempool.ts';
 import type { Application, CheckTxResponse } from '#core/abci.ts';
 import { EMPTY } from '#core/bytes.ts';
-import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { sdkError } from '#core/errors.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, type Failure, ok, type Result } from '#core/result.ts';
 import { ACCEPT, IGNORE, type Verdict } from '../driver/intake.ts';
 import type { TxSource } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
-
+import { CheckQueue } from './check-queue.ts';
 import { SeenCache } from './seen-cache.ts';
 
 export interface MempoolOptions {
@@ -23,6 +23,8 @@ export interface MempoolOptions {
 
 export interface MempoolDependencies {
   readonly app: Pick<Application, 'checkTx'>;
+  /** Has the signatures of transactions verified elsewhere before they are checked. Default: nobody has. */
+  readonly verifyAhead?: (txs: readonly Uint8Array[]) => Promise<void>;
   readonly now: () => number;
   /** A transaction is in the mempool, by its {@link txKey}: peers are to hear of it. */
   readonly admitted: (key: string) => void;
@@ -38,8 +40,8 @@ export interface MempoolDependencies {
 export interface Mempool extends TxSource {
   /** From a client: checks and admits. The application's answer; a {@link Failure} when it was not asked. */
   submit(tx: Uint8Array): Promise<Result<CheckTxResponse>>;
-  /** From a peer: a rejection counts against him. */
-  receive(tx: Uint8Array): Promise<Verdict>;
+  /** From a peer: a rejection counts against him. `key`: its {@link txKey}. */
+  receive(tx: Uint8Array, key?: string): Promise<Verdict>;
   count(): number;
   bytes(): number;
   /** The first `limit` in the order of proposal. */
@@ -56,14 +58,19 @@ type Outcome =
   | { readonly kind: 'refused'; readonly failure: Failure };
 
 /** What names a transaction between nodes and in the mempool: its SHA-256, as hex. */
-export const txKey = (tx: Uint8Array): string => createHash('sha256').update(tx).digest('hex');
+export const txKey = (tx: Uint8Array): string => hash('sha256', tx, 'hex');
 
 /** Bytes that a transaction takes in a block: tag, length, content. */
-const blockBytes = (tx: Uint8Array): number => tx.length + 1 + new ProtoWriter().rawVarint(tx.length).finish().length;
+function blockBytes({ length }: Uint8Array): number {
+  let bytes = length + 2;
+  for (let rest = length >>> 7; rest > 0; rest >>>= 7) bytes++;
+  return bytes;
+}
 
 /**
  * Transactions that wait for a block. Checks run one at a time and in order, because each sees the state that the one
- * before has left; between two blocks the committed transactions leave and the rest is checked again.
+ * before has left; between two blocks the committed transactions leave and the rest is checked again. That goes before
+ * the checks that wait: consensus waits for it, and they are to see what it leaves.
  */
 export function createMempool(options: MempoolOptions, dependencies: MempoolDependencies): Mempool {
   const { app, now, admitted, refused: turnedAway, committed, available, logger } = dependencies;
@@ -71,20 +78,12 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   const seen = new SeenCache(options.cacheEntries);
   let height = 0n;
   let pending = 0;
-  let tail: Promise<unknown> = Promise.resolve();
+  const queue = new CheckQueue({ verifyAhead: dependencies.verifyAhead, nextTurn: () => setImmediate() });
 
-  function enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const result = tail.then(work);
-    tail = result.catch(() => {
-      // The caller of `enqueue` sees it; the queue goes on.
-    });
-    return result;
-  }
-
-  async function check(tx: Uint8Array): Promise<Outcome> {
+  async function check(tx: Uint8Array, known?: string): Promise<Outcome> {
     if (tx.length > options.maxTxBytes)
       return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
-    const key = txKey(tx);
+    const key = known ?? txKey(tx);
     if (!seen.add(key)) return refused('txInMempoolCache', 'tx already exists in cache');
     if (pending >= NODE_LIMITS.maxPendingChecks) {
       seen.delete(key);
@@ -92,7 +91,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     }
     pending += 1;
     try {
-      return await enqueue(() => admit(tx, key));
+      return await queue.check(tx, () => admit(tx, key));
     } finally {
       pending -= 1;
     }
@@ -147,7 +146,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     for (const gone of order.expire(newHeight, now())) seen.delete(gone.key);
     const rest = order.reap(Number.POSITIVE_INFINITY, -1n);
     let dropped = 0;
-    for (const { key, bytes } of rest) {
+    for (const [i, { key, bytes }] of rest.entries()) {
+      if (i % NODE_LIMITS.checksPerTurn === NODE_LIMITS.checksPerTurn - 1) await setImmediate();
       const response = await app.checkTx({ tx: bytes, type: 'recheck' });
       if (response.code === 0) continue;
       order.remove(key);
@@ -165,8 +165,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       if (outcome.kind === 'refused') return err(outcome.failure);
       return ok(outcome.response);
     },
-    async receive(tx) {
-      const outcome = await check(tx);
+    async receive(tx, key) {
+      const outcome = await check(tx, key);
       if (outcome.kind === 'admitted') return ACCEPT;
       // Honest peers may have another state; only what no state makes a transaction is held against them.
       const undecodable =
@@ -188,7 +188,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
             .map((tx) => tx.bytes),
     reap: (maxBytes, maxGas) => order.reap(maxBytes, maxGas).map((tx) => tx.bytes),
     isEmpty: () => order.count === 0,
-    update: (newHeight, txs, codes) => enqueue(() => update(newHeight, txs, codes)),
+    update: (newHeight, txs, codes) => queue.first(() => update(newHeight, txs, codes)),
   };
 }
 

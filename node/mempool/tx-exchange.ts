@@ -79,8 +79,9 @@ export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps)
       return read.ok ? IGNORE : { kind: 'reject', reason: read.error };
     },
     tx(peer, bytes) {
-      gossip.arrived(peer, txKey(bytes), now());
-      return mempool.receive(bytes);
+      const key = txKey(bytes);
+      gossip.arrived(peer, key, now());
+      return mempool.receive(bytes, key);
     },
     close() {
       closed = true;

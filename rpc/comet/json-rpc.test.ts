@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { silentLogger } from '#core/ports/logger.ts';
 import { ok } from '#core/result.ts';
 import { DEFAULT_SERVER_LIMITS, RPC_LIMITS } from '../limits.ts';
 import { createJsonRpc } from './json-rpc.ts';
+import { text } from './params.ts';
 import { method } from './route.ts';
 
 const request = (name: string, id: number) => ({ jsonrpc: '2.0', id, method: name });
@@ -40,4 +41,50 @@ test('a batch does not pile up answers without bound', async () => {
   expect(answers.map(({ id }) => id)).toEqual(Array.from({ length: 100 }, (_, i) => i));
   expect(answers[0]?.result).toHaveLength(size);
   expect(answers[99]?.error?.data).toContain('exceed');
+});
+
+test('broadcasts that follow one another are begun together and in order; nothing passes them', async () => {
+  const log: string[] = [];
+  const waiting: (() => void)[] = [];
+  const broadcast = method({ tx: text }, async ({ tx }) => {
+    log.push(`begin ${tx}`);
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    log.push(`end ${tx}`);
+    return ok(tx);
+  });
+  const look = method({}, () => {
+    log.push('look');
+    return ok('looked');
+  });
+  const methods = new Map([
+    ['broadcast_tx_sync', broadcast],
+    ['look', look],
+  ]);
+  const rpc = createJsonRpc(DEFAULT_SERVER_LIMITS, { logger: silentLogger, methods });
+  const send = (tx: string, id: number) => ({ ...request('broadcast_tx_sync', id), params: { tx } });
+  const answering = rpc.post(JSON.stringify([send('a', 0), send('b', 1), request('look', 2), send('c', 3)]));
+  await vi.waitFor(() => expect(log).toEqual(['begin a', 'begin b']));
+  // The answer of the second is there first.
+  for (const resolve of waiting.splice(0).reverse()) resolve();
+  await vi.waitFor(() => expect(log).toEqual(['begin a', 'begin b', 'end b', 'end a', 'look', 'begin c']));
+  for (const resolve of waiting.splice(0)) resolve();
+  const { text: answers = '' } = await answering;
+  expect(JSON.parse(answers).map(({ id, result }: { id: number; result: string }) => [id, result])).toEqual([
+    [0, 'a'],
+    [1, 'b'],
+    [2, 'looked'],
+    [3, 'c'],
+  ]);
+});
+
+test('Limit: maxBatchAnswerChars, of broadcasts that were begun together', async () => {
+  const size = RPC_LIMITS.maxBatchAnswerChars / 4;
+  const big = method({}, () => ok('x'.repeat(size)));
+  const methods = new Map([['broadcast_tx_sync', big]]);
+  const rpc = createJsonRpc(DEFAULT_SERVER_LIMITS, { logger: silentLogger, methods });
+  const { text: body = '' } = await rpc.post(batchOf('broadcast_tx_sync', 10));
+  const answers = JSON.parse(body) as { id: number; result?: string; error?: { data: string } }[];
+  expect(answers.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(answers[0]?.result).toHaveLength(size);
+  expect(answers[9]?.error?.data).toContain('exceed');
 });

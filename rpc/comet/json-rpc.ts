@@ -108,6 +108,31 @@ export function createJsonRpc(
     return responseJson(id, await run(id, method, deadline, (route) => readJsonParams(route.params, params)));
   }
 
+  /**
+   * The requests of a batch, one after the other; but broadcasts that follow one another are begun together, in their
+   * order, so that their signatures can be verified together.
+   */
+  async function answerAll(requests: readonly unknown[], deadline: number): Promise<string[]> {
+    const answers: string[] = [];
+    let room: number = RPC_LIMITS.maxBatchAnswerChars;
+    for (let at = 0; at < requests.length; ) {
+      const begun = at;
+      do at++;
+      while (at < requests.length && isBroadcast(requests[at - 1]) && isBroadcast(requests[at]));
+      const answered = await Promise.all(
+        requests.slice(begun, at).map((request) => answerOne(request, deadline, room)),
+      );
+      for (const [i, answer] of answered.entries()) {
+        if (answer === undefined) continue;
+        answers.push(room > 0 ? answer : tooMuch(requests[begun + i]));
+        room -= answer.length;
+      }
+      // Most answers are made without waiting for anything: consensus must not wait for all of them.
+      await nextTurn();
+    }
+    return answers;
+  }
+
   return {
     async post(body, onBatch) {
       // A batch has no more time than one request.
@@ -125,15 +150,7 @@ export function createJsonRpc(
           rpcErrors.request(`a batch of ${parsed.value.length} requests exceeds the limit of ${limits.maxBatch}`),
         );
       onBatch?.(parsed.value.length);
-      const answers: string[] = [];
-      let room: number = RPC_LIMITS.maxBatchAnswerChars;
-      for (const request of parsed.value) {
-        const answer = await answerOne(request, deadline, room);
-        if (answer !== undefined) answers.push(answer);
-        room -= answer?.length ?? 0;
-        // Most answers are made without waiting for anything: consensus must not wait for all of them.
-        await nextTurn();
-      }
+      const answers = await answerAll(parsed.value, deadline);
       return { text: answers.length === 0 ? undefined : `[${answers.join(',')}]`, malformed: false };
     },
     async get(method, query) {
@@ -143,6 +160,19 @@ export function createJsonRpc(
       return { text: responseJson(NO_ID, outcome), error: outcome.ok ? undefined : outcome.error };
     },
   };
+}
+
+/** Whose answer waits for the mempool alone. */
+const BROADCASTS = new Set<unknown>(['broadcast_tx_sync', 'broadcast_tx_async']);
+
+function isBroadcast(request: unknown): boolean {
+  return typeof request === 'object' && request !== null && 'method' in request && BROADCASTS.has(request.method);
+}
+
+/** Instead of the answer to a request that had one. */
+function tooMuch(request: unknown): string {
+  const read = readRequest(request);
+  return responseJson(read.ok ? (read.value.id ?? null) : null, err(rpcErrors.internal(TOO_MUCH)));
 }
 
 const TOO_MUCH = `the answers of this batch exceed ${RPC_LIMITS.maxBatchAnswerChars} characters: ask for less at a time`;
