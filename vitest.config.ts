@@ -51,7 +51,12 @@ export default defineConfig({
         },
       },
       {
-        test: { ...common, name: 'sim', include: ['test/sim/**/*.test.ts'], testTimeout: 5 * minute },
+        test: {
+          ...common,
+          name: 'sim',
+          include: ['test/sim/**/*.test.ts', 'test/app-sim/**/*.test.ts'],
+          testTimeout: 5 * minute,
+        },
       },
       {
         test: {

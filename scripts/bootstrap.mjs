@@ -25,6 +25,7 @@ const entries = {
   mutants: ['scripts/mutants.ts'],
   fuzz: ['scripts/fuzz.ts'],
   sim: ['test/sim/main.ts'],
+  'app-sim': ['test/app-sim/main.ts'],
   soak: ['scripts/soak.ts'],
   bench: ['bench/main.ts'],
   'onnx-conformance': ['scripts/onnx-conformance.ts'],
