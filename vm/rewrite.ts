@@ -18,7 +18,7 @@ import { type FuncType, I32, I64, type Module, type ValType } from './wasm/types
 import { put, putBytes, putName, putSized, putU32, type Writer, writer, written } from './wasm/writer.ts';
 
 /** Version of the transformation: outcomes depend on it, so a change is a new version. */
-export const REWRITER_VERSION = 1;
+export const REWRITER_VERSION = 2;
 
 export interface RewriteOptions {
   /** Pages that the memory may reach, whatever it declares. */

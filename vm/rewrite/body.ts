@@ -6,17 +6,20 @@ import type { FunctionFacts } from '../wasm/check.ts';
 import { decode, type Instruction, newInstruction } from '../wasm/instruction.ts';
 import { OP } from '../wasm/opcodes.ts';
 import { reader } from '../wasm/reader.ts';
-import type { FuncType, FunctionBody, Module, ValType } from '../wasm/types.ts';
+import { type FuncType, type FunctionBody, I64, type Module, type ValType } from '../wasm/types.ts';
 import { put, putBytes, putSigned, putU32, type Writer, writer, written } from '../wasm/writer.ts';
 import {
   type Added,
   frameWeight,
   putCharge,
   putEnterFrame,
+  putGasIn,
+  putGasOut,
   putI32,
   putI64,
   putIndexed,
   putLeaveFrame,
+  putLocalCharge,
 } from './emit.ts';
 import { putCanonical, putCanonicalLocal, scratchType } from './nan.ts';
 import { type NanPlan, planNans } from './nan-flow.ts';
@@ -47,11 +50,32 @@ function walk(input: BodyInput, visit: (it: Instruction) => void): void {
 /** Charges of the function's region (index 0) and of each loop's, in the order of the loop headers; and what NaNs need. */
 interface Survey {
   readonly nans: NanPlan;
-  /** Local for a value that is made canonical, by its type. */
   /** In the units of the gas table. */
-  readonly charges: number[];
+  readonly charges: readonly number[];
+  /** Regions of loops in which nobody else needs to know how much gas is left: no calls, no operation charged by length. */
+  readonly quiet: ReadonlySet<number>;
+  /** Local for a value that is made canonical, by its type. */
   readonly scratch: ReadonlyMap<ValType, number>;
+  /** Local for the gas, in functions with a quiet loop. */
+  readonly gas: number | undefined;
 }
+
+/**
+ * A function of more regions keeps its gas in the global: engines take time in the square of the number of loops, and
+ * worse, to optimise a function with a local that all of them change.
+ */
+export const MAX_QUIET_REGIONS = 128;
+
+const NOISY: ReadonlySet<number> = new Set([
+  OP.call,
+  OP.callIndirect,
+  OP.memoryGrow,
+  OP.memoryCopy,
+  OP.memoryFill,
+  OP.memoryInit,
+  OP.tableCopy,
+  OP.tableInit,
+]);
 
 /**
  * A region is what runs at most once each time its header is passed: a function's body without its loops, or a loop's
@@ -60,10 +84,13 @@ interface Survey {
 function survey(input: BodyInput): Survey {
   const charges = [FUNCTION_UNITS];
   const regions = [0];
+  const quiet = new Set<number>();
   walk(input, (it) => {
     const region = defined(regions.at(-1), 'the current region');
     charges[region] = defined(charges[region], 'its charge') + GAS_CLASSES[it.op.gas];
+    if (NOISY.has(it.op.code)) for (const outer of regions) quiet.delete(outer);
     if (it.op.code === OP.loop) {
+      quiet.add(charges.length);
       regions.push(charges.length);
       charges.push(LOOP_UNITS);
     } else if (it.op.code === OP.block || it.op.code === OP.if) regions.push(region);
@@ -73,7 +100,8 @@ function survey(input: BodyInput): Survey {
   const scratch = new Map<ValType, number>();
   const next = input.type.params.length + input.body.locals.length;
   for (const type of new Set([...nans.after.values()].map(scratchType))) scratch.set(type, next + scratch.size);
-  return { charges, nans, scratch };
+  if (charges.length > MAX_QUIET_REGIONS) quiet.clear();
+  return { charges, quiet, nans, scratch, gas: quiet.size > 0 ? next + scratch.size : undefined };
 }
 
 function putLocals(w: Writer, locals: readonly ValType[]): void {
@@ -90,22 +118,66 @@ function putLocals(w: Writer, locals: readonly ValType[]): void {
   }
 }
 
+/** A block that is open, or the function itself. */
+interface Frame {
+  /** Whether its inside lies in a quiet loop. */
+  readonly quiet: boolean;
+  /** Whether gas comes to its end that only the local knows of. */
+  unsettled: boolean;
+}
+
+/**
+ * In a function with a local for the gas, the local always has what is left, and the global has it too outside quiet
+ * loops: for whoever is called, and for the host. An engine's trap inside a quiet loop finds an older value there, which
+ * is why a fault costs the whole limit.
+ */
 interface Emission {
   readonly w: Writer;
   readonly input: BodyInput;
   readonly survey: Survey;
-  /** Blocks open inside the function. */
-  depth: number;
+  /** The function, then the blocks open inside it. */
+  readonly frames: Frame[];
   loops: number;
   /** Of the instruction that comes next. */
   ordinal: number;
 }
 
+function frame(e: Emission): Frame {
+  return defined(e.frames.at(-1), 'an open block');
+}
+
 function charge(e: Emission, region: number): void {
   const amount = regionGas(defined(e.survey.charges[region], 'the charge of a region'));
-  putCharge(e.w, e.input.added, (w) => {
-    putI64(w, amount);
-  });
+  const { gas } = e.survey;
+  if (gas === undefined)
+    putCharge(e.w, e.input.added, (w) => {
+      putI64(w, amount);
+    });
+  else putLocalCharge(e.w, e.input.added, amount, { local: gas, first: region === 0, quiet: frame(e).quiet });
+}
+
+function openFrame(e: Emission, quiet: boolean): void {
+  e.frames.push({ quiet: quiet || frame(e).quiet, unsettled: false });
+}
+
+/** Somebody else has charged. */
+function reload(e: Emission): void {
+  if (e.survey.gas !== undefined) putGasIn(e.w, e.input.added, e.survey.gas);
+}
+
+function settle(e: Emission): void {
+  putGasOut(e.w, e.input.added, defined(e.survey.gas, 'the local for the gas'));
+}
+
+/** A branch out of a quiet loop: whoever it reaches settles. A loop's header settles by its own charge. */
+function leave(e: Emission, depth: number): void {
+  const target = defined(e.frames[e.frames.length - 1 - depth], 'a checked label');
+  if (frame(e).quiet && !target.quiet) target.unsettled = true;
+}
+
+/** Whether the function's code is inside a block of its own, so that all that leaves it comes by one place. */
+function isWrapped(e: Emission): boolean {
+  return e.input.facts.calls || e.survey.gas !== undefined;
 }
 
 function copy(e: Emission, it: Instruction): void {
@@ -118,49 +190,69 @@ function instruction(e: Emission, it: Instruction): void {
   switch (it.op.code) {
     case OP.loop:
       copy(e, it);
-      e.depth++;
-      charge(e, ++e.loops);
+      openFrame(e, e.survey.quiet.has(++e.loops));
+      charge(e, e.loops);
       return;
     case OP.block:
     case OP.if:
-      e.depth++;
+      openFrame(e, false);
       break;
     case OP.end:
-      if (e.depth-- === 0) {
-        finish(e);
-        return;
-      }
+      end(e, it);
+      return;
+    case OP.br:
+    case OP.brIf:
+      leave(e, it.a);
+      break;
+    case OP.brTable:
+      for (const depth of new Set(it.list)) leave(e, depth);
       break;
     case OP.return:
-      if (!input.facts.calls) break;
-      putIndexed(w, OP.br, e.depth);
+      if (!isWrapped(e)) break;
+      leave(e, e.frames.length - 1);
+      putIndexed(w, OP.br, e.frames.length - 1);
       return;
     case OP.unreachable:
+      if (frame(e).quiet) settle(e);
       putI32(w, TRAP.unreachable);
       putIndexed(w, OP.globalSet, added.trap);
       break;
+    case OP.call:
+    case OP.callIndirect:
+      copy(e, it);
+      reload(e);
+      return;
     case OP.memoryGrow:
       putIndexed(w, OP.call, added.grow);
+      reload(e);
       return;
     case OP.memoryCopy:
     case OP.memoryFill:
     case OP.memoryInit:
       putIndexed(w, OP.call, added.chargeBytes);
+      reload(e);
       break;
     case OP.tableCopy:
     case OP.tableInit:
       putIndexed(w, OP.call, added.chargeEntries);
+      reload(e);
       break;
   }
   copy(e, it);
 }
 
-function finish(e: Emission): void {
+function end(e: Emission, it: Instruction): void {
   const { input, w } = e;
-  if (input.facts.calls) {
-    put(w, OP.end);
-    putLeaveFrame(w, input.added, frameWeight(input.facts));
+  const closed = defined(e.frames.pop(), 'an open block');
+  const outside = e.frames.at(-1);
+  if (outside !== undefined) {
+    copy(e, it);
+    if (closed.unsettled || (closed.quiet && !outside.quiet)) settle(e);
+    return;
   }
+  if (isWrapped(e)) put(w, OP.end);
+  if (closed.unsettled) settle(e);
+  if (input.facts.calls) putLeaveFrame(w, input.added, frameWeight(input.facts));
   put(w, OP.end);
 }
 
@@ -168,12 +260,14 @@ function finish(e: Emission): void {
 export function rewriteBody(input: BodyInput): Uint8Array {
   const w = writer(2 * (input.body.code.end - input.body.code.start) + 128);
   const surveyed = survey(input);
-  putLocals(w, [...input.body.locals, ...surveyed.scratch.keys()]);
-  const e: Emission = { w, input, survey: surveyed, depth: 0, loops: 0, ordinal: 0 };
+  const gas = surveyed.gas === undefined ? [] : [I64];
+  putLocals(w, [...input.body.locals, ...surveyed.scratch.keys(), ...gas]);
+  const frames = [{ quiet: false, unsettled: false }];
+  const e: Emission = { w, input, survey: surveyed, frames, loops: 0, ordinal: 0 };
   charge(e, 0);
   putEnterFrame(w, input.added, frameWeight(input.facts), input.facts.calls);
-  if (input.facts.calls) {
-    // Everything that leaves the function leaves this block instead, so that the frame's weight is taken back once.
+  if (isWrapped(e)) {
+    // Everything that leaves the function leaves this block instead: frame's weight and gas are given back in one place.
     put(w, OP.block);
     putSigned(w, input.resultBlock);
   }

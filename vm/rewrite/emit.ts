@@ -50,6 +50,14 @@ export function putTrap(w: Writer, added: Added, code: number): void {
   put(w, OP.unreachable);
 }
 
+/** Traps when the i64 on top of the stack, the gas that is left, has fallen below zero. */
+function putGasCheck(w: Writer, added: Added): void {
+  putI64(w, 0n);
+  put(w, I64_LT_S, OP.if, VOID);
+  putTrap(w, added, TRAP.outOfGas);
+  put(w, OP.end);
+}
+
 /** Subtracts the i64 that `amount` pushes from the gas left, and traps when the gas falls below zero. */
 export function putCharge(w: Writer, added: Added, amount: (w: Writer) => void): void {
   putIndexed(w, OP.globalGet, added.gas);
@@ -57,10 +65,42 @@ export function putCharge(w: Writer, added: Added, amount: (w: Writer) => void):
   put(w, I64_SUB);
   putIndexed(w, OP.globalSet, added.gas);
   putIndexed(w, OP.globalGet, added.gas);
-  putI64(w, 0n);
-  put(w, I64_LT_S, OP.if, VOID);
-  putTrap(w, added, TRAP.outOfGas);
-  put(w, OP.end);
+  putGasCheck(w, added);
+}
+
+/** Where a charge of a function that has a local for the gas finds the gas, and where besides it leaves it. */
+export interface LocalCharge {
+  readonly local: number;
+  /** The local is not set yet: the first charge of a function. */
+  readonly first: boolean;
+  /** The global keeps what it had: inside a quiet loop. */
+  readonly quiet: boolean;
+}
+
+/** As {@link putCharge}, of a constant, with the gas in a local. */
+export function putLocalCharge(w: Writer, added: Added, amount: bigint, { local, first, quiet }: LocalCharge): void {
+  if (first) putIndexed(w, OP.globalGet, added.gas);
+  else putIndexed(w, OP.localGet, local);
+  putI64(w, amount);
+  put(w, I64_SUB);
+  putIndexed(w, OP.localTee, local);
+  if (!quiet) {
+    putIndexed(w, OP.globalSet, added.gas);
+    putIndexed(w, OP.localGet, local);
+  }
+  putGasCheck(w, added);
+}
+
+/** The gas that the local has goes into the global. */
+export function putGasOut(w: Writer, added: Added, local: number): void {
+  putIndexed(w, OP.localGet, local);
+  putIndexed(w, OP.globalSet, added.gas);
+}
+
+/** The gas that the global has goes into the local. */
+export function putGasIn(w: Writer, added: Added, local: number): void {
+  putIndexed(w, OP.globalGet, added.gas);
+  putIndexed(w, OP.localSet, local);
 }
 
 /** What a frame of this function weighs: an upper bound, in machine words, that no engine's tier changes. */

@@ -137,8 +137,9 @@ class Call:
             why = self.exports["autonomy:trap"].value(self.store)
             if why == 1:
                 return self.short("out-of-gas", 3, 0, self.limit)
-            name, kind, code = TRAPS.get(why, ("trap(fault)", 2, 3))
-            return self.short(name, kind, code, self.used())
+            if why not in TRAPS:
+                return self.short("trap(fault)", 2, 3, self.limit)
+            return self.short(*TRAPS[why], self.used())
 
 
 def main(folder):
