@@ -64,6 +64,8 @@ export interface Report {
 
 const MAX_ACTORS = 60;
 const EXECUTED_KEPT = 50;
+/** Also a short life has one. */
+const FIRST_REBIRTH = 25n;
 const REBIRTH_RATE = 1 / 60;
 
 useAddressesOf({
@@ -356,7 +358,7 @@ class Life {
   async #relive({ sent, request }: Plan, response: FinalizeBlockResponse): Promise<void> {
     const app = this.#reference.app();
     if (this.#reborn === undefined) {
-      if (this.#around.chance(REBIRTH_RATE)) await this.#bear();
+      if (request.height === FIRST_REBIRTH || this.#around.chance(REBIRTH_RATE)) await this.#bear();
       return;
     }
     const injected = Array.from({ length: request.txs.length - sent.length }, () => 'what validators say');
@@ -364,7 +366,7 @@ class Life {
     const over = isOver(this.#reborn, this.#consensus.height);
     if (!over && !this.#around.chance(0.2)) return;
     const { a, b } = sameExport(app, this.#reborn.app);
-    if (a !== b) throw new Broken(`the reborn chain has another state: ${difference(b, a)}`);
+    if (a !== b) throw new Broken(`the chain reborn at ${this.#reborn.bornAt} has another state: ${difference(b, a)}`);
     if (over) this.#reborn = undefined;
   }
 
