@@ -138,6 +138,9 @@ export function expectLength(bytes: Uint8Array, length: number, title: string): 
 }
 
 const B64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+/** The value of each digit by its code; 255 for what is none. */
+const B64_VALUES = new Uint8Array(256).fill(255);
+for (let i = 0; i < 64; i++) B64_VALUES[B64.charCodeAt(i)] = i;
 
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function toBase64(bytes: Uint8Array): string {
@@ -155,21 +158,25 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** @throws RangeError that names `title` when the text is not canonical padded base64. */
 export function fromBase64(text: string, title = 'base64'): Uint8Array {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
-    throw new RangeError(`${title}: expected padded base64 (RFC 4648)`);
   const pad = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const out = new Uint8Array((text.length >> 2) * 3 - pad);
+  const digits = text.length - pad;
+  const out = new Uint8Array(text.length % 4 === 0 ? (text.length >> 2) * 3 - pad : 0);
   let bits = 0;
   let count = 0;
   let at = 0;
-  for (let i = 0; i < text.length - pad; i++) {
-    bits = ((bits << 6) | B64.indexOf(text.charAt(i))) & 0xffffff;
+  let isBase64 = text.length % 4 === 0;
+  for (let i = 0; isBase64 && i < digits; i++) {
+    const code = text.charCodeAt(i);
+    const value = code < 256 ? (B64_VALUES[code] as number) : 255;
+    isBase64 = value !== 255;
+    bits = ((bits << 6) | value) & 0xffffff;
     count += 6;
     if (count >= 8) {
       count -= 8;
       out[at++] = (bits >> count) & 255;
     }
   }
+  if (!isBase64) throw new RangeError(`${title}: expected padded base64 (RFC 4648)`);
   if ((bits & ((1 << count) - 1)) !== 0) throw new RangeError(`${title}: expected zero padding bits`);
   return out;
 }

@@ -492,9 +492,21 @@ function isBehind(executor: Executor, host: P2pHost): boolean {
 
 const clock: Clock = { now: () => fromMillis(BigInt(Date.now())) };
 
+/**
+ * What has come by the network when the time is over is read first: else a thread that was busy would find votes late that
+ * are here, and ask peers for parts that wait to be read.
+ */
 const timers: Timers = {
   set(delayMs, run) {
-    const timer = setTimeout(run, delayMs);
-    return { cancel: () => clearTimeout(timer) };
+    let behind: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => {
+      behind = globalThis.setImmediate(run);
+    }, delayMs);
+    return {
+      cancel() {
+        clearTimeout(timer);
+        clearImmediate(behind);
+      },
+    };
   },
 };

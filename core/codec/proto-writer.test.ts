@@ -33,3 +33,39 @@ test('a writer is finished once, and takes nothing afterwards', () => {
   expect(() => writer.finish()).toThrow('finished once');
   expect(() => writer.varint(1, 1)).toThrow('finished message');
 });
+
+test('messages that are opened and closed in place are those that writers of their own make', () => {
+  interface Tree {
+    readonly bytes: Uint8Array;
+    readonly inner: readonly Tree[];
+  }
+  const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
+    tree: fc.record({
+      // Lengths around 128 and 16,384 take one byte more.
+      bytes: fc.oneof(
+        fc.uint8Array({ maxLength: 20 }),
+        fc.integer({ min: 100, max: 140 }).map((length) => new Uint8Array(length).fill(7)),
+        fc.integer({ min: 16_360, max: 16_400 }).map((length) => new Uint8Array(length).fill(9)),
+      ),
+      inner: fc.oneof({ maxDepth: 3 }, fc.constant([]), fc.array(tie('tree'), { maxLength: 3 })),
+    }),
+  }));
+  const apart = ({ bytes, inner }: Tree): Uint8Array => {
+    const writer = new ProtoWriter().bytes(1, bytes);
+    for (const each of inner) writer.message(2, apart(each));
+    return writer.varint(3, bytes.length).finish();
+  };
+  const inPlace = (writer: ProtoWriter, { bytes, inner }: Tree): ProtoWriter => {
+    writer.bytes(1, bytes);
+    for (const each of inner) {
+      const opened = writer.open(2);
+      inPlace(writer, each).close(opened);
+    }
+    return writer.varint(3, bytes.length);
+  };
+  fc.assert(
+    fc.property(tree, (one) => {
+      expect(inPlace(new ProtoWriter(), one).finish()).toEqual(apart(one));
+    }),
+  );
+});

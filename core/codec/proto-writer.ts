@@ -78,6 +78,32 @@ export class ProtoWriter {
     return this;
   }
 
+  /**
+   * Begins an embedded message, written even when empty, whose fields are written here until {@link ProtoWriter.close} is
+   * called with what this answers: for messages of many small ones, which cost a buffer and a copy each otherwise.
+   */
+  open(field: number): number {
+    this.#tag(field, WIRE_BYTES);
+    return this.#reserve(1);
+  }
+
+  close(opened: number): this {
+    const start = opened + 1;
+    const length = this.#length - start;
+    if (length > 127) {
+      // The length needs more than the byte that was left for it.
+      let more = 0;
+      for (let rest = length >>> 7; rest > 0; rest >>>= 7) more++;
+      this.#reserve(more);
+      this.#buffer.copyWithin(start + more, start, start + length);
+    }
+    let at = opened;
+    let rest = length;
+    for (; rest > 127; rest >>>= 7) this.#buffer[at++] = (rest & 127) | 128;
+    this.#buffer[at] = rest;
+    return this;
+  }
+
   /** An embedded message that may be absent. */
   optional(field: number, encoded: Uint8Array | undefined): this {
     return encoded === undefined ? this : this.message(field, encoded);

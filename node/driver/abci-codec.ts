@@ -24,15 +24,18 @@ import type { ValidatorUpdate } from '#core/types/validator-set.ts';
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 const SECTIONS = ['block', 'evidence', 'validator', 'version', 'abci'] as const;
 
-function encodeEvent(event: Event): Uint8Array {
-  const writer = new ProtoWriter().string(1, event.type);
-  for (const { key, value, index } of event.attributes)
-    writer.message(2, new ProtoWriter().string(1, key).string(2, value).bool(3, index).finish());
-  return writer.finish();
+function writeEvent(writer: ProtoWriter, field: number, event: Event): void {
+  const opened = writer.open(field);
+  writer.string(1, event.type);
+  for (const { key, value, index } of event.attributes) {
+    const attribute = writer.open(2);
+    writer.string(1, key).string(2, value).bool(3, index).close(attribute);
+  }
+  writer.close(opened);
 }
 
-export function encodeTxResult(result: ExecTxResult): Uint8Array {
-  const writer = new ProtoWriter()
+function writeTxResult(writer: ProtoWriter, result: ExecTxResult): void {
+  writer
     .varint(1, result.code)
     .bytes(2, result.data)
     .string(3, result.log)
@@ -40,7 +43,12 @@ export function encodeTxResult(result: ExecTxResult): Uint8Array {
     .varint(5, result.gasWanted)
     .varint(6, result.gasUsed)
     .string(8, result.codespace);
-  for (const event of result.events) writer.message(7, encodeEvent(event));
+  for (const event of result.events) writeEvent(writer, 7, event);
+}
+
+export function encodeTxResult(result: ExecTxResult): Uint8Array {
+  const writer = new ProtoWriter();
+  writeTxResult(writer, result);
   return writer.finish();
 }
 
@@ -57,8 +65,12 @@ const encodedResponses = new WeakMap<FinalizeBlockResponse, Uint8Array>();
 
 function encodeResponse(response: FinalizeBlockResponse): Uint8Array {
   const writer = new ProtoWriter().bytes(5, response.appHash);
-  for (const event of response.events) writer.message(1, encodeEvent(event));
-  for (const result of response.txResults) writer.message(2, encodeTxResult(result));
+  for (const event of response.events) writeEvent(writer, 1, event);
+  for (const result of response.txResults) {
+    const opened = writer.open(2);
+    writeTxResult(writer, result);
+    writer.close(opened);
+  }
   for (const { publicKey, power } of response.validatorUpdates)
     writer.message(3, new ProtoWriter().message(1, encodePublicKey(publicKey)).varint(2, power).finish());
   const update = response.consensusParamUpdates;

@@ -1,3 +1,4 @@
+import { hash as hash256 } from 'node:crypto';
 import type { ExecTxResult } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
 import { EMPTY, equal, toHexUpper } from '#core/bytes.ts';
@@ -14,6 +15,9 @@ import { txRecordJson, txResultJson } from './json/results.ts';
 import { boolean, bytes, hash, int64, json, optional, text } from './params.ts';
 import { invalid, mapAnswer, type Route, route } from './route.ts';
 
+/** By the platform: each broadcast is answered with it. */
+const hashOf = (tx: Uint8Array): string => hash256('sha256', tx, 'hex').toUpperCase();
+
 const broadcastSync = route({ tx: bytes }, async (backend, { tx }) =>
   mapAnswer(await backend.broadcastTx(tx), (check) => ({
     code: check.code,
@@ -21,7 +25,7 @@ const broadcastSync = route({ tx: bytes }, async (backend, { tx }) =>
     data: '',
     log: check.log,
     codespace: check.codespace,
-    hash: toHexUpper(sha256(tx)),
+    hash: hashOf(tx),
   })),
 );
 
@@ -29,7 +33,7 @@ const broadcastSync = route({ tx: bytes }, async (backend, { tx }) =>
 const broadcastAsync = route({ tx: bytes }, (backend, { tx }) => {
   // A refusal is an error value, which nobody waits for here.
   void backend.broadcastTx(tx);
-  return ok({ code: 0, data: '', log: '', codespace: '', hash: toHexUpper(sha256(tx)) });
+  return ok({ code: 0, data: '', log: '', codespace: '', hash: hashOf(tx) });
 });
 
 const NO_RESULT: ExecTxResult = {
@@ -65,7 +69,7 @@ const broadcastCommit = route({ tx: bytes }, async (backend, { tx }) => {
       ok({
         check_tx: txResultJson(check.value),
         tx_result: txResultJson(result),
-        hash: toHexUpper(sha256(tx)),
+        hash: hashOf(tx),
         height: String(height),
       });
     if (check.value.code !== 0) return answer(0n, NO_RESULT);
