@@ -1,6 +1,6 @@
 /**
  * Signed bank sends through the public interface of whole nodes. Every sender is another one, and sends once.
- * `BENCH_SENDS="1:20000,4:5000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
+ * 2,000 more come before, outside the clock. `BENCH_SENDS="1:20000,4:5000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -19,11 +19,13 @@ import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { buildTx } from '#runtime/tx/build.ts';
 import type { Entry, Metric, Sample } from './harness.ts';
-import { cpuMs } from './process-time.ts';
+import { cpuMs, mainThreadMs } from './process-time.ts';
 
 const CHAIN_ID = 'bench-sends';
 const DENOM = 'uauton';
 const BATCH = 100;
+/** Sends before the clock runs: the just-in-time compilers of the nodes are cold at first. */
+const WARM_UP = 2_000;
 /** Batches that are on their way at the same time. */
 const IN_FLIGHT = 8;
 const POLL_MS = 20;
@@ -91,6 +93,7 @@ async function start({ validators, txs, index }: Network, folder: string): Promi
   const fillers = Array.from({ length: MOST_VALIDATORS - validators }, (_, i) =>
     bech32Address(keyFromPrivate(sha256(utf8(`bench filler ${i}`))).publicKey, 'auton'),
   );
+  const all = WARM_UP + txs;
   return startLocalnet({
     chainId: CHAIN_ID,
     validators,
@@ -99,15 +102,16 @@ async function start({ validators, txs, index }: Network, folder: string): Promi
       'consensus.timeout_commit': '0',
       'consensus.skip_timeout_commit': true,
       'tx_index.enabled': index,
-      'mempool.size': 2 * txs,
-      'mempool.max_txs_bytes': 1_000 * txs + 1_000_000,
-      'mempool.cache_size': 2 * txs,
+      'mempool.size': 2 * all,
+      'mempool.max_txs_bytes': 1_000 * all + 1_000_000,
+      'mempool.cache_size': 2 * all,
       // A batch may have to wait for blocks of thousands of transactions.
       'rpc.max_response_ms': DRAIN_MS,
+      'rpc.max_requests_per_second': 0,
       log_level: 'error',
     },
     genesis: {
-      accounts: [...fillers, ...sendersUpTo(txs).map(({ address }) => address)].map((address) => ({
+      accounts: [...fillers, ...sendersUpTo(all).map(({ address }) => address)].map((address) => ({
         address,
         coins: [{ denom: DENOM, amount: 1_000_000n }],
       })),
@@ -125,6 +129,9 @@ const batchBody = (txs: readonly Uint8Array[]): string =>
   JSON.stringify(
     txs.map((tx, id) => ({ jsonrpc: '2.0', id, method: 'broadcast_tx_sync', params: { tx: toBase64(tx) } })),
   );
+
+const bodiesOf = (txs: readonly Uint8Array[]): readonly string[] =>
+  Array.from({ length: Math.ceil(txs.length / BATCH) }, (_, i) => batchBody(txs.slice(i * BATCH, (i + 1) * BATCH)));
 
 /** One batch; each of its transactions must have passed CheckTx. */
 async function sendBatch(url: string, body: string): Promise<void> {
@@ -195,27 +202,34 @@ async function measureNetwork(network: Network): Promise<Sample> {
     const { nodes } = localnet.network;
     const [first] = nodes as readonly [NetworkNode];
     const reader = createRpcClient(first.rpcUrl, { timeoutMs: DRAIN_MS, maxResponseBytes: 268_435_456 });
-    const last = sendersUpTo(network.txs).at(-1) as Sender;
+    const all = WARM_UP + network.txs;
+    const last = sendersUpTo(all).at(-1) as Sender;
     const account = await createChainClient(reader).account(last.address);
-    if (account?.accountNumber !== FIRST_SENDER + BigInt(network.txs - 1))
+    if (account?.accountNumber !== FIRST_SENDER + BigInt(all - 1))
       throw new Error(`unexpected account number ${account?.accountNumber} of the last sender`);
-    const txs = signedUpTo(network.txs, FIRST_SENDER);
-    const bodies = Array.from({ length: Math.ceil(txs.length / BATCH) }, (_, i) =>
-      batchBody(txs.slice(i * BATCH, (i + 1) * BATCH)),
-    );
-    const used = async () => (await Promise.all(localnet.processes.map(cpuMs))).reduce((sum, ms) => sum + ms, 0);
-    const usedBefore = await used();
+    const signedTxs = signedUpTo(all, FIRST_SENDER);
+    const txs = signedTxs.slice(WARM_UP);
+    const bodies = bodiesOf(txs);
+    const urls = nodes.map(({ rpcUrl }) => rpcUrl);
+    const clients = urls.map((url) => createRpcClient(url, { timeoutMs: DRAIN_MS }));
+    await sendAll(urls, bodiesOf(signedTxs.slice(0, WARM_UP)));
+    await drained(clients);
+    const sumOf = async (read: typeof cpuMs) =>
+      (await Promise.all(localnet.processes.map(read))).reduce((sum, ms) => sum + ms, 0);
+    const usedBefore = await sumOf(cpuMs);
+    const mainBefore = await sumOf(mainThreadMs);
+    const ownBefore = process.cpuUsage();
     const began = performance.now();
-    await sendAll(
-      nodes.map(({ rpcUrl }) => rpcUrl),
-      bodies,
-    );
-    await drained(nodes.map(({ rpcUrl }) => createRpcClient(rpcUrl, { timeoutMs: DRAIN_MS })));
+    await sendAll(urls, bodies);
+    await drained(clients);
     const seconds = (performance.now() - began) / 1_000;
-    const processorSeconds = ((await used()) - usedBefore) / 1_000;
+    const own = process.cpuUsage(ownBefore);
+    const processorSeconds = ((await sumOf(cpuMs)) - usedBefore) / 1_000;
+    const mainSeconds = ((await sumOf(mainThreadMs)) - mainBefore) / 1_000;
     const blocks = await verifyCommitted(reader, txs, await heightOf(first));
+    const ownSeconds = (own.user + own.system) / 1_000_000;
     console.error(
-      `${perClock(network)}: ${txs.length} in ${blocks} blocks, ${seconds.toFixed(1)} s, ${processorSeconds.toFixed(1)} s of processor time`,
+      `${perClock(network)}: ${txs.length} in ${blocks} blocks, ${seconds.toFixed(1)} s; processor seconds: all nodes ${processorSeconds.toFixed(1)}, of it their main threads ${mainSeconds.toFixed(1)}, the sender ${ownSeconds.toFixed(1)}`,
     );
     return {
       [perClock(network)]: txs.length / seconds,
