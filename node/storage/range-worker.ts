@@ -1,12 +1,38 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import { assertNever } from '#core/assert.ts';
+import { NODE_LIMITS } from '../limits.ts';
 import type { RangeRequest, RangeResponse } from './range-protocol.ts';
 
 /** The thread behind {@link ./range-reader.ts}: opens the same LevelDB instance and reads ranges of it. */
 const { port, signal } = workerData as { readonly port: MessagePort; readonly signal: SharedArrayBuffer };
 const answered = new Int32Array(signal);
 const databases = new Map<string, ClassicLevel<Uint8Array, Uint8Array>>();
+
+/**
+ * What closed iterators of LevelDB's binding hold outside the heap until they are collected: their last rows, and room for
+ * as many as were asked for. V8 knows nothing of it and would not collect for hours.
+ */
+let heldBytes = 0;
+/** Of one row in that room, and of the iterator itself. */
+const ROW_BYTES = 64;
+const ITERATOR_BYTES = 512;
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+let collect: (() => void) | undefined;
+
+function collectWhenMuch(): void {
+  if (heldBytes < NODE_LIMITS.maxIteratorGarbageBytes) return;
+  heldBytes = 0;
+  collect ??= collector();
+  collect();
+}
 
 async function database(path: string): Promise<ClassicLevel<Uint8Array, Uint8Array>> {
   const open = databases.get(path);
@@ -42,11 +68,14 @@ async function answer(request: RangeRequest): Promise<RangeResponse> {
       try {
         const rows: [Uint8Array, Uint8Array][] = [];
         // One nextv stops at so many bytes (classic-level's highWaterMarkBytes), whatever count it was asked for.
+        let last: typeof rows = [];
         while (rows.length < request.count) {
-          const more = await iterator.nextv(request.count - rows.length);
-          if (more.length === 0) break;
-          rows.push(...more);
+          last = await iterator.nextv(request.count - rows.length);
+          if (last.length === 0) break;
+          rows.push(...last);
         }
+        heldBytes += ITERATOR_BYTES + ROW_BYTES * request.count;
+        for (const [key, value] of last) heldBytes += key.length + value.length;
         return { kind: 'rows', rows };
       } finally {
         await iterator.close();
@@ -67,4 +96,5 @@ port.on('message', async (request: RangeRequest) => {
   port.postMessage(response);
   Atomics.store(answered, 0, 1);
   Atomics.notify(answered, 0);
+  collectWhenMuch();
 });
