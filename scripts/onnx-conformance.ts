@@ -15,10 +15,13 @@ function report(results: readonly NodeTestResult[]): void {
     if (verdict !== 'passed') console.log(`${verdict}  ${name}: ${reason}`);
   const passed = results.filter(({ verdict }) => verdict === 'passed');
   const ours = results.filter(({ operators }) => operators.length > 0 && operators.every((op) => supported.has(op)));
+  const plain = ours.filter((result) => result.plain);
+  const plainPassed = plain.filter(({ verdict }) => verdict === 'passed');
   const oursPassed = ours.filter(({ verdict }) => verdict === 'passed');
   const fixed = passed.filter((result) => result.fixed === true).length;
   console.log(`\npassed: ${share(passed, results)}, ${fixed} of them compiled for the values of their shape inputs`);
   console.log(`of those whose operators are all supported: ${share(oursPassed, ours)}`);
+  console.log(`and of those of float32, integers and bool alone: ${share(plainPassed, plain)}`);
   console.log(`wrong results: ${results.filter(({ verdict }) => verdict === 'failed').length}`);
 }
 

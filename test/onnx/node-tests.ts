@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile, type OnnxHandle, run } from '#test/vectors/subject-onnx.ts';
-import { elementsOf, type Tensor } from '#wasm-modules/onnx/model.ts';
+import { elementsOf, type Tensor, typeOf } from '#wasm-modules/onnx/model.ts';
 import { readModel, readTensor } from '#wasm-modules/onnx/reader.ts';
 import { describeError } from '#wasm-modules/onnx/refusal.ts';
 
@@ -19,6 +19,8 @@ export interface NodeTestResult {
   readonly name: string;
   /** Operators of the graph; empty where the file cannot be read. */
   readonly operators: readonly string[];
+  /** Whether all inputs and outputs are of float32, integers or bool. */
+  readonly plain: boolean;
   readonly verdict: Verdict;
   /** Why it is not passed; empty where it is. */
   readonly reason: string;
@@ -40,16 +42,18 @@ export function runNodeTest(folder: string, name: string): NodeTestResult {
   const bytes = new Uint8Array(readFileSync(join(path, 'model.onnx')));
   const model = readModel(bytes);
   const operators = model.ok ? [...new Set(model.value.nodes.map(({ op }) => op))] : [];
+  const edges = model.ok ? [...model.value.inputs, ...model.value.outputs] : [];
+  const plain = edges.length > 0 && edges.every(({ dtype }) => !['float64', undefined].includes(typeOf(dtype)));
   const problem = (error: unknown): NodeTestResult => {
     const { code, message } = error as Error & { readonly code?: string };
-    return { name, operators, verdict: code === 'unsupported' ? 'unsupported' : 'failed', reason: message };
+    return { name, operators, plain, verdict: code === 'unsupported' ? 'unsupported' : 'failed', reason: message };
   };
   try {
     const handle = compile(bytes);
     const sets = readdirSync(path).filter((entry) => entry.startsWith('test_data_set_'));
     if (sets.length === 0) throw new Error('there is no test_data_set_*');
     for (const entry of sets) compareSet(handle, join(path, entry));
-    return { name, operators, verdict: 'passed', reason: '', fixed: handle.fixed };
+    return { name, operators, plain, verdict: 'passed', reason: '', fixed: handle.fixed };
   } catch (error) {
     return problem(error);
   }

@@ -11,7 +11,7 @@ import { listNodeTests, runNodeTest } from '#test/onnx/node-tests.ts';
 import { vectorsPath } from './locate.ts';
 
 /** Of the 529 tests, those that are passed today; more is progress, fewer is a regression. */
-const PASSED_AT_LEAST = 513;
+const PASSED_AT_LEAST = 522;
 
 const archive = vectorsPath('onnx-node', 'node-tests.tar.xz');
 let directory = '';

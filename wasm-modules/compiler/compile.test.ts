@@ -97,13 +97,13 @@ test.each<[string, Uint8Array, object]>([
     { kind: 'invalid', node: 'the-node', op: 'Gemm', reason: '[2,3] times [4,5] is not a product' },
   ],
   [
-    'automatic padding',
+    'automatic padding of no known kind',
     singleNode({
       op: 'ConvTranspose',
       inputs: [{ dims: [1, 1, 3, 3] }, { dims: [1, 1, 2, 2] }],
-      attributes: { auto_pad: { kind: 'string', value: 'SAME_UPPER' } },
+      attributes: { auto_pad: { kind: 'string', value: 'SAME' } },
     }),
-    { kind: 'unsupported', node: 'the-node', op: 'ConvTranspose', reason: 'auto_pad SAME_UPPER is not supported' },
+    { kind: 'unsupported', node: 'the-node', op: 'ConvTranspose', reason: 'auto_pad SAME is not supported' },
   ],
   [
     'negative padding',

@@ -139,6 +139,7 @@ const nonZero: Lowering = {
   inputs: [1, 1],
   lower(op) {
     const { dims } = op.input(0);
+    if (dims.length === 0) op.refuse('a scalar is not supported');
     const found = op.constantElements(0, MAX_INDICES).flatMap((v, i) => (Number(v) === 0 ? [] : [i]));
     const steps = stridesOf(dims, 1);
     const rows = dims.flatMap((size, d) => found.map((i) => Math.floor(i / (steps[d] ?? 1)) % size));
@@ -161,11 +162,8 @@ const oneHot: Lowering = {
     const whole = emitCast(op, indices, 'int64');
     const negative = emitTypedBinary(op, TYPED_BINARY.Less, whole, integerScalar(op, 'int64', 0));
     const raised = emitTypedBinary(op, TYPED_BINARY.Add, whole, integerScalar(op, 'int64', depth));
-    const index = look(op, emitWhere(op, negative, raised, whole), [
-      ...indices.dims.slice(0, axis),
-      1,
-      ...indices.dims.slice(axis),
-    ]);
+    const counted = indices.dtype.startsWith('u') ? whole : emitWhere(op, negative, raised, whole);
+    const index = look(op, counted, [...indices.dims.slice(0, axis), 1, ...indices.dims.slice(axis)]);
     const places = emitCast(op, counting(op, depth, axis, rank), 'int64');
     const hit = emitTypedBinary(op, TYPED_BINARY.Equal, index, places);
     const [off, on] = [0, 1].map((i) => {

@@ -72,7 +72,9 @@ function maskOf(op: Operator, total: number): Value | undefined {
   const bias = given.dtype === 'bool' ? emitWhere(op, given, constantScalar(op, 0), minusInfinity(op)) : given;
   const last = bias.dims.length - 1;
   const length = bias.dims[last] ?? 1;
-  if (length === total || (length === 1 && given.dims.length > 0 && total === 1)) return bias;
+  if (last >= 0 && length === total) return bias;
+  if (length === 1)
+    op.refuse(`input 3 of shape [${given.dims}]: whether its last dimension repeats or ends is not said`);
   if (length > total || last < 0) op.invalid(`input 3 of shape [${given.dims}] for ${total} keys`);
   const rest = op.result(bias.dims.map((d, i) => (i === last ? total - length : d)));
   emitFill(op, rest, new Uint8Array(Float32Array.of(Number.NEGATIVE_INFINITY).buffer));

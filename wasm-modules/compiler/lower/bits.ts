@@ -1,4 +1,5 @@
 /** Integers as rows of bits. */
+import { typeOf, widthOf } from '../../onnx/model.ts';
 import { TYPED_BINARY } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
 import type { Value } from '../plan.ts';
@@ -44,10 +45,25 @@ const shift: Lowering = {
   },
 };
 
+/** The same bits as elements of another type of the same width: no step at all. */
+const cast: Lowering = {
+  attributes: ['to'],
+  inputs: [1, 1],
+  lower(op) {
+    const x = op.input(0);
+    const code = op.int('to', 0);
+    const dtype = typeOf(code) ?? op.refuse(`element type ${code} is not supported`);
+    if (dtype === 'bool') op.refuse('bits of any kind are no bool');
+    if (widthOf(dtype) !== widthOf(x.dtype)) op.invalid(`${x.dtype} and ${dtype} differ in width`);
+    return [{ ...x, dtype }];
+  },
+};
+
 export const BITS: Readonly<Record<string, Lowering>> = {
   BitShift: shift,
   BitwiseAnd: bitwise(TYPED_BINARY.And),
   BitwiseOr: bitwise(TYPED_BINARY.Or),
   BitwiseXor: bitwise(TYPED_BINARY.Xor),
   BitwiseNot: not,
+  BitCast: cast,
 };

@@ -74,6 +74,7 @@ const lstm: Lowering = {
   inputs: [3, 8],
   lower(op) {
     if (op.int('input_forget', 0) !== 0) op.refuse('input_forget = 1 is not supported');
+    if (op.float('clip', 0) !== 0) op.refuse('clip: implementations differ in whether it applies to the cell state');
     const layer = layerOf(op, 4);
     if (op.optional(7) !== undefined) checkShape(op, 7, op.floats(7), [layer.directions, 3 * layer.hidden]);
     return unroll(layer, ['Sigmoid', 'Tanh', 'Tanh'], longShort, true);

@@ -1,5 +1,6 @@
 /** Copies and new looks at the same numbers: what operators over shapes, and many others, are made of. */
 import { widthOf } from '../../onnx/model.ts';
+import { MAX_INDICES } from '../limits.ts';
 import { OPCODE } from '../opcodes.ts';
 import type { Operator } from '../operator.ts';
 import { address, elements, stridesOf, type Value } from '../plan.ts';
@@ -86,14 +87,16 @@ export function indices(op: Operator, values: readonly number[], dims: readonly 
   return { dtype: 'int32', dims, buffer: op.plan.constant(new Uint8Array(Int32Array.from(values).buffer)) };
 }
 
+/** 0, 1, 2, … times `step`. */
+export function numbersUpTo(op: Operator, count: number, step = 1): number[] {
+  if (count > MAX_INDICES) op.refuse(`an axis of ${count} elements; at most ${MAX_INDICES} are numbered`);
+  return Array.from({ length: count }, (_, i) => i * step);
+}
+
 /** 0, 1, 2, … along one axis of `rank`. */
 export function counting(op: Operator, count: number, axis: number, rank: number): Value {
   const dims = Array.from({ length: rank }, (_, i) => (i === axis ? count : 1));
-  return indices(
-    op,
-    Array.from({ length: count }, (_, i) => i),
-    dims,
-  );
+  return indices(op, numbersUpTo(op, count), dims);
 }
 
 export function floats(op: Operator, values: readonly number[], dims: readonly number[]): Value {

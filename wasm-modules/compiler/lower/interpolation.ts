@@ -25,26 +25,30 @@ export const TRANSFORMATIONS: readonly string[] = [
   'tf_crop_and_resize',
 ];
 
-/** The position in the source, a fraction, of position `x` of the result. */
-export function originOf(s: Sampling, x: number): number {
+/** The position in the source, a fraction, of position `x` of the result; `single`: each step in single precision. */
+export function originOf(s: Sampling, x: number, single = false): number {
+  const r = single ? Math.fround : (v: number): number => v;
   const { over, under } = s.scale;
-  const length = (over * s.from) / under;
+  const length = r((over * s.from) / under);
+  /** Sizes give a quotient that is exact, or the scale that single precision has of it. */
+  const back = (v: number): number => r(single ? v / r(over / under) : (v * under) / over);
+  const centre = (): number => r(back(x + 0.5) - 0.5);
   switch (s.transformation) {
     case 'asymmetric':
-      return (x * under) / over;
+      return back(x);
     case 'align_corners':
-      return length === 1 ? 0 : (x * (s.from - 1)) / (length - 1);
+      return length === 1 ? 0 : r((x * (s.from - 1)) / r(length - 1));
     case 'pytorch_half_pixel':
-      return length === 1 ? -0.5 : ((x + 0.5) * under) / over - 0.5;
+      return length === 1 ? 0 : centre();
     case 'half_pixel_symmetric':
-      return (s.from / 2) * (1 - s.to / length) + ((x + 0.5) * under) / over - 0.5;
+      return r(r((s.from / 2) * r(1 - r(s.to / length))) + centre());
     case 'tf_crop_and_resize': {
       const [start, end] = s.region;
-      const span = (end - start) * (s.from - 1);
-      return start * (s.from - 1) + (length === 1 ? span / 2 : (x * span) / (length - 1));
+      const span = r(r(end - start) * (s.from - 1));
+      return r(r(start * (s.from - 1)) + (length === 1 ? r(span / 2) : r(r(x * span) / r(length - 1))));
     }
     default:
-      return ((x + 0.5) * under) / over - 0.5;
+      return centre();
   }
 }
 
@@ -55,8 +59,8 @@ export function isOutside(s: Sampling, x: number): boolean {
 }
 
 /** The one element that stands nearest; undefined for an unknown mode. */
-export function nearestOf(s: Sampling, x: number, mode: string): number | undefined {
-  const origin = originOf(s, x);
+export function nearestOf(s: Sampling, x: number, mode: string, single: boolean): number | undefined {
+  const origin = originOf(s, x, single);
   const round: Readonly<Record<string, () => number>> = {
     round_prefer_floor: () => Math.ceil(origin - 0.5),
     round_prefer_ceil: () => Math.floor(origin + 0.5),

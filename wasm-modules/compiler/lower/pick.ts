@@ -3,7 +3,7 @@ import { MAX_INDICES } from '../limits.ts';
 import { TYPED_BINARY } from '../opcodes.ts';
 import { axisOf, type Lowering, type Operator } from '../operator.ts';
 import { elements, stridesOf, type Value } from '../plan.ts';
-import { counting, emitPart, indices, look } from './copy.ts';
+import { counting, emitPart, indices, look, numbersUpTo } from './copy.ts';
 import { emitCast, emitGather, emitTypedBinary, emitWhere, integerScalar } from './typed.ts';
 
 export const plus = (op: Operator, a: Value, b: Value): Value => emitTypedBinary(op, TYPED_BINARY.Add, a, b);
@@ -18,8 +18,7 @@ export function indicesOf(op: Operator, i: number): Value {
 
 /** Indices of an axis of `size`, times `step`, as int32: negative ones from the end, one that is outside refused. */
 export function emitPlaces(op: Operator, given: Value, size: number, step: number): Value {
-  const table = Array.from({ length: size }, (_, i) => i * step);
-  return emitGather(op, indices(op, table, [size]), given, 0);
+  return emitGather(op, indices(op, numbersUpTo(op, size, step), [size]), given, 0);
 }
 
 /** What the other axes than `skip` give to the position of an element of `dims` in a tensor of row-major `steps`. */

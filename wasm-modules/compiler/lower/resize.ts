@@ -2,12 +2,10 @@
 import { BINARY } from '../opcodes.ts';
 import { axesOf, type Lowering, type Operator } from '../operator.ts';
 import type { Value } from '../plan.ts';
-import { floats, indices } from './copy.ts';
+import { floats, indices, numbersUpTo } from './copy.ts';
 import { constantScalar, emitBinary } from './elementwise.ts';
 import { type Filter, isOutside, nearestOf, type Sampling, TRANSFORMATIONS, tapsOf } from './interpolation.ts';
 import { emitGather, emitWhere } from './typed.ts';
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** How each axis of x is resized, from scales or sizes. */
 interface Plan {
@@ -50,14 +48,20 @@ function bySizes(op: Operator, x: Value, axes: readonly number[], sizes: readonl
 }
 
 function emitNearest(op: Operator, x: Value, axis: number, s: Sampling, mode: string): Value {
-  const found = upTo(s.to).map((at) => nearestOf(s, at, mode) ?? op.refuse(`nearest_mode ${mode}`));
+  const found = numbersUpTo(op, s.to).map((at) => {
+    const index = nearestOf(s, at, mode, false) ?? op.refuse(`nearest_mode ${mode}`);
+    // Implementations compute positions in single or in double precision.
+    if (nearestOf(s, at, mode, true) !== index)
+      op.refuse(`${s.from} elements to ${s.to}: which one is nearest at ${at} depends on the precision`);
+    return index;
+  });
   if (s.from === s.to && found.every((index, i) => index === i)) return x;
   return emitGather(op, x, indices(op, found, [s.to]), axis);
 }
 
 /** As many rounds as the position with most taps has: gather, weigh, add. */
 function emitFiltered(op: Operator, x: Value, axis: number, s: Sampling, filter: Filter): Value {
-  const taps = upTo(s.to).map((at) => tapsOf(s, at, filter));
+  const taps = numbersUpTo(op, s.to).map((at) => tapsOf(s, at, filter));
   const same = taps.every((own, i) => own.length === 1 && own[0]?.index === i && own[0].weight === 1);
   if (s.from === s.to && same) return x;
   const rounds = Math.max(...taps.map((own) => own.length));
@@ -88,7 +92,7 @@ function emitFiltered(op: Operator, x: Value, axis: number, s: Sampling, filter:
 
 /** The extrapolation value where a position lies outside of the region's source. */
 function emitOutside(op: Operator, x: Value, axis: number, s: Sampling): Value {
-  const inside = upTo(s.to).map((at) => Number(!isOutside(s, at)));
+  const inside = numbersUpTo(op, s.to).map((at) => Number(!isOutside(s, at)));
   if (inside.every((flag) => flag === 1)) return x;
   const dims = x.dims.map((_, i) => (i === axis ? s.to : 1));
   const mask: Value = { dtype: 'bool', dims, buffer: op.plan.constant(Uint8Array.from(inside)) };
@@ -136,7 +140,7 @@ function emitEarly(op: Operator, x: Value, scales: readonly number[]): Value {
   if (mode === 'nearest' && scales.some((scale) => scale < 1))
     op.refuse('before operator set 11 nearest does not say which element it takes where it makes smaller');
   const style = { mode, nearest: 'floor', transformation: 'asymmetric', region: [] };
-  return emitResize(op, x, byScales(op, x, upTo(x.dims.length), scales), style);
+  return emitResize(op, x, byScales(op, x, numbersUpTo(op, x.dims.length), scales), style);
 }
 
 /** Whether optional input `i` holds something: an empty tensor stands for none, too. */
@@ -160,7 +164,7 @@ const resize: Lowering = {
     if (op.opset < 11) return [emitEarly(op, x, op.constantFloats(1))];
     const transformation = op.string('coordinate_transformation_mode', 'half_pixel');
     if (!TRANSFORMATIONS.includes(transformation)) op.refuse(`coordinate_transformation_mode ${transformation}`);
-    const axes = axesOf(op, op.ints('axes') ?? upTo(x.dims.length), x.dims.length);
+    const axes = axesOf(op, op.ints('axes') ?? numbersUpTo(op, x.dims.length), x.dims.length);
     const [scaled, sized] = [isGiven(op, 2), isGiven(op, 3)];
     if (scaled === sized) op.invalid('expected either scales or sizes');
     const plan = scaled ? byScales(op, x, axes, op.constantFloats(2)) : bySizes(op, x, axes, op.constantInts(3));

@@ -23,9 +23,10 @@ function shifted(op: Operator, x: Value, axis: number, by: number, reverse: bool
 /** 0 or 1 of an element type, by its bytes. */
 function neutralOf(op: Operator, dtype: Value['dtype'], one: boolean): Uint8Array {
   const bytes = new Uint8Array(widthOf(dtype));
-  if (dtype === 'bool' || dtype === 'float64' || dtype === 'float16') return op.refuse(`${dtype} is not supported`);
+  if (dtype === 'bool' || dtype === 'float16') return op.refuse(`${dtype} is not supported`);
   if (!one) return bytes;
   if (dtype === 'float32') return new Uint8Array(Float32Array.of(1).buffer);
+  if (dtype === 'float64') return new Uint8Array(Float64Array.of(1).buffer);
   bytes[0] = 1;
   return bytes;
 }

@@ -2,7 +2,7 @@ import { MAX_TOP } from '../limits.ts';
 import { REDUCE, TYPED_BINARY, TYPED_UNARY } from '../opcodes.ts';
 import { axisOf, type Lowering, type Operator } from '../operator.ts';
 import type { Value } from '../plan.ts';
-import { emitJoin, longs } from './copy.ts';
+import { emitJoin, longs, numbersUpTo } from './copy.ts';
 import { emitReduce } from './reduce.ts';
 import { emitArgument, emitFill, emitTypedBinary, emitTypedUnary, emitWhere } from './typed.ts';
 
@@ -50,7 +50,7 @@ const topK: Lowering = {
     const worst = loser(op, x.dtype, greatest);
     const places = longs(
       op,
-      Array.from({ length: size }, (_, i) => i),
+      numbersUpTo(op, size),
       x.dims.map((_, i) => (i === axis ? size : 1)),
     );
     let left = op.result(x.dims, 'bool');

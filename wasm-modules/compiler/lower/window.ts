@@ -46,22 +46,47 @@ function windowOperands(g: Geometry, channels: number, image: Pair, grid: Pair):
   return [channels, ...image, ...g.kernel, ...grid, ...g.stride, ...g.dilation, ...g.before];
 }
 
+/** The size of the result of a transposed convolution before padding is cut off. */
+const spread = (g: Spatial, extra: Pair, i: 0 | 1): number =>
+  (g.size[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 + extra[i];
+
+/** The geometry of ConvTranspose, its padding as given or so that the result has the size that is asked for. */
+function transposedGeometry(op: Operator): { readonly g: Geometry; readonly out: Pair } {
+  const auto = op.string('auto_pad', 'NOTSET');
+  const asked = op.ints('output_shape');
+  const open = auto === 'SAME_UPPER' || auto === 'SAME_LOWER' || (asked !== undefined && auto === 'NOTSET');
+  const bare: Operator = {
+    ...op,
+    ints: (name) => (name === 'pads' ? undefined : op.ints(name)),
+    string: (name, otherwise) => (name === 'auto_pad' ? 'NOTSET' : op.string(name, otherwise)),
+  };
+  const g = geometryOf(open ? bare : op, false);
+  const spatial = g.flat ? 1 : 2;
+  const given = op.ints('output_padding') ?? [0, 0].slice(0, spatial);
+  if (given.length !== spatial) op.invalid(`output_padding [${given}] for ${spatial} spatial dimensions`);
+  const extra: Pair = g.flat ? [0, given[0] ?? 0] : [given[0] ?? 0, given[1] ?? 0];
+  if (given.some((v) => v < 0) || ([0, 1] as const).some((i) => extra[i] >= g.stride[i] + g.dilation[i]))
+    op.refuse(`output_padding [${given}] is out of range`);
+  const whole: Pair = [spread(g, extra, 0), spread(g, extra, 1)];
+  if (!open && asked !== undefined) op.refuse(`auto_pad ${auto} with output_shape is not supported`);
+  if (!open) return { g, out: [whole[0] - g.before[0] - g.after[0], whole[1] - g.before[1] - g.after[1]] };
+  if (asked !== undefined && asked.length !== spatial)
+    op.invalid(`output_shape [${asked}] for ${spatial} spatial dimensions`);
+  const sizes = asked ?? g.size.slice(g.flat ? 1 : 0).map((size, i) => size * (g.stride[g.flat ? 1 : i] ?? 1));
+  const out: Pair = g.flat ? [1, sizes[0] ?? 0] : [sizes[0] ?? 0, sizes[1] ?? 0];
+  const total: Pair = [whole[0] - out[0], whole[1] - out[1]];
+  if (total.some((v) => v < 0)) op.refuse(`a result of [${sizes}] is larger than the kernel reaches`);
+  // What does not divide by two goes to the end with SAME_UPPER, to the start otherwise.
+  const halves = (round: (v: number) => number): Pair => [round(total[0] / 2), round(total[1] / 2)];
+  const [less, more] = [halves(Math.floor), halves(Math.ceil)];
+  return { g: auto === 'SAME_UPPER' ? { ...g, before: less, after: more } : { ...g, before: more, after: less }, out };
+}
+
 const convTranspose: Lowering = {
   attributes: [...ATTRIBUTES, 'output_padding', 'output_shape'],
   inputs: [2, 3],
   lower(op) {
-    const g = geometryOf(op, false);
-    if (op.ints('output_shape') !== undefined) op.refuse('output_shape is not supported; use pads and output_padding');
-    const spatial = g.flat ? 1 : 2;
-    const given = op.ints('output_padding') ?? [0, 0].slice(0, spatial);
-    if (given.length !== spatial) op.invalid(`output_padding [${given}] for ${spatial} spatial dimensions`);
-    const [extraY = 0, extraX = 0] = g.flat ? [0, ...given] : given;
-    if (given.some((v) => v < 0) || extraY >= g.stride[0] + g.dilation[0] || extraX >= g.stride[1] + g.dilation[1]) {
-      op.refuse(`output_padding [${given}] is out of range`);
-    }
-    const along = (i: 0 | 1, more: number): number =>
-      (g.size[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 - g.before[i] - g.after[i] + more;
-    const out: Pair = [along(0, extraY), along(1, extraX)];
+    const { g, out } = transposedGeometry(op);
     const [inputs, perGroup = 0] = g.weights.dims;
     if (inputs !== g.channels) op.invalid(`weights for ${inputs} channels, the input has ${g.channels}`);
     const bias = biasOf(op, perGroup * g.groups);
