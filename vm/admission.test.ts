@@ -62,7 +62,7 @@ test('packaging an already packaged core module gives the same component', () =>
   const once = component(guest());
   const inner = unwrapComponent(once);
   if (!inner.ok) throw new Error(inner.error.message);
-  expect(component(inner.value)).toEqual(once);
+  expect(component(inner.value.coreModule)).toEqual(once);
 });
 
 test.each([

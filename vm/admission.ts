@@ -5,7 +5,7 @@
 import { sha256 } from '#core/crypto/hash.ts';
 import { vmError } from '#core/errors.ts';
 import { err, ok, type Result } from '#core/result.ts';
-import { checkInterface, unwrapComponent } from './component.ts';
+import { checkInterface, unwrapComponent, type World } from './component.ts';
 import { GAS_VERSION } from './gas-table.ts';
 import { MODULE_LIMITS, type ModuleLimits, PAGE_BYTES } from './limits.ts';
 import { REWRITER_VERSION, rewriteModule } from './rewrite.ts';
@@ -21,6 +21,7 @@ export interface AdmittedModel {
   readonly componentHash: Uint8Array;
   /** SHA-256 of the core module inside. */
   readonly moduleHash: Uint8Array;
+  readonly world: World;
   readonly coreModule: Uint8Array;
   readonly module: Module;
   readonly facts: readonly FunctionFacts[];
@@ -49,12 +50,13 @@ function checkSegments(module: Module): Result<void> {
 
 /** The verdict on a component. A failure has the vm codespace and says what was wrong and what was expected. */
 export function admit(component: Uint8Array, limits: ModuleLimits = MODULE_LIMITS): Result<AdmittedModel> {
-  const core = unwrapComponent(component);
-  if (!core.ok) return core;
-  const parsed = parseModule(core.value, { limits });
+  const inside = unwrapComponent(component);
+  if (!inside.ok) return inside;
+  const { coreModule, world } = inside.value;
+  const parsed = parseModule(coreModule, { limits });
   if (!parsed.ok) return parsed;
   const module = parsed.value;
-  const exports = checkInterface(module);
+  const exports = checkInterface(module, world);
   if (!exports.ok) return exports;
   const facts = checkModule(module, limits);
   if (!facts.ok) return facts;
@@ -62,8 +64,9 @@ export function admit(component: Uint8Array, limits: ModuleLimits = MODULE_LIMIT
   if (!segments.ok) return segments;
   return ok({
     componentHash: sha256(component),
-    moduleHash: sha256(core.value),
-    coreModule: core.value,
+    moduleHash: sha256(coreModule),
+    world,
+    coreModule,
     module,
     facts: facts.value,
     initialPages: module.memories[0]?.min ?? 0,

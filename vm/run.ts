@@ -6,6 +6,7 @@ import { assert } from '#core/assert.ts';
 import { EMPTY, fromUtf8 } from '#core/bytes.ts';
 import { vmError } from '#core/errors.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import { TRAIN_STEP } from './component.ts';
 import { CALL_GAS, PAGE_GAS } from './gas-table.ts';
 import { DESCRIBE_GAS, MAX_DESCRIBE_BYTES, MAX_ERROR_BYTES, MAX_GAS_LIMIT } from './limits.ts';
 import {
@@ -35,17 +36,32 @@ export interface Guest {
   readonly realloc: (oldPointer: number, oldSize: number, align: number, newSize: number) => number;
   readonly describe: () => number;
   readonly infer: (pointer: number, length: number, seed: bigint) => number;
+  /** Of a model of world `trainable-model` alone. */
+  readonly trainStep: TrainStep | undefined;
 }
 
-export interface CallRequest {
-  readonly input: Uint8Array;
-  /** u64. */
-  readonly seed: bigint;
+type TrainStep = (weights: number, weightsLength: number, data: number, dataLength: number, seed: bigint) => number;
+
+/** What bounds a call, whichever it is. */
+export interface CallBounds {
   readonly gasLimit: bigint;
   /** Bytes; a longer output is a guest error. */
   readonly maxOutputBytes: number;
   /** Types of the module's own globals. */
   readonly globals: readonly GlobalType[];
+}
+
+export interface CallRequest extends CallBounds {
+  readonly input: Uint8Array;
+  /** u64. */
+  readonly seed: bigint;
+}
+
+export interface TrainRequest extends CallBounds {
+  readonly weights: Uint8Array;
+  readonly data: Uint8Array;
+  /** u64. */
+  readonly seed: bigint;
 }
 
 /** How a call ended, before its trace has been computed. */
@@ -57,13 +73,15 @@ type Ending =
   | HostFault;
 
 /**
- * One call. `realloc` and `infer` stand for the guest's exports of those names: whoever drives the call (this module, or
- * the pinned component glue) calls them in this order. When the call has ended otherwise than by a good result they throw
+ * One call. `realloc` and `infer` or `trainStep` stand for the guest's exports of those names: whoever drives the call (this
+ * module, or the pinned component glue) calls them in this order, `realloc` once a list, which it writes at once. When the
+ * call has ended otherwise than by a good result they throw
  * {@link STOP}.
  */
 export interface OpenCall {
   readonly realloc: (oldPointer: number, oldSize: number, align: number, newSize: number) => number;
   readonly infer: (pointer: number, length: number, seed: bigint) => number;
+  readonly trainStep: TrainStep;
   /** After `infer` has returned, or anything has thrown. */
   readonly finish: (pageHash?: PageHash) => ExecutionOutcome;
 }
@@ -82,6 +100,7 @@ export function guestOf(instance: WebAssembly.Instance): Guest {
     realloc: exports.cabi_realloc as Guest['realloc'],
     describe: exports.describe as Guest['describe'],
     infer: exports.infer as Guest['infer'],
+    trainStep: exports[TRAIN_STEP] as TrainStep | undefined,
   };
 }
 
@@ -154,7 +173,7 @@ function usesAll(ending: Ending): boolean {
   return ending.kind === 'out-of-gas' || (ending.kind === 'trap' && ending.code === TRAP_KIND.fault);
 }
 
-function conclude(guest: Guest, call: CallRequest, ending: Ending, pageHash: PageHash): ExecutionOutcome {
+function conclude(guest: Guest, call: CallBounds, ending: Ending, pageHash: PageHash): ExecutionOutcome {
   if (ending.kind === 'host-fault') return ending;
   const gasUsed = usesAll(ending) ? call.gasLimit : call.gasLimit - (guest.gas.value as bigint);
   if (ending.kind === 'ok' || (ending.kind === 'guest-error' && ending.code === GUEST_ERROR.returnedError)) {
@@ -165,7 +184,7 @@ function conclude(guest: Guest, call: CallRequest, ending: Ending, pageHash: Pag
   return { ...bare, traceRoot: shortTrace(outcomeKindByte(bare), outcomeCode(bare), gasUsed) };
 }
 
-export function openCall(guest: Guest, call: CallRequest): OpenCall {
+export function openCall(guest: Guest, call: CallBounds): OpenCall {
   let ending: Ending | undefined = startGas(guest, call.gasLimit) < 0n ? { kind: 'out-of-gas' } : undefined;
   const stop = (how: Ending): never => {
     ending = how;
@@ -179,34 +198,63 @@ export function openCall(guest: Guest, call: CallRequest): OpenCall {
       return stop(thrown(guest, error));
     }
   };
+  const end = (body: () => number): number => {
+    const area = run(body);
+    ending = readResult(buffer(guest), area, call.maxOutputBytes);
+    if (ending.kind !== 'ok') throw STOP;
+    return area;
+  };
   return {
     realloc: (oldPointer, oldSize, align, newSize) => {
       const pointer = run(() => guest.realloc(oldPointer, oldSize, align, newSize));
       if (pointer + newSize > buffer(guest).byteLength) stop(guestError(GUEST_ERROR.inputOutOfRange));
       return pointer;
     },
-    infer: (pointer, length, seed) => {
-      const area = run(() => guest.infer(pointer, length, seed));
-      ending = readResult(buffer(guest), area, call.maxOutputBytes);
-      if (ending.kind !== 'ok') throw STOP;
-      return area;
+    infer: (pointer, length, seed) => end(() => guest.infer(pointer, length, seed)),
+    trainStep: (...operands) => {
+      const { trainStep } = guest;
+      if (trainStep === undefined)
+        return stop(hostFault('disagreement', 'a step of training of a model that has none'));
+      return end(() => trainStep(...operands));
     },
     finish: (pageHash = portablePageHash) =>
       conclude(guest, call, ending ?? hostFault('disagreement', 'the call was never driven to its end'), pageHash),
   };
 }
 
-/** Drives a call without component glue: the canonical ABI of this one world is three steps. */
-export function runInfer(guest: Guest, call: CallRequest, pageHash?: PageHash): ExecutionOutcome {
-  const open = openCall(guest, call);
+/** Where the guest wants a list, once it lies there. */
+function lower(guest: Guest, open: OpenCall, list: Uint8Array): number {
+  const pointer = open.realloc(0, 0, 1, list.length);
+  new Uint8Array(buffer(guest), pointer, list.length).set(list);
+  return pointer;
+}
+
+function drive(open: OpenCall, body: () => void, pageHash: PageHash | undefined): ExecutionOutcome {
   try {
-    const pointer = open.realloc(0, 0, 1, call.input.length);
-    new Uint8Array(buffer(guest), pointer, call.input.length).set(call.input);
-    open.infer(pointer, call.input.length, BigInt.asIntN(64, call.seed));
+    body();
   } catch (error) {
     if (error !== STOP) return hostFault('engine', String(error));
   }
   return open.finish(pageHash);
+}
+
+/** Drives a call without component glue: the canonical ABI of these worlds is a few steps. */
+export function runInfer(guest: Guest, call: CallRequest, pageHash?: PageHash): ExecutionOutcome {
+  const { input, seed } = call;
+  const open = openCall(guest, call);
+  const body = () => open.infer(lower(guest, open, input), input.length, BigInt.asIntN(64, seed));
+  return drive(open, body, pageHash);
+}
+
+/** One step of training, likewise: the output is the new weights. */
+export function runTrainStep(guest: Guest, call: TrainRequest, pageHash?: PageHash): ExecutionOutcome {
+  const { weights, data, seed } = call;
+  const open = openCall(guest, call);
+  const body = () => {
+    const from = lower(guest, open, weights);
+    open.trainStep(from, weights.length, lower(guest, open, data), data.length, BigInt.asIntN(64, seed));
+  };
+  return drive(open, body, pageHash);
 }
 
 /** The model's description of itself, or why there is none. */

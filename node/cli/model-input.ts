@@ -24,13 +24,7 @@ export const OUT_HELP =
  * other, any other file as it is.
  */
 export async function readModelInput(text: string, describe: () => Promise<Description>): Promise<Uint8Array> {
-  if (text.startsWith('hex:')) {
-    try {
-      return fromHex(text.slice(4), '--input');
-    } catch (error) {
-      throw new CliError(error instanceof Error ? error.message : String(error));
-    }
-  }
+  if (text.startsWith('hex:')) return hexInput(text, '--input');
   const bare = text.startsWith('text:');
   const format = bare ? undefined : pictureFormat(text);
   if (format !== undefined) return pixelsOf(await readBytes(text), text, format, await describe());
@@ -44,6 +38,19 @@ export async function readModelInput(text: string, describe: () => Promise<Descr
     throw new CliError(`--input: ${inline ? 'what begins with {' : text} is not JSON`);
   }
   return orFail(encodeRequest(await describe(), request), '--input');
+}
+
+function hexInput(text: string, flag: string): Uint8Array {
+  try {
+    return fromHex(text.slice('hex:'.length), flag);
+  } catch (error) {
+    throw new CliError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** `hex:04e8…`, or a file as it is. */
+export async function bytesInput(text: string, flag: string): Promise<Uint8Array> {
+  return text.startsWith('hex:') ? hexInput(text, flag) : readBytes(text);
 }
 
 async function textOrFile(given: string, bare: boolean, description: Description): Promise<Uint8Array> {

@@ -1,6 +1,6 @@
 /** Entry of a pool's child process: holds compiled models, runs one task at a time, and may be killed at any moment. */
 import { type HostFault, hostFault } from '#vm/outcome.ts';
-import { describeModel, execute, type LoadedModel, loadModel } from './executor.ts';
+import { describeModel, execute, type LoadedModel, loadModel, trainStep } from './executor.ts';
 import { VM_LIMITS } from './limits.ts';
 import type { FromChild, ToChild } from './messages.ts';
 
@@ -36,9 +36,13 @@ async function handle(message: ToChild): Promise<void> {
     return;
   }
   const model = find(message.model);
+  const { task } = message;
   if (model === undefined) answer({ kind: 'missing', id });
-  else if (message.task.kind === 'describe') answer({ kind: 'described', id, result: describeModel(model) });
-  else answer({ kind: 'executed', id, outcome: await execute(model, message.task.call) });
+  else if (task.kind === 'describe') answer({ kind: 'described', id, result: describeModel(model) });
+  else {
+    const outcome = task.kind === 'train' ? trainStep(model, task.call) : execute(model, task.call);
+    answer({ kind: 'executed', id, outcome: await outcome });
+  }
 }
 
 process.on('message', (message: ToChild) => {

@@ -8,7 +8,7 @@ import { type ExecutionOutcome, type HostFault, hostFault } from '#vm/outcome.ts
 import { type Guest, instantiate, type OpenCall, openCall, runDescribe } from '#vm/run.ts';
 import type { PageHash } from '#vm/trace.ts';
 import type { GlobalType } from '#vm/wasm/types.ts';
-import { type CoreExports, glueFor, type Instantiate } from './glue.ts';
+import { type CoreExports, glueFor, type Instantiate, type ModelExports } from './glue.ts';
 
 export interface LoadedModel {
   readonly module: WebAssembly.Module;
@@ -16,11 +16,19 @@ export interface LoadedModel {
   readonly globals: readonly GlobalType[];
 }
 
-export interface Call {
-  readonly input: Uint8Array;
+interface Bounds {
   readonly seed: bigint;
   readonly gasLimit: bigint;
   readonly maxOutputBytes: number;
+}
+
+export interface Call extends Bounds {
+  readonly input: Uint8Array;
+}
+
+export interface TrainCall extends Bounds {
+  readonly weights: Uint8Array;
+  readonly data: Uint8Array;
 }
 
 const LEAF_PREFIX = Uint8Array.of(0);
@@ -35,7 +43,7 @@ export async function loadModel(component: Uint8Array, memoryPages: number): Pro
   const model = admitted.value;
   const rewritten = instrument(model, memoryPages);
   if (!rewritten.ok) return err(hostFault('component-unavailable', `cannot be run: ${rewritten.error.message}`));
-  const glue = await glueFor(component, model.coreModule);
+  const glue = await glueFor(component, model.coreModule, model.world);
   if (!glue.ok) return glue;
   try {
     const module = await WebAssembly.compile(rewritten.value);
@@ -51,15 +59,30 @@ function coreExports(guest: Guest, call: OpenCall): CoreExports {
     cabi_realloc: call.realloc,
     describe: guest.describe,
     infer: call.infer,
+    'train-step': call.trainStep,
   };
 }
 
 /** One inference in a fresh instance, driven by the pinned glue. */
-export async function execute(model: LoadedModel, request: Call): Promise<ExecutionOutcome> {
+export function execute(model: LoadedModel, request: Call): Promise<ExecutionOutcome> {
+  return drive(model, request, (component) => component.infer(request.input, request.seed));
+}
+
+/** One step of training, likewise. */
+export function trainStep(model: LoadedModel, request: TrainCall): Promise<ExecutionOutcome> {
+  const { weights, data, seed } = request;
+  return drive(model, request, (component) => component.trainStep?.(weights, data, seed));
+}
+
+async function drive(
+  model: LoadedModel,
+  bounds: Bounds,
+  body: (component: ModelExports) => Uint8Array | undefined,
+): Promise<ExecutionOutcome> {
   const instance = instantiate(model.module);
   if (!instance.ok) return instance.error;
   const guest = instance.value;
-  const call = openCall(guest, { ...request, globals: model.globals });
+  const call = openCall(guest, { ...bounds, globals: model.globals });
   let output: Uint8Array | undefined;
   try {
     const component = await model.instantiate(
@@ -67,7 +90,7 @@ export async function execute(model: LoadedModel, request: Call): Promise<Execut
       {},
       () => ({ exports: coreExports(guest, call) }),
     );
-    output = component.infer(request.input, request.seed);
+    output = body(component);
   } catch {
     // The call knows how it ended; that the glue was stopped on the way says nothing more.
   }

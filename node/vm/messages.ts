@@ -1,9 +1,12 @@
 /** What a pool and its children say to each other, over the channel that `fork` opens. */
 import type { Failure, Result } from '#core/result.ts';
 import type { ExecutionOutcome, HostFault } from '#vm/outcome.ts';
-import type { Call } from './executor.ts';
+import type { Call, TrainCall } from './executor.ts';
 
-export type Task = { readonly kind: 'execute'; readonly call: Call } | { readonly kind: 'describe' };
+export type Task =
+  | { readonly kind: 'execute'; readonly call: Call }
+  | { readonly kind: 'train'; readonly call: TrainCall }
+  | { readonly kind: 'describe' };
 
 export type ToChild =
   /** `model`: component hash and memory bound as text. Answered by `missing` where it is not loaded. */

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { ENDLESS, OUTCOME_SHAPES } from '#test/vm/outcome-shapes.ts';
+import { floatBytes, lineTrainer, trainHere } from '#test/vm/trainable.ts';
 import { component, guest, run } from '#test/vm/wat.ts';
 import { CALL_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, outcomeName } from '#vm/outcome.ts';
@@ -135,3 +136,24 @@ test('closing answers what is still running, and nothing runs after it', async (
   expect(outcomeName(await made.execute(request(guest())))).toBe('host-fault(unavailable)');
   expect(made.pids()).toEqual([]);
 });
+
+test(
+  'a step of training through glue and child is the one of this thread; of another model it is a fault',
+  SLOW,
+  async () => {
+    const made = pool();
+    const call = { weights: floatBytes(0, 0), data: floatBytes(1, 2, 2, 5), seed: 3n, gasLimit: GAS };
+    const step = (core: Uint8Array) => made.trainStep({ ...request(core), ...call });
+    const [found, expected] = [
+      await step(lineTrainer()),
+      trainHere(lineTrainer(), { ...call, maxOutputBytes: 1 << 20 }),
+    ];
+    if (found.kind !== 'ok' || expected.kind !== 'ok')
+      throw new Error(`${outcomeName(found)}, ${outcomeName(expected)}`);
+    expect(found.gasUsed).toBe(expected.gasUsed);
+    expect(new Uint8Array(found.output)).toEqual(floatBytes(1, 0.5));
+    expect(new Uint8Array(found.traceRoot)).toEqual(expected.traceRoot);
+    expect(outcomeName(await step(guest()))).toBe('host-fault(disagreement)');
+    expect(outcomeName(await made.execute(request(lineTrainer(), { input: new Uint8Array(8) })))).toBe('ok');
+  },
+);

@@ -35,17 +35,28 @@ export interface ModelSource {
   readonly component: () => Promise<Uint8Array | undefined>;
 }
 
-export interface ExecuteRequest extends ModelSource {
-  readonly input: Uint8Array;
+interface RunRequest extends ModelSource {
   /** u64. */
   readonly seed: bigint;
   readonly gasLimit: bigint;
   readonly limits: CallLimits;
 }
 
+export interface ExecuteRequest extends RunRequest {
+  readonly input: Uint8Array;
+}
+
+/** Of a model of world `trainable-model`; weights and data together are bounded as an input is. */
+export interface TrainStepRequest extends RunRequest {
+  readonly weights: Uint8Array;
+  readonly data: Uint8Array;
+}
+
 export interface VmPool {
   /** Never rejects for a reason outside this program; the caller has bounded input and gas limit. */
   readonly execute: (request: ExecuteRequest) => Promise<ExecutionOutcome>;
+  /** Likewise; the output is the new weights. */
+  readonly trainStep: (request: TrainStepRequest) => Promise<ExecutionOutcome>;
   readonly describe: (source: ModelSource) => Promise<Result<string>>;
   /** Process ids of the children that run now. */
   readonly pids: () => readonly number[];
@@ -241,12 +252,23 @@ function timeoutMs(options: VmPoolOptions, gasLimit: bigint): number {
   return Math.min(base + Math.ceil((Number(gasLimit) / 1e9) * perGigagas), 0x7fffffff);
 }
 
-async function execute(pool: Pool, request: ExecuteRequest): Promise<ExecutionOutcome> {
+function execute(pool: Pool, request: ExecuteRequest): Promise<ExecutionOutcome> {
   const { input, seed, gasLimit, limits } = request;
-  assert(input.length <= limits.inputBytes, `input of ${input.length} bytes: expected at most ${limits.inputBytes}`);
+  const call = { input, seed, gasLimit, maxOutputBytes: limits.outputBytes };
+  return run(pool, request, input.length, { kind: 'execute', call });
+}
+
+function trainStep(pool: Pool, request: TrainStepRequest): Promise<ExecutionOutcome> {
+  const { weights, data, seed, gasLimit, limits } = request;
+  const call = { weights, data, seed, gasLimit, maxOutputBytes: limits.outputBytes };
+  return run(pool, request, weights.length + data.length, { kind: 'train', call });
+}
+
+async function run(pool: Pool, request: RunRequest, inputBytes: number, task: Task): Promise<ExecutionOutcome> {
+  const { seed, gasLimit, limits } = request;
+  assert(inputBytes <= limits.inputBytes, `input of ${inputBytes} bytes: expected at most ${limits.inputBytes}`);
   assert(gasLimit >= 0n && gasLimit <= MAX_GAS_LIMIT, `gas limit ${gasLimit}: expected 0 to ${MAX_GAS_LIMIT}`);
   assert(seed >= 0n && seed <= 0xffffffffffffffffn, `seed ${seed}: expected a u64`);
-  const task: Task = { kind: 'execute', call: { input, seed, gasLimit, maxOutputBytes: limits.outputBytes } };
   const answer = await submit(pool, request, limits.memoryPages, task, timeoutMs(pool.options, gasLimit));
   if (answer.kind === 'executed') return answer.outcome;
   if (answer.kind === 'host-fault') return answer;
@@ -296,6 +318,7 @@ export function createVmPool(options: VmPoolOptions, deps: VmPoolDeps): VmPool {
   };
   return {
     execute: (request) => execute(pool, request),
+    trainStep: (request) => trainStep(pool, request),
     describe: (source) => describe(pool, source),
     pids: () => pool.workers.flatMap((worker) => worker.child?.pid ?? []),
     close: () => close(pool),

@@ -11,6 +11,7 @@ import { admit } from '#vm/admission.ts';
 import { CALL_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, type Outcome, outcomeName } from '#vm/outcome.ts';
 import { type Description, readDescription } from '#wasm-modules/description.ts';
+import { showText } from '#wasm-modules/text.ts';
 import { createVmPool, type VmPool } from '../../vm/pool.ts';
 import {
   CliError,
@@ -26,7 +27,7 @@ import { showProgress } from '../progress.ts';
 import { readBytes } from '../read-bytes.ts';
 import { unsigned } from '../unsigned.ts';
 
-const DEFAULT_GAS_LIMIT = 10_000_000_000n;
+export const DEFAULT_GAS_LIMIT = 10_000_000_000n;
 
 interface CallFlags extends OutputFlags {
   readonly input?: string;
@@ -74,6 +75,14 @@ function resultOf(outcome: ExecutionOutcome): Outcome {
   return outcome;
 }
 
+/** The outcome of a call that made an output; anything else is an error that says how it ended. */
+export function goodOutcome(outcome: ExecutionOutcome): Extract<Outcome, { readonly kind: 'ok' }> {
+  const result = resultOf(outcome);
+  if (result.kind === 'ok') return result;
+  const said = result.kind === 'guest-error' ? `: ${showText(result.message)}` : '';
+  throw new CliError(`the model ended in ${outcomeName(result)}${said} after ${result.gasUsed} gas`);
+}
+
 export function runCommand(): Command {
   const command = new Command('run')
     .description('run a component here, as a node would')
@@ -87,13 +96,8 @@ export function runCommand(): Command {
     (path: string, flags: CallFlags & { out?: string; scale: number }) =>
       withModel(path, flags, async ({ description, seed, run }) => {
         const began = performance.now();
-        const outcome = resultOf(await run());
+        const { output, gasUsed, traceRoot } = goodOutcome(await run());
         const ms = Math.round(performance.now() - began);
-        if (outcome.kind !== 'ok') {
-          const said = outcome.kind === 'guest-error' ? `: ${new TextDecoder().decode(outcome.message)}` : '';
-          throw new CliError(`the model ended in ${outcomeName(outcome)}${said} after ${outcome.gasUsed} gas`);
-        }
-        const { output, gasUsed, traceRoot } = outcome;
         if (flags.out !== undefined)
           await writeFile(flags.out, answerFile(flags.out, output, description, flags.scale));
         const text = answerText(output, description);

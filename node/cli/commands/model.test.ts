@@ -4,16 +4,21 @@ import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
 import { decode as decodeJpeg, encode as encodeJpeg } from 'jpeg-js';
 import { afterAll, beforeEach, expect, test, vi } from 'vitest';
+import { bytesToFloats, floatBytes, lineTrainer } from '#test/vm/trainable.ts';
 import { guest, wat } from '#test/vm/wat.ts';
 import { admit } from '#vm/admission.ts';
 import { compileOnnx } from '#wasm-modules/compiler/compile.ts';
 import { buildSpritesCore, spritesOnnx } from '#wasm-modules/models/sprites/build.ts';
+import { describeError } from '#wasm-modules/onnx/refusal.ts';
 import { int, modelOf, node } from '#wasm-modules/testing/graph.ts';
 import { runProgram } from '../program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'model-command-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);
+
+/** Each run of a model starts a process: a second on an idle machine, more on a busy one. */
+const SLOW = { timeout: 120_000 };
 
 let out = '';
 let errors = '';
@@ -49,7 +54,7 @@ async function spritesFile(): Promise<string> {
   return at('sprites.wasm');
 }
 
-test('a component is run: its example, and what JSON asks for, into a picture', async () => {
+test('a component is run: its example, and what JSON asks for, into a picture', SLOW, async () => {
   const sprites = await spritesFile();
   expect(await runProgram(['model', 'run', sprites, '--output', 'json'])).toBe(0);
   const example = JSON.parse(out) as { outputHash: string; gasUsed: string; traceRoot: string };
@@ -73,7 +78,7 @@ test('a component is measured', async () => {
   expect(JSON.parse(out)).toMatchObject({ outcome: 'ok', callsPerSecond: expect.any(Number) });
 });
 
-test('tensors go in as JSON or a picture and come out as JSON', async () => {
+test('tensors go in as JSON or a picture and come out as JSON', SLOW, async () => {
   const graph = modelOf([node('Mul', 'twice', ['x', 'two'], ['y']), node('ArgMax', 'best', ['y'], ['i'])], {
     constants: [{ name: 'two', dtype: 'uint8', dims: [], data: Uint8Array.of(2) }],
     inputs: [{ name: 'x', dtype: 2, dims: [2, 2, 1] }],
@@ -115,37 +120,40 @@ async function echoFile(): Promise<string> {
     ],
     outputs: [{ kind: 'text', graphOutput: 'answer', description: 'the same' }],
   });
-  if (!compiled.ok) throw new Error(compiled.error.message);
+  if (!compiled.ok) throw new Error(describeError(compiled.error));
   writeFileSync(at('echo.core'), compiled.value.module);
   expect(await runProgram(['model', 'package', at('echo.core'), '-o', at('echo.wasm')])).toBe(0);
   return at('echo.wasm');
 }
 
-test('a text goes in as it is and is printed; what the model cannot read is refused, what a terminal would obey is shown', async () => {
-  const echo = await echoFile();
-  const answered = async (...flags: string[]) => {
-    out = '';
-    expect(await runProgram(['model', 'run', echo, ...flags])).toBe(0);
-    return out;
-  };
-  // Byte 0 before a shorter text: a model that echoes it answers it.
-  expect(await answered('--input', 'twelve bytes')).toMatch(/^twelve bytes\n\noutput {6}12 bytes/);
-  expect(await answered('--input', 'text:{"a":1}', '-o', 'json')).toContain(String.raw`\\u{0}{\"a\":1}`);
-  writeFileSync(at('words.txt'), 'née Ægidius');
-  expect(await answered('--input', '{"words":"née Ægidiu"}')).toMatch(/^née Ægidiu\n/);
-  expect(await answered('--input', '{"words":"née Ægidiu","by":[60]}')).toMatch(/^\\xaa\\xff/);
-  expect(await answered('--input', 'née Ægidiu', '--out', at('same.txt'))).toContain('written to');
-  expect(readFileSync(at('same.txt'), 'utf8')).toBe('née Ægidiu');
-  expect(await runProgram(['model', 'run', echo, '--input', at('words.txt')])).toBe(1);
-  expect(errors).toContain('--input: words: the text has 13 bytes in UTF-8; the model reads at most 12');
-  writeFileSync(at('bad.txt'), Uint8Array.of(0xff));
-  expect(await runProgram(['model', 'run', echo, '--input', at('bad.txt')])).toBe(1);
-  expect(errors).toContain('is no text in UTF-8');
-  expect(await runProgram(['model', 'run', echo, '--input', 'short', '--out', at('x.jpg')])).toBe(1);
-  expect(errors).toContain('the model’s output is no picture');
-  expect(await runProgram(['model', 'run', await spritesFile(), '--input', 'text:owl'])).toBe(1);
-  expect(errors).toContain('the model does not take a text alone but species, body, accent');
-});
+test(
+  'a text goes in as it is and is printed; what the model cannot read is refused, what a terminal would obey is shown',
+  SLOW,
+  async () => {
+    const echo = await echoFile();
+    const answered = async (...flags: string[]) => {
+      out = '';
+      expect(await runProgram(['model', 'run', echo, ...flags])).toBe(0);
+      return out;
+    };
+    // Byte 0 before a shorter text: a model that echoes it answers it.
+    expect(await answered('--input', 'twelve bytes')).toMatch(/^twelve bytes\n\noutput {6}12 bytes/);
+    expect(await answered('--input', 'text:{"a":1}', '-o', 'json')).toContain(String.raw`\\u{0}{\"a\":1}`);
+    writeFileSync(at('words.txt'), 'née Ægidius');
+    expect(await answered('--input', '{"words":"née Ægidiu","by":[60]}')).toMatch(/^\\xaa\\xff/);
+    expect(await answered('--input', 'née Ægidiu', '--out', at('same.txt'))).toContain('written to');
+    expect(readFileSync(at('same.txt'), 'utf8')).toBe('née Ægidiu');
+    expect(await runProgram(['model', 'run', echo, '--input', at('words.txt')])).toBe(1);
+    expect(errors).toContain('--input: words: the text has 13 bytes in UTF-8; the model reads at most 12');
+    writeFileSync(at('bad.txt'), Uint8Array.of(0xff));
+    expect(await runProgram(['model', 'run', echo, '--input', at('bad.txt')])).toBe(1);
+    expect(errors).toContain('is no text in UTF-8');
+    expect(await runProgram(['model', 'run', echo, '--input', 'short', '--out', at('x.jpg')])).toBe(1);
+    expect(errors).toContain('the model’s output is no picture');
+    expect(await runProgram(['model', 'run', await spritesFile(), '--input', 'text:owl'])).toBe(1);
+    expect(errors).toContain('the model does not take a text alone but species, body, accent');
+  },
+);
 
 test('an input that decides a shape is fixed when the model is compiled', async () => {
   const graph = modelOf([node('ReduceSum', 'sum', ['x', 'axes'], ['y'], { keepdims: int(0) })], {
@@ -164,9 +172,37 @@ test('an input that decides a shape is fixed when the model is compiled', async 
   expect(await runProgram(['model', 'compile', at('sum.onnx'), '-o', at('sum.wasm'), '--fix', 'axes'])).toBe(2);
 });
 
+test('a trainable model is trained step by step, and its weights are written', SLOW, async () => {
+  writeFileSync(at('line.core'), lineTrainer());
+  expect(await runProgram(['model', 'package', at('line.core'), '-o', at('line.wasm')])).toBe(0);
+  expect(await runProgram(['model', 'inspect', at('line.wasm'), '-o', 'json'])).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ world: 'trainable-model' });
+  writeFileSync(at('points.bin'), floatBytes(-1, -4, 0, -1, 1, 2, 2, 5));
+  const train = (...flags: string[]) =>
+    runProgram(['model', 'train-step', at('line.wasm'), '--data', at('points.bin'), ...flags]);
+  const zero = ['--weights', 'hex:0000000000000000', '-o', 'json'];
+  out = '';
+  expect(await train(...zero, '--steps', '300', '--out', at('weights.bin'))).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({
+    steps: 300,
+    weightsBytes: 8,
+    traceRoot: expect.stringMatching(/^[0-9a-f]{64}$/),
+  });
+  const [slope = 0, intercept = 0] = bytesToFloats(new Uint8Array(readFileSync(at('weights.bin'))));
+  expect(Math.abs(slope - 3) + Math.abs(intercept + 1)).toBeLessThan(1e-3);
+  expect(await train('--weights', 'hex:00')).toBe(1);
+  expect(errors).toContain('the model ended in guest-error(returned-error): expected 8 bytes, points!');
+  expect(await train('--weights', 'hex:0')).toBe(1);
+  expect(errors).toContain('--weights');
+  writeFileSync(at('plain.core'), guest());
+  expect(await runProgram(['model', 'package', at('plain.core'), '-o', at('plain.wasm')])).toBe(0);
+  expect(await runProgram(['model', 'train-step', at('plain.wasm'), '--data', 'hex:', ...zero])).toBe(1);
+  expect(errors).toContain('is of world model: it has no step of training');
+});
+
 test('a model that does not exist is not trained', async () => {
   expect(await runProgram(['model', 'train', 'nothing'])).toBe(1);
-  expect(errors).toContain('expected one of classifier, enlarger, sprites');
+  expect(errors).toContain('expected one of classifier, enlarger, sprites, tales');
 });
 
 test('a core module is wrapped', async () => {

@@ -26,6 +26,7 @@ import { readBytes } from '../read-bytes.ts';
 import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
 import { unsigned } from '../unsigned.ts';
 import { benchCommand, runCommand, trainCommand } from './model-run.ts';
+import { trainStepCommand } from './model-train-step.ts';
 
 export function modelCommand(): Command {
   return new Command('model')
@@ -36,6 +37,7 @@ export function modelCommand(): Command {
     .addCommand(runCommand())
     .addCommand(benchCommand())
     .addCommand(trainCommand())
+    .addCommand(trainStepCommand())
     .addCommand(registerCommand())
     .addCommand(listCommand());
 }
@@ -103,12 +105,13 @@ function inspectCommand(): Command {
       if (!admitted.ok) throw new CliError(`the chain would refuse it: ${admitted.error.message}`);
       const description = await describeComponent(component, silentLogger);
       if (!description.ok) throw new CliError(description.error.message);
-      const { componentHash, moduleHash, initialPages, maximumPages } = admitted.value;
+      const { componentHash, moduleHash, world, initialPages, maximumPages } = admitted.value;
       const { $typeName: _, ...record } = registered ?? { $typeName: '' };
       const facts = {
         ...(registered === undefined ? {} : record),
         componentHash: toHex(componentHash),
         moduleHash: toHex(moduleHash),
+        world,
         bytes: component.length,
         memoryPages: { initial: initialPages, maximum: maximumPages },
         description: JSON.parse(description.value) as unknown,
@@ -125,6 +128,7 @@ function inspectCommand(): Command {
             ]),
         `component hash  ${facts.componentHash}`,
         `module hash     ${facts.moduleHash}`,
+        `world           ${world}`,
         `size            ${component.length} bytes`,
         `memory          ${initialPages} to ${maximumPages ?? 'the chain’s limit of'} pages of 64 KiB`,
         `description     ${description.value}`,
