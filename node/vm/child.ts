@@ -1,8 +1,12 @@
 /** Entry of a pool's child process: holds compiled models, runs one task at a time, and may be killed at any moment. */
+import { EMPTY, toHex } from '#core/bytes.ts';
 import { type HostFault, hostFault } from '#vm/outcome.ts';
-import { describeModel, execute, type LoadedModel, loadModel, trainStep } from './executor.ts';
+import { describeModel, execute, type LoadedModel, loadModel, nativeSha256, trainStep } from './executor.ts';
 import { VM_LIMITS } from './limits.ts';
 import type { FromChild, ToChild } from './messages.ts';
+
+/** The component whose parts are coming in. */
+let component: Uint8Array = EMPTY;
 
 /** Compiled models, the least recently used first. */
 const models = new Map<string, LoadedModel>();
@@ -21,7 +25,12 @@ function find(key: string): LoadedModel | undefined {
 }
 
 async function load(message: Extract<ToChild, { kind: 'load' }>): Promise<HostFault | undefined> {
-  const model = await loadModel(message.component, message.memoryPages);
+  const whole = component;
+  component = EMPTY;
+  // Whoever serves the bytes might be wrong about them.
+  if (!message.model.startsWith(toHex(nativeSha256(whole))))
+    return hostFault('component-unavailable', `the bytes of component ${message.model} have another hash`);
+  const model = await loadModel(whole, message.memoryPages);
   if (!model.ok) return model.error;
   models.set(message.model, model.value);
   const oldest = models.keys().next().value;
@@ -29,7 +38,7 @@ async function load(message: Extract<ToChild, { kind: 'load' }>): Promise<HostFa
   return undefined;
 }
 
-async function handle(message: ToChild): Promise<void> {
+async function handle(message: Exclude<ToChild, { kind: 'part' }>): Promise<void> {
   const { id } = message;
   if (message.kind === 'load') {
     answer({ kind: 'loaded', id, fault: await load(message) });
@@ -46,6 +55,11 @@ async function handle(message: ToChild): Promise<void> {
 }
 
 process.on('message', (message: ToChild) => {
+  if (message.kind === 'part') {
+    if (message.at === 0) component = new Uint8Array(message.total);
+    component.set(message.bytes, message.at);
+    return;
+  }
   handle(message).catch((error: unknown) => {
     const fault = hostFault('engine', String(error));
     if (message.kind === 'load') answer({ kind: 'loaded', id: message.id, fault });

@@ -4,6 +4,7 @@ import { equal } from '#core/bytes.ts';
 import { vmError } from '#core/errors.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { admit, instrument } from '#vm/admission.ts';
+import { MODULE_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, type HostFault, hostFault } from '#vm/outcome.ts';
 import { type Guest, instantiate, type OpenCall, openCall, runDescribe } from '#vm/run.ts';
 import type { PageHash } from '#vm/trace.ts';
@@ -33,12 +34,16 @@ export interface TrainCall extends Bounds {
 
 const LEAF_PREFIX = Uint8Array.of(0);
 
+export function nativeSha256(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest();
+}
+
 /** SHA-256(00 ‖ page) by OpenSSL. */
 export const nativePageHash: PageHash = (page) => createHash('sha256').update(LEAF_PREFIX).update(page).digest();
 
 /** From a component's bytes to a compiled self-metering module with its glue. */
 export async function loadModel(component: Uint8Array, memoryPages: number): Promise<Result<LoadedModel, HostFault>> {
-  const admitted = admit(component);
+  const admitted = admit(component, MODULE_LIMITS, nativeSha256);
   if (!admitted.ok) return err(hostFault('component-unavailable', `not an admitted model: ${admitted.error.message}`));
   const model = admitted.value;
   const rewritten = instrument(model, memoryPages);

@@ -10,6 +10,8 @@ export const VM_LIMITS = {
   heapMiB: 512,
   /** V8's stack in a child, KiB: far more than the stack weight limit can need. */
   stackKiB: 3_072,
+  /** Of a component that is handed to a child in one turn of the event loop, bytes: a fraction of a millisecond. */
+  partBytes: 1 << 20,
   /** To admit, rewrite and compile a model, ms. */
   loadTimeoutMs: 120_000,
   /** A call may take this, ms … */

@@ -12,12 +12,14 @@ export type ToChild =
   /** `model`: component hash and memory bound as text. Answered by `missing` where it is not loaded. */
   | { readonly kind: 'task'; readonly id: number; readonly model: string; readonly task: Task }
   | {
+      /** The component is in the parts that came before, whose hash the child checks. */
       readonly kind: 'load';
       readonly id: number;
       readonly model: string;
-      readonly component: Uint8Array;
       readonly memoryPages: number;
-    };
+    }
+  /** The next bytes of a component of so many in all. A part at 0 begins anew. */
+  | { readonly kind: 'part'; readonly at: number; readonly total: number; readonly bytes: Uint8Array };
 
 export type FromChild =
   /** Said once, when the process is up. */

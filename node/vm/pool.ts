@@ -123,6 +123,13 @@ function send(worker: Worker, message: ToChild): void {
   worker.child?.send(message, () => undefined);
 }
 
+/** Resolves when the message is with the system, or the child is gone. */
+function sent(child: ChildProcess, message: ToChild): Promise<void> {
+  return new Promise((resolve) => {
+    child.send(message, () => resolve());
+  });
+}
+
 function arm(worker: Worker, ms: number, fault: HostFault): void {
   clearTimeout(worker.timer);
   worker.timer = setTimeout(() => {
@@ -178,8 +185,14 @@ async function load(pool: Pool, worker: Worker, job: Job): Promise<void> {
   }
   const ms = VM_LIMITS.loadTimeoutMs;
   arm(worker, ms, hostFault('timeout', `model not loaded within ${ms} ms`));
+  const total = component.length;
+  // Nobody else's turn may wait for tens of megabytes.
+  for (let at = 0; at < total && child !== undefined; at += VM_LIMITS.partBytes) {
+    await sent(child, { kind: 'part', at, total, bytes: component.subarray(at, at + VM_LIMITS.partBytes) });
+    if (worker.child !== child || worker.job !== job) return;
+  }
   const { model, memoryPages } = job;
-  send(worker, { kind: 'load', id: pool.nextId++, model, component, memoryPages });
+  send(worker, { kind: 'load', id: pool.nextId++, model, memoryPages });
 }
 
 function received(pool: Pool, worker: Worker, message: FromChild): void {
