@@ -82,14 +82,14 @@ export function buildGenesis(plan: GenesisPlan): Result<GenesisDocument, string>
   return accepted.ok ? valid : err(accepted.error);
 }
 
-export function baseAccount(address: string, accountNumber: bigint): Json {
+export function baseAccount(address: string, accountNumber: bigint) {
   return {
     '@type': '/cosmos.auth.v1beta1.BaseAccount',
     address,
     pub_key: null,
     account_number: String(accountNumber),
     sequence: '0',
-  };
+  } as const satisfies Json;
 }
 
 function totalOf(accounts: readonly GenesisAccount[]): readonly Coin[] {

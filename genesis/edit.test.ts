@@ -8,6 +8,7 @@ import { formatOperator } from '#runtime/modules/staking/addresses.ts';
 import { buildGenesis } from './builder.ts';
 import type { GenesisDocument } from './document.ts';
 import { accepted, addAccount, type StakedValidator, stakeValidators } from './edit.ts';
+import type { VestingPlan } from './vesting.ts';
 
 const keyOf = (name: string) => keyFromPrivate(sha256(utf8(name)));
 const addressOf = (name: string) => bech32Address(keyOf(name).publicKey, 'auton');
@@ -89,6 +90,73 @@ test('the validators of a document are those who stake, by their power, and nobo
     ok: false,
     error: expect.stringContaining('has power 31, its stake gives 30'),
   });
+});
+
+test('coins vest from the start: continuous, delayed and periodic accounts, as the modules read them back', () => {
+  const [start, end] = [1_800_000_000n, 1_900_000_000n];
+  const coins = [{ denom: 'uauton', amount: 100n }];
+  const amount = [{ denom: 'uauton', amount: 60n }];
+  const periods = [
+    { length: 10n, amount: [{ denom: 'uauton', amount: 25n }] },
+    { length: 20n, amount: [{ denom: 'uauton', amount: 35n }] },
+  ];
+  const plans: readonly VestingPlan[] = [
+    { kind: 'continuous', amount, startTime: start, endTime: end },
+    { kind: 'delayed', amount, endTime: end },
+    { kind: 'periodic', startTime: start, periods },
+  ];
+  let document = built();
+  for (const vesting of plans) {
+    const added = addAccount(document, { address: addressOf(vesting.kind), coins, vesting });
+    if (!added.ok) throw new Error(added.error);
+    document = added.value;
+  }
+  const original = { original_vesting: [{ denom: 'uauton', amount: '60' }], delegated_vesting: [], delegated_free: [] };
+  expect(document.appState.auth).toMatchObject({
+    accounts: [
+      {},
+      {
+        '@type': '/cosmos.vesting.v1beta1.ContinuousVestingAccount',
+        start_time: `${start}`,
+        base_vesting_account: {
+          base_account: { address: addressOf('continuous'), account_number: '1' },
+          ...original,
+          end_time: `${end}`,
+        },
+      },
+      {
+        '@type': '/cosmos.vesting.v1beta1.DelayedVestingAccount',
+        base_vesting_account: { ...original, end_time: `${end}` },
+      },
+      {
+        '@type': '/cosmos.vesting.v1beta1.PeriodicVestingAccount',
+        start_time: `${start}`,
+        base_vesting_account: { ...original, end_time: `${start + 30n}` },
+        vesting_periods: [{ length: '10', amount: [{ amount: '25' }] }, { length: '20' }],
+      },
+    ],
+  });
+  expect(document.appState.bank).toMatchObject({ supply: [{ denom: 'uauton', amount: '50000300' }] });
+  expect(accepted(document).ok).toBe(true);
+  // Nobody vests what he has not.
+  const refused: [VestingPlan, RegExp][] = [
+    [
+      { kind: 'delayed', amount: [{ denom: 'uauton', amount: 101n }], endTime: end },
+      /101uauton is more than the account's 100uauton/,
+    ],
+    [{ kind: 'delayed', amount: [{ denom: 'uatom', amount: 1n }], endTime: end }, /1uatom is more/],
+    [{ kind: 'delayed', amount: [], endTime: end }, /expected at least one coin/],
+    [{ kind: 'delayed', amount, endTime: 0n }, /end time 0/],
+    [{ kind: 'continuous', amount, startTime: end, endTime: end }, /start time 1900000000, expected .* before the end/],
+    [{ kind: 'periodic', startTime: 0n, periods }, /start time of 0/],
+    [{ kind: 'periodic', startTime: start, periods: [] }, /at least one period/],
+    [{ kind: 'periodic', startTime: start, periods: [{ length: 0n, amount }] }, /invalid period length of 0/],
+  ];
+  for (const [vesting, sentence] of refused)
+    expect(addAccount(built(), { address: addressOf('x'), coins, vesting })).toMatchObject({
+      ok: false,
+      error: expect.stringMatching(sentence),
+    });
 });
 
 test('among equal stakes those validate whom staking chooses when there is no room for all', () => {

@@ -23,6 +23,7 @@ import { DEFAULT_POWER_REDUCTION, defaultParams } from '#runtime/modules/staking
 import { checkAppState } from './app-state.ts';
 import { baseAccount, type GenesisAccount } from './builder.ts';
 import { type GenesisDocument, validateGenesis } from './document.ts';
+import { type VestingPlan, vestingAccount } from './vesting.ts';
 
 /** A validator that is created at genesis from its operator's balance. */
 export interface StakedValidator {
@@ -49,8 +50,11 @@ export function accepted(document: GenesisDocument): Result<GenesisDocument, str
   return judged.ok ? valid : judged;
 }
 
-/** Gives an account coins that did not exist before. An account that is there gets no second entry. */
-export function addAccount(document: GenesisDocument, account: GenesisAccount): Result<GenesisDocument, string> {
+/** Gives an account coins that did not exist before, all of them at once or by a schedule. An account that is there gets no second entry. */
+export function addAccount(
+  document: GenesisDocument,
+  account: GenesisAccount & { readonly vesting?: VestingPlan },
+): Result<GenesisDocument, string> {
   const changed = readJson(() => {
     const auth = sectionOf(document, 'auth');
     const bank = sectionOf(document, 'bank');
@@ -63,12 +67,21 @@ export function addAccount(document: GenesisDocument, account: GenesisAccount): 
     const supply = addCoins(coinsOf(root(bank.supply, 'app_state.bank.supply')), account.coins);
     const balance = { address: account.address, coins: addCoins(account.coins, []).map(toProtoCoin) };
     return {
-      auth: { ...auth, accounts: [...accounts.map(jsonOf), baseAccount(account.address, number)] },
+      auth: { ...auth, accounts: [...accounts.map(jsonOf), accountJson(account, number)] },
       bank: { ...bank, balances: [...balances.map(jsonOf), balance], supply: supply.map(toProtoCoin) },
     };
   });
   if (!changed.ok) return changed;
   return accepted({ ...document, appState: { ...document.appState, ...changed.value } });
+}
+
+function accountJson(account: GenesisAccount & { readonly vesting?: VestingPlan }, number: bigint): Json {
+  const base = baseAccount(account.address, number);
+  if (account.vesting === undefined) return base;
+  const { '@type': _, ...inner } = base;
+  const made = vestingAccount(account.vesting, inner, account.coins);
+  if (!made.ok) throw new JsonError(made.error);
+  return made.value;
 }
 
 /**

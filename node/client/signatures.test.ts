@@ -131,7 +131,7 @@ test('members sign apart, and together they make the transaction that CosmJS mak
     const client = await SigningStargateClient.offline(wallet);
     const address = account?.address ?? '';
     // CosmJS signs for the address whose key it has: the group's number and sequence are told.
-    const raw = await client.sign(address, messages, fee, 'us', { ...signing, accountNumber: 7, sequence: 3 });
+    const raw = await client.sign(address, messages, fee, 'us', { ...signing, accountNumber: 7n, sequence: 3 });
     signatures.set(address, raw.signatures[0] as Uint8Array);
     body = Uint8Array.from(raw.bodyBytes);
   }
@@ -160,7 +160,7 @@ test('an amino signature of one key is that of CosmJS’s amino wallet', async (
   const fee = { amount: coins(2_000, 'uauton'), gas: '200000' };
   const raw = await client.sign(account?.address ?? '', [message], fee, 'us', {
     chainId: 'group-1',
-    accountNumber: 7,
+    accountNumber: 7n,
     sequence: 3,
   });
   expect([...part.signature]).toEqual([...(raw.signatures[0] as Uint8Array)]);

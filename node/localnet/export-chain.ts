@@ -6,11 +6,13 @@ import { pureVerifier } from '#core/crypto/verify.ts';
 import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { silentLogger } from '#core/ports/logger.ts';
-import { err, type Result } from '#core/result.ts';
+import { err, ok, type Result } from '#core/result.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { type GenesisDocument, parseGenesis } from '#genesis/document.ts';
-import { exportDocument } from '#genesis/export.ts';
+import { type ExportedChain, exportDocument } from '#genesis/export.ts';
 import { openApplication } from '#runtime/app.ts';
+import type { ChainParams } from '#runtime/context.ts';
+import { parseOperator } from '#runtime/modules/staking/addresses.ts';
 import { Closers } from '../closers.ts';
 import { homePaths } from '../config/home.ts';
 import { openBlockStore, openStateStore } from '../driver/stores.ts';
@@ -24,6 +26,11 @@ export interface ExportPlan {
   readonly height?: bigint;
   /** Undefined: that of the home's genesis. */
   readonly chainId?: string;
+  /** The new chain begins at height 1. */
+  readonly zeroHeight?: {
+    /** Bech32 of the operators that may validate, all others being jailed; undefined: nobody is jailed. */
+    readonly jailAllowed: readonly string[] | undefined;
+  };
 }
 
 const CACHE_BYTES = 33_554_432;
@@ -75,8 +82,11 @@ async function exportStores(
       `the state after block ${height} is not there: the last one is of block ${last}, and old ones are pruned` +
         (height === last ? '; start the node once, so that it finishes its last block' : ''),
     );
+  const zeroHeight = plan.zeroHeight && readZeroHeight(state.chain, plan.zeroHeight.jailAllowed);
+  if (zeroHeight?.ok === false) return zeroHeight;
   return exportDocument({
     state,
+    ...(zeroHeight === undefined ? {} : { zeroHeight: zeroHeight.value }),
     height,
     time,
     chainId: plan.chainId ?? genesis.chainId,
@@ -86,4 +96,18 @@ async function exportStores(
       genesis.validators.map(({ publicKey, name }) => [toHexUpper(consensusAddress(publicKey)), name] as const),
     ),
   });
+}
+
+function readZeroHeight(
+  chain: ChainParams,
+  allowed: readonly string[] | undefined,
+): Result<NonNullable<ExportedChain['zeroHeight']>, string> {
+  if (allowed === undefined) return ok({ jailAllowed: undefined });
+  const jailAllowed: Uint8Array[] = [];
+  for (const text of allowed) {
+    const operator = parseOperator(chain, text, 'jail-allowed-addrs');
+    if (!operator.ok) return err(operator.error.message);
+    jailAllowed.push(operator.value);
+  }
+  return ok({ jailAllowed });
 }

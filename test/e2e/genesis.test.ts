@@ -1,6 +1,6 @@
 /** Where chains begin: a ceremony of several homes, and the state of a chain that was. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -16,6 +16,7 @@ import { freePorts } from '#node/localnet/ports.ts';
 import * as bank from '#proto/gen/cosmos/bank/v1beta1/query_pb.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import * as staking from '#proto/gen/cosmos/staking/v1beta1/query_pb.ts';
+import { BondStatus } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
 import { MsgDelegateSchema, MsgUndelegateSchema } from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 
@@ -120,6 +121,28 @@ test('three homes each make a gentx, one collects, and the network that they sta
   });
   const [first] = nodes as [NetworkNode];
   for (const address of addresses) autond('genesis', 'add-account', address, `50000000${DENOM}`, '--home', first.home);
+  // Three that have 10000 each, of which 6000 are theirs only later.
+  const vesting = [
+    ['delayed', '--vesting-amount', `6000${DENOM}`, '--vesting-end-time', '4102444800'],
+    [
+      'even',
+      '--vesting-amount',
+      `6000${DENOM}`,
+      '--vesting-start-time',
+      '4102444800',
+      '--vesting-end-time',
+      '4102444900',
+    ],
+    ['periodic', '--vesting-periods', join(folder, 'periods.json')],
+  ];
+  const period = { coins: `3000${DENOM}`, length_seconds: 100 };
+  writeFileSync(join(folder, 'periods.json'), JSON.stringify({ start_time: 4_102_444_800, periods: [period, period] }));
+  const locked = vesting.map(([name = '', ...flags]) => {
+    const made = autond('keys', 'add', name, '-o', 'json', ...keyring, first.home);
+    const { address } = JSON.parse(made) as { address: string };
+    autond('genesis', 'add-account', address, `10000${DENOM}`, ...flags, '--home', first.home);
+    return address;
+  });
   for (const [
     i,
     {
@@ -158,6 +181,39 @@ test('three homes each make a gentx, one collects, and the network that they sta
   expect(balances.map(([coin]) => coin?.amount)).toEqual([20_000_000n, 30_000_000n, 40_000_000n]);
   const set = await chain.rpc.call<{ validators: { voting_power: string }[] }>('validators', { height: '5' });
   expect(set.validators.map(({ voting_power }) => voting_power)).toEqual(['30', '20', '10']);
+  for (const address of locked) {
+    const spendable = await chain.query(
+      '/cosmos.bank.v1beta1.Query/SpendableBalances',
+      bank.QuerySpendableBalancesRequestSchema,
+      { address },
+      bank.QuerySpendableBalancesResponseSchema,
+    );
+    expect(spendable.balances).toMatchObject([{ denom: DENOM, amount: '4000' }]);
+    expect(await chain.balances(address)).toEqual([{ denom: DENOM, amount: 10_000n }]);
+  }
+  const send = (amount: string) =>
+    autond(
+      ...[
+        'tx',
+        'bank',
+        'send',
+        'delayed',
+        addresses[0] ?? '',
+        amount,
+        '-y',
+        '--gas',
+        '150000',
+        '--fees',
+        `1000${DENOM}`,
+      ],
+      ...keyring,
+      first.home,
+      '--node',
+      first.rpcUrl,
+    );
+  expect(() => send(`3001${DENOM}`)).toThrow(/insufficient funds/);
+  send(`2000${DENOM}`);
+  expect(await chain.balances(locked[0] ?? '')).toEqual([{ denom: DENOM, amount: 6_000n }]);
 });
 
 test('a chain goes on from the exported state of another: every balance, stake and sequence, the supply to the unit', async () => {
@@ -200,8 +256,8 @@ test('a chain goes on from the exported state of another: every balance, stake a
   for (const { home } of nodes) {
     autond('comet', 'unsafe-reset-all', '--home', home);
     copyFileSync(exported, join(home, 'config', 'genesis.json'));
-    started(home);
   }
+  const running = nodes.map(({ home }) => started(home));
   await waitForHeight(nodes, BigInt(initial) + 5n, WAIT_MS);
   const after = await holdings(chainAt(first), addresses);
   expect(after).toEqual(before);
@@ -212,4 +268,25 @@ test('a chain goes on from the exported state of another: every balance, stake a
     pack(MsgSendSchema, { fromAddress: alice, toAddress: faucet.address, amount: [coin(1_000_000n)] }),
   ]);
   expect(sent.code).toBe(0);
+
+  // And once more, from height 1, with two of the three who may validate.
+  const last = await holdings(chainAt(first), addresses);
+  for (const process of running) await process.stop();
+  const [one, two] = last.validators.map(({ operatorAddress }) => operatorAddress);
+  const zero = ['--for-zero-height', '--jail-allowed-addrs', `${one},${two}`, '--chain-id', 'again-1'];
+  autond('export', '--home', first.home, ...zero, '--output-document', exported);
+  expect(autond('genesis', 'validate', exported)).toContain('valid genesis of again-1 with 2 validators');
+  for (const { home } of nodes) {
+    autond('comet', 'unsafe-reset-all', '--home', home);
+    copyFileSync(exported, join(home, 'config', 'genesis.json'));
+    started(home);
+  }
+  await waitForHeight(nodes, 4n, WAIT_MS);
+  const anew = await holdings(chainAt(first), addresses);
+  expect(anew.supply).toEqual(last.supply);
+  expect(anew.delegations).toEqual(last.delegations);
+  expect(anew.accounts).toEqual(last.accounts);
+  expect(anew.validators.map(({ tokens }) => tokens)).toEqual(last.validators.map(({ tokens }) => tokens));
+  const bonded = anew.validators.filter(({ status }) => status === BondStatus.BONDED);
+  expect(bonded.map(({ operatorAddress }) => operatorAddress).toSorted()).toEqual([one, two].toSorted());
 });

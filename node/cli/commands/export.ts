@@ -10,6 +10,8 @@ interface Flags {
   readonly home: string;
   readonly height?: bigint;
   readonly chainId?: string;
+  readonly forZeroHeight: boolean;
+  readonly jailAllowedAddrs?: readonly string[];
   readonly outputDocument?: string;
 }
 
@@ -19,13 +21,22 @@ export function exportCommand(): Command {
     .description('the state of a stopped node as the genesis of a chain that goes on from it')
     .option('--height <height>', 'the state after this block; by default the last one', unsigned)
     .option('--chain-id <id>', 'id of the new chain; by default that of the old one')
+    .option('--for-zero-height', 'the new chain begins at height 1: rewards are paid out, heights set to 0', false)
+    .option(
+      '--jail-allowed-addrs <operators>',
+      'with --for-zero-height: who may validate, separated by commas; all others are jailed',
+      (text: string) => text.split(',').map((address) => address.trim()),
+    )
     .option('--output-document <file>', 'by default standard output');
   return withOptions(command, [homeOption()]).action(async (flags: Flags) => {
-    const { home, height, chainId } = flags;
+    const { home, height, chainId, forZeroHeight, jailAllowedAddrs: jailAllowed } = flags;
+    if (jailAllowed !== undefined && !forZeroHeight)
+      throw new CliError('--jail-allowed-addrs goes with --for-zero-height');
     const exported = await exportChain({
       home,
       ...(height === undefined ? {} : { height }),
       ...(chainId === undefined ? {} : { chainId }),
+      ...(forZeroHeight ? { zeroHeight: { jailAllowed } } : {}),
     }).catch((error: unknown) => {
       if (error instanceof HomeLockedError) throw new CliError(error.message, { cause: error });
       throw error;
@@ -35,7 +46,7 @@ export function exportCommand(): Command {
     if (flags.outputDocument === undefined) process.stdout.write(text);
     else await replaceFileDurably(flags.outputDocument, text, 0o644);
     process.stderr.write(
-      `state after block ${document.initialHeight - 1n} of ${home}; the new chain ${document.chainId} begins at height ${document.initialHeight}\n`,
+      `state ${forZeroHeight ? '' : `after block ${document.initialHeight - 1n} `}of ${home}; the new chain ${document.chainId} begins at height ${document.initialHeight}\n`,
     );
   });
 }

@@ -29,6 +29,7 @@ import {
   withOptions,
 } from '../context.ts';
 import { unsigned } from '../unsigned.ts';
+import { type VestingFlags, vestingOf, vestingOptions } from '../vesting-flags.ts';
 import { exportCommand } from './export.ts';
 
 export function genesisCommand(): Command {
@@ -51,15 +52,15 @@ async function readDocument(path: string): Promise<GenesisDocument> {
 const writeDocument = (path: string, document: GenesisDocument): Promise<void> =>
   replaceFileDurably(path, formatGenesis(document), 0o644);
 
-interface AddAccountFlags extends KeyringFlags, OutputFlags {}
+interface AddAccountFlags extends KeyringFlags, OutputFlags, VestingFlags {}
 
 function addAccountCommand(): Command {
   const command = new Command('add-account')
     .alias('add-genesis-account')
-    .description('give an account coins at genesis')
+    .description('give an account coins at genesis, all at once or by a schedule')
     .argument('<address or key>', 'an address of the chain, or the name of a key in the keyring')
     .argument('<coins>', 'such as 1000000uauton,5uatom');
-  return withOptions(command, [homeOption(), keyringOption(), outputOption()]).action(
+  return withOptions(command, [homeOption(), keyringOption(), outputOption(), ...vestingOptions()]).action(
     async (who: string, text: string, flags: AddAccountFlags) => {
       const path = homePaths(flags.home).genesis;
       const document = await readDocument(path);
@@ -71,8 +72,11 @@ function addAccountCommand(): Command {
         if (!key.ok) throw new CliError(`${who} is no address of ${chain.bech32Prefix}…, and ${key.error}`);
         address = keyAddress(key.value.key, chain.bech32Prefix);
       }
-      await writeDocument(path, orFail(addAccount(document, { address, coins }), path));
-      createOutput(flags.output).result({ address, coins }, [`${address} has ${formatCoins(coins)} at genesis`]);
+      const vesting = await vestingOf(flags);
+      const account = { address, coins, ...(vesting === undefined ? {} : { vesting }) };
+      await writeDocument(path, orFail(addAccount(document, account), path));
+      const how = vesting === undefined ? '' : `, of which some vest (${vesting.kind})`;
+      createOutput(flags.output).result(account, [`${address} has ${formatCoins(coins)} at genesis${how}`]);
     },
   );
 }

@@ -4,7 +4,7 @@ import type { Params } from '#proto/gen/cosmos/distribution/v1beta1/distribution
 import * as tx from '#proto/gen/cosmos/distribution/v1beta1/tx_pb.ts';
 import { moduleAddress, parseAddress } from '../../address.ts';
 import { authoritySigners, requireAuthority } from '../../authority.ts';
-import { type Coin, formatCoins, parseCoins, toProtoCoin } from '../../coins.ts';
+import { type Coin, parseCoins, toProtoCoin } from '../../coins.ts';
 import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { type MessageHandler, messageHandler } from '../../module.ts';
@@ -12,18 +12,16 @@ import { isBlocked, ledgerOf, sendCoins } from '../bank/ledger.ts';
 import { parseOperator } from '../staking/addresses.ts';
 import { getShares, getValidator, STAKING_STORE } from '../staking/state.ts';
 import { allocateToValidator } from './allocate.ts';
-import { type DecCoins, decCoinsOf, intersectDecCoins, subtractDecCoins, truncateDecCoins } from './dec-coins.ts';
+import { type DecCoins, decCoinsOf, intersectDecCoins, subtractDecCoins } from './dec-coins.ts';
 import { failDistribution } from './errors.ts';
-import { addToCommunityPool, payOut, startDelegation, takeFromOutstanding, withdrawRewards } from './rewards.ts';
+import { addToCommunityPool, payOut, startDelegation, withdrawCommission, withdrawRewards } from './rewards.ts';
 import {
-  accumulatedCommission,
   communityPool,
   DISTRIBUTION_ACCOUNT,
   DISTRIBUTION_STORE,
   distributionParams,
   getParams,
   withdrawAddresses,
-  withdrawAddressOf,
 } from './state.ts';
 
 type Empty = Record<string, never>;
@@ -70,18 +68,11 @@ function withdrawReward(context: MessageContext, message: tx.MsgWithdrawDelegato
   return ok({ amount: paid.value.map(toProtoCoin) });
 }
 
-function withdrawCommission(context: MessageContext, message: tx.MsgWithdrawValidatorCommission) {
+function withdrawOwnCommission(context: MessageContext, message: tx.MsgWithdrawValidatorCommission) {
   const operator = parseOperator(context.chain, message.validatorAddress, 'validator_address');
   if (!operator.ok) return operator;
-  const store = context.state.store(DISTRIBUTION_STORE);
-  const commission = accumulatedCommission.get(store, operator.value) ?? [];
-  if (commission.length === 0) return failDistribution('noValidatorCommission');
-  const { whole, rest } = truncateDecCoins(commission);
-  accumulatedCommission.set(store, operator.value, rest);
-  takeFromOutstanding(context, operator.value, decCoinsOf(whole));
-  payOut(context, withdrawAddressOf(store, operator.value), whole);
-  context.events.emit('withdraw_commission', [['amount', formatCoins(whole)]]);
-  return ok({ amount: whole.map(toProtoCoin) });
+  const paid = withdrawCommission(context, operator.value);
+  return paid.ok ? ok({ amount: paid.value.map(toProtoCoin) }) : paid;
 }
 
 /** Into the account that holds all rewards. */
@@ -177,7 +168,7 @@ export const distributionMessages: readonly MessageHandler[] = [
       const operator = parseOperator(chain, validatorAddress, 'validator_address');
       return operator.ok ? ok([operator.value]) : operator;
     },
-    handle: withdrawCommission,
+    handle: withdrawOwnCommission,
   }),
   messageHandler({
     schema: tx.MsgFundCommunityPoolSchema,

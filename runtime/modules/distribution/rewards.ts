@@ -19,6 +19,7 @@ import { getShares, getParams as getStakingParams, type Scope, STAKING_STORE } f
 import {
   addDecCoins,
   type DecCoins,
+  decCoinsOf,
   intersectDecCoins,
   mulDecCoinsTruncate,
   quoDecCoinsTruncate,
@@ -27,6 +28,7 @@ import {
 } from './dec-coins.ts';
 import { failDistribution } from './errors.ts';
 import {
+  accumulatedCommission,
   communityPool,
   currentRewards,
   DISTRIBUTION_ACCOUNT,
@@ -207,6 +209,19 @@ export function withdrawRewards(scope: Scope, validator: Validator, delegator: U
     ['validator', formatOperator(scope.chain, operator)],
     ['delegator', formatAddress(scope.chain, delegator)],
   ]);
+  return ok(whole);
+}
+
+/** Pays the whole coins of a validator's commission to where its operator wants them. */
+export function withdrawCommission(scope: Scope, operator: Uint8Array): Result<readonly Coin[]> {
+  const store = scope.state.store(DISTRIBUTION_STORE);
+  const commission = accumulatedCommission.get(store, operator) ?? [];
+  if (commission.length === 0) return failDistribution('noValidatorCommission');
+  const { whole, rest } = truncateDecCoins(commission);
+  accumulatedCommission.set(store, operator, rest);
+  takeFromOutstanding(scope, operator, decCoinsOf(whole));
+  payOut(scope, withdrawAddressOf(store, operator), whole);
+  scope.events.emit('withdraw_commission', [['amount', formatCoins(whole)]]);
   return ok(whole);
 }
 

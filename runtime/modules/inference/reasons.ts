@@ -22,6 +22,7 @@ const SENTENCES = new Map<number, string>([
   [RefundReason.OPENINGS_DISAGREE, 'the validators opened different results'],
   [RefundReason.NO_OPENING_QUORUM, 'validators with more than two thirds of the power did not open in time'],
   [RefundReason.PROVIDER_DIFFERS, 'the validators agree on another result than the provider’s'],
+  [RefundReason.CHAIN_RESTARTED, 'the chain began again from its state before the job was done'],
 ]);
 
 /** Why the requester has its credits back, as a receipt says it; empty for no refund. */
