@@ -14,6 +14,8 @@ import { FLAG_COMMIT } from '#core/types/commit.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { addMillis } from '#core/types/timestamp.ts';
 import { createValidatorSet } from '#core/types/validator-set.ts';
+import { formatGenesis, type GenesisDocument, parseGenesis, toInitChain } from '#genesis/document.ts';
+import { exportDocument } from '#genesis/export.ts';
 import { JobStatus, RefundReason } from '#proto/gen/autonomy/inference/v1/inference_pb.ts';
 import { MsgWithdrawDelegatorRewardSchema } from '#proto/gen/cosmos/distribution/v1beta1/tx_pb.ts';
 import * as tx from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
@@ -35,8 +37,6 @@ import { TEST_CHAIN_ID, testKey } from '#runtime/test-chain.ts';
 import { buildTx } from '#runtime/tx/build.ts';
 import { resetHeights } from '#runtime/zero-height.ts';
 import { JobDriver } from '#test/support/poi-jobs.ts';
-import { formatGenesis, type GenesisDocument, parseGenesis, toInitChain } from './document.ts';
-import { exportDocument } from './export.ts';
 
 const [alice, bob] = [testKey(5), testKey(6)];
 const amount = (value: bigint) => ({ denom: DENOM, amount: String(value) });
