@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fromHex, toHex, utf8 } from './bytes.ts';
+import { concat, fromHex, toHex, utf8 } from './bytes.ts';
+import { sha256 } from './crypto/hash.ts';
 import { computeMerkleRoot, merkleLeafHash, merkleProofs, merkleRoot, verifyMerkleProof } from './merkle.ts';
 
 // Values of CometBFT's crypto/merkle/tree_test.go and rfc6962_test.go.
@@ -20,6 +21,15 @@ test('a leaf hash of RFC 6962', () => {
   expect(toHex(merkleLeafHash(utf8('L123456')))).toBe(
     '395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56',
   );
+});
+
+test('leaves of any length are hashed behind a zero byte', () => {
+  for (const length of [0, 1, 54, 55, 56, 63, 64, 119, 1_023, 1_024, 1_025, 5_000]) {
+    const leaf = new Uint8Array(length).map((_, i) => i * 7);
+    expect(merkleLeafHash(leaf)).toEqual(sha256(concat(Uint8Array.of(0), leaf)));
+    const inner = sha256(concat(Uint8Array.of(1), merkleLeafHash(leaf), merkleLeafHash(leaf)));
+    expect(merkleRoot([leaf, leaf])).toEqual(inner);
+  }
 });
 
 const leavesArbitrary = fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 40 });

@@ -5,11 +5,14 @@
 import { assert } from './assert.ts';
 import { concat, EMPTY, equal } from './bytes.ts';
 import { sha256 } from './crypto/hash.ts';
+import { SHA256_PADDING_BYTES, sha256Into } from './crypto/sha256-into.ts';
 import { LIMITS } from './limits.ts';
 import { err, ok, type Result } from './result.ts';
 
-const LEAF = Uint8Array.of(0);
-const INNER = Uint8Array.of(1);
+const LEAF_BYTE = 0;
+const INNER_BYTE = 1;
+const LEAF = Uint8Array.of(LEAF_BYTE);
+const INNER = Uint8Array.of(INNER_BYTE);
 const HASH_BYTES = 32;
 
 export interface MerkleProof {
@@ -21,12 +24,29 @@ export interface MerkleProof {
   readonly aunts: readonly Uint8Array[];
 }
 
+/** Up to so many bytes a leaf is hashed without allocating: results and votes are shorter. */
+const SHORT_LEAF_BYTES = 1_024;
+const scratch = new Uint8Array(1 + SHORT_LEAF_BYTES + SHA256_PADDING_BYTES);
+
+function hashScratch(length: number): Uint8Array {
+  const hash = new Uint8Array(HASH_BYTES);
+  sha256Into(scratch, length, hash, 0);
+  return hash;
+}
+
 export function merkleLeafHash(leaf: Uint8Array): Uint8Array {
-  return sha256(concat(LEAF, leaf));
+  if (leaf.length > SHORT_LEAF_BYTES) return sha256(concat(LEAF, leaf));
+  scratch[0] = LEAF_BYTE;
+  scratch.set(leaf, 1);
+  return hashScratch(1 + leaf.length);
 }
 
 export function merkleInnerHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(concat(INNER, left, right));
+  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES) return sha256(concat(INNER, left, right));
+  scratch[0] = INNER_BYTE;
+  scratch.set(left, 1);
+  scratch.set(right, 1 + HASH_BYTES);
+  return hashScratch(1 + 2 * HASH_BYTES);
 }
 
 /** The largest power of two below `n`, n ≥ 2. */

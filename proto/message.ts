@@ -155,7 +155,7 @@ function checkMessage(schema: DescMessage, bytes: Uint8Array, place: Place): voi
     }
     const content = checkField(field, wire, value.content, place);
     if (schema.typeName !== ANY || content === undefined) continue;
-    if (number === 1) typeUrl = utf8.decode(content);
+    if (number === 1) typeUrl = textOf(content);
     else anyValue = content;
   }
   if (schema.typeName === ANY && place.resolveAny !== undefined) checkAny(typeUrl, anyValue, place);
@@ -184,7 +184,7 @@ function checkField(field: DescField, wire: number, content: Uint8Array | undefi
   if (content === undefined || packed) return undefined;
   if (field.message !== undefined) {
     checkMessage(field.message, content, { ...place, path, depth: place.depth + 1, allowNonCritical: false });
-  } else if (field.scalar === ScalarType.STRING) {
+  } else if (field.scalar === ScalarType.STRING && !isShortAscii(content)) {
     try {
       utf8.decode(content);
     } catch {
@@ -192,6 +192,20 @@ function checkField(field: DescField, wire: number, content: Uint8Array | undefi
     }
   }
   return content;
+}
+
+/** Up to so many bytes a loop is faster than the platform's decoder. */
+const SHORT_TEXT = 64;
+
+/** Most text is addresses, amounts and names: it need not be decoded to see that it is UTF-8. */
+function isShortAscii(bytes: Uint8Array): boolean {
+  if (bytes.length > SHORT_TEXT) return false;
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 0x7f) return false;
+  return true;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return isShortAscii(bytes) ? String.fromCharCode.apply(null, bytes as unknown as number[]) : utf8.decode(bytes);
 }
 
 function wireOf(field: DescField): number {

@@ -37,8 +37,10 @@ import { discardImport } from './state/snapshot/import.ts';
 import type { StateStore } from './state/state-store.ts';
 import { faultingKv } from './storage-fault.ts';
 import { ExpectedSequences, pendingChecks } from './tx/ahead.ts';
-import { decodeTx } from './tx/decode.ts';
+import type { DecodedTx } from './tx/decode.ts';
+import { verifiedSignatures } from './tx/facts.ts';
 import { type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
+import { type KnownTxs, knownTxs } from './tx/known-txs.ts';
 import { runDecodedTx, type TxEnvironment } from './tx/run.ts';
 import { encodeGetTx, type FoundTx, simulate } from './tx/service.ts';
 
@@ -143,6 +145,7 @@ class App implements RuntimeApplication {
   readonly #restore: SnapshotRestore;
   readonly #minGasPrices: readonly DecCoin[];
   readonly #signatures: KnownSignatures;
+  readonly #txs: KnownTxs;
   #chain: ChainParams | undefined;
   /** Kept until the first commit: each execution of the first block begins with it. */
   #genesis: abci.InitChainRequest | undefined;
@@ -170,6 +173,7 @@ class App implements RuntimeApplication {
     this.#restore = new SnapshotRestore(deps.kv, table.storeNames);
     this.#minGasPrices = minGasPrices;
     this.#signatures = knownSignatures(deps.verifier);
+    this.#txs = knownTxs(table);
     this.#committed = this.#store.latest();
     this.#check = new StateBranch(this.#committed);
     this.#begin();
@@ -204,7 +208,16 @@ class App implements RuntimeApplication {
   }
 
   async checkTx({ tx, type }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
-    return this.#checkOn(this.#check, tx, type === 'new' ? 'check' : 'recheck');
+    const decoded = this.#txs.decode(tx);
+    const response = this.#checkOn(this.#check, decoded, type === 'new' ? 'check' : 'recheck');
+    if (type === 'new' && response.code === 0 && decoded.ok) this.#remember(tx, decoded.value);
+    return response;
+  }
+
+  /** With the transaction it is remembered which of its signatures are good: they need not be kept twice. */
+  #remember(bytes: Uint8Array, tx: DecodedTx): void {
+    if (!this.#txs.keep(bytes, tx)) return;
+    for (const signature of verifiedSignatures(tx)) this.#signatures.forget(signature);
   }
 
   async verifyAhead(txs: readonly Uint8Array[]): Promise<void> {
@@ -216,8 +229,11 @@ class App implements RuntimeApplication {
     const asked: Promise<void>[] = [];
     let checks: SignatureCheck[] = [];
     for (const [i, tx] of txs.entries()) {
-      const decoded = decodeTx(tx, this.table);
-      if (decoded.ok) checks.push(...pendingChecks(environment, state, decoded.value, sequences));
+      const decoded = this.#txs.decode(tx);
+      if (decoded.ok) {
+        this.#txs.hold(tx, decoded.value);
+        checks.push(...pendingChecks(environment, state, decoded.value, sequences));
+      }
       if (i + 1 < txs.length && checks.length < RUNTIME_LIMITS.checksHandedOver) {
         // Others get their turn.
         if ((i + 1) % RUNTIME_LIMITS.txsReadAtOnce === 0) await pause?.();
@@ -242,15 +258,10 @@ class App implements RuntimeApplication {
   }
 
   tryTx(tx: Uint8Array): abci.CheckTxResponse {
-    return this.#checkOn(this.#check.branch(), tx, 'check');
+    return this.#checkOn(this.#check.branch(), this.#txs.decode(tx), 'check');
   }
 
-  #checkOn(
-    state: StateBranch,
-    tx: Uint8Array,
-    mode: 'check' | 'recheck',
-    decoded = decodeTx(tx, this.table),
-  ): abci.CheckTxResponse {
+  #checkOn(state: StateBranch, decoded: Result<DecodedTx>, mode: 'check' | 'recheck'): abci.CheckTxResponse {
     const { result, admitted } = runDecodedTx(this.#environment(this.#nextBlock()), state, decoded, mode);
     const { code, codespace, log, data, gasWanted, gasUsed, events } = result;
     const { priority, sender, sequence } = admitted ?? { priority: 0n, sender: '', sequence: 0n };
@@ -278,7 +289,13 @@ class App implements RuntimeApplication {
   }
 
   processProposal(request: abci.ProcessProposalRequest): abci.ProcessProposalResponse {
-    const judged = processProposal(this.#environment(request), new StateBranch(this.#committed), request);
+    const decode = (tx: Uint8Array) => {
+      const decoded = this.#txs.decode(tx);
+      if (decoded.ok) this.#txs.keep(tx, decoded.value);
+      return decoded;
+    };
+    const environment = { ...this.#environment(request), decode };
+    const judged = processProposal(environment, new StateBranch(this.#committed), request);
     return judged.ok ? { accept: true, reason: '' } : { accept: false, reason: judged.error };
   }
 
@@ -326,6 +343,7 @@ class App implements RuntimeApplication {
     this.#finalized = undefined;
     this.#genesis = undefined;
     this.#signatures.executed();
+    this.#txs.committed();
     this.#show(this.#store.latest());
     const keep = this.#options.minRetainBlocks ?? 0n;
     return { retainHeight: keep === 0n || height <= keep ? 0n : height - keep + 1n };
@@ -427,6 +445,7 @@ class App implements RuntimeApplication {
     const chain = defined(this.#chain, 'initChain before anything else');
     return {
       table: this.table,
+      decode: (bytes) => this.#txs.decode(bytes),
       chain,
       block: { height, time, proposerAddress },
       verifier: this.#signatures,

@@ -11,7 +11,10 @@ export class EventLog implements EventSink {
   }
 
   emit(type: string, attributes: readonly (readonly [key: string, value: string])[]): void {
-    this.events.push({ type, attributes: [...attributes.map(toAttribute), ...this.#extra] });
+    const all: EventAttribute[] = [];
+    for (const attribute of attributes) all.push(toAttribute(attribute));
+    for (const attribute of this.#extra) all.push(attribute);
+    this.events.push({ type, attributes: all });
   }
 }
 

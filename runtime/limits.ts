@@ -25,6 +25,12 @@ export const RUNTIME_LIMITS = {
   maxKnownSignatures: 65_536,
   /** Bytes of what they sign. */
   maxKnownSignatureBytes: 67_108_864,
+  /** Decoded transactions that are kept from mempool to block, bytes of all together and of one: larger ones are rare. */
+  maxKnownTxs: 32_768,
+  maxKnownTxsBytes: 16_777_216,
+  maxKnownTxBytes: 4_096,
+  /** Those whose signatures are verified ahead of their check. */
+  maxHeldTxs: 1_024,
   /** Signatures that are handed over at once, to be verified before their block is executed. */
   checksHandedOver: 64,
   /** Transactions that are read for that at once, before others get their turn. */

@@ -14,6 +14,7 @@
  * endBlock of all modules. A `beginBlock`, injection or `endBlock` that throws loses its own writes, not the block.
  */
 import type { ExecTxResult } from '#core/abci.ts';
+import { EMPTY } from '#core/bytes.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import type { Result } from '#core/result.ts';
 import type { ConsensusParamsUpdate } from '#core/types/consensus-params.ts';
@@ -140,7 +141,9 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
     nested: (message) => definition.nested?.(message as MessageShape<Req>) ?? [],
     handle(context, message) {
       const result = definition.handle(context, message as MessageShape<Req>);
-      return result.ok ? { ok: true, value: encode(response, result.value) } : result;
+      if (!result.ok) return result;
+      // Most responses have no fields.
+      return { ok: true, value: response.fields.length === 0 ? EMPTY : encode(response, result.value) };
     },
   };
 }

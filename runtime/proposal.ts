@@ -7,7 +7,6 @@ import { splitInjection } from './block.ts';
 import type { ProposalContext } from './context.ts';
 import { guarded } from './guard.ts';
 import type { StateBranch } from './state/branch.ts';
-import { decodeTx } from './tx/decode.ts';
 import { runTx, type TxEnvironment } from './tx/run.ts';
 
 /** Bytes of one transaction inside tendermint.types.Data: tag, length, content (types/tx.go ComputeProtoSizeForTxs). */
@@ -78,7 +77,7 @@ function judge(environment: TxEnvironment, state: StateBranch, request: ProcessP
     return err(`${rest.length} transactions exceed the limit of ${LIMITS.maxTxsPerBlock}`);
   let gas = 0n;
   for (const [i, tx] of rest.entries()) {
-    const decoded = decodeTx(tx, environment.table);
+    const decoded = environment.decode(tx);
     if (!decoded.ok) return err(`transaction ${i}: ${decoded.error.message}`);
     gas += decoded.value.authInfo.fee?.gasLimit ?? 0n;
     if (environment.maxBlockGas > 0n && gas > environment.maxBlockGas)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { STATE_LIMITS } from '../limits.ts';
 import { bytesValue } from './codecs.ts';
-import { rememberedByBytes, rememberedValue } from './remembered.ts';
+import { rememberedArrays, rememberedByBytes, rememberedValue } from './remembered.ts';
 
 function counted() {
   let calls = 0;
@@ -59,4 +59,22 @@ test('what is shared cannot be changed, small or large', () => {
       inner.bytes = new Uint8Array(0);
     }).toThrow(TypeError);
   }
+});
+
+test('an array is decoded once while few others come between; one of the same bytes for itself', () => {
+  let calls = 0;
+  const codec = rememberedArrays({
+    encode: ({ sum }: { readonly sum: number }) => Uint8Array.of(sum),
+    decode: (bytes) => ({ sum: (bytes[0] ?? 0) + 0 * calls++ }),
+  });
+  const arrays = [1, 2, 3, 4, 5].map((sum) => codec.encode({ sum }));
+  const [first] = arrays as [Uint8Array];
+  const value = codec.decode(first);
+  expect(codec.decode(first)).toBe(value);
+  expect(calls).toBe(1);
+  expect(codec.decode(first.slice())).toEqual(value);
+  expect(calls).toBe(2);
+  expect(arrays.map((bytes) => codec.decode(bytes).sum)).toEqual([1, 2, 3, 4, 5]);
+  expect(codec.decode(first)).toEqual({ sum: 1 });
+  expect(calls).toBe(7);
 });

@@ -31,3 +31,31 @@ function frozen<V>(value: V): V {
 export function rememberedValue<V>({ encode, decode }: ValueCodec<V>): ValueCodec<V> {
   return { encode, decode: rememberedByBytes(decode) };
 }
+
+/** Arrays whose values are kept. */
+const SAME_ARRAYS = 4;
+
+/**
+ * A codec that does not decode again the very array that it has decoded just before: a transaction reads the same account
+ * several times, and arrays in a store never change. Answers are shared: nobody changes them. What is encoded is not kept,
+ * as only the bytes are the same on every machine.
+ */
+export function rememberedArrays<V extends object>({ encode, decode }: ValueCodec<V>): ValueCodec<V> {
+  const arrays: (Uint8Array | undefined)[] = [];
+  const values: (V | undefined)[] = [];
+  let next = 0;
+  return {
+    encode,
+    decode(bytes) {
+      for (let i = 0; i < SAME_ARRAYS; i++) {
+        const value = values[i];
+        if (arrays[i] === bytes && value !== undefined) return value;
+      }
+      const value = decode(bytes);
+      arrays[next] = bytes;
+      values[next] = value;
+      next = (next + 1) % SAME_ARRAYS;
+      return value;
+    },
+  };
+}

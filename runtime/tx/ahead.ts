@@ -1,5 +1,5 @@
 /** What may be verified before a transaction's turn comes. */
-import { toHex } from '#core/bytes.ts';
+import { equal, toHex } from '#core/bytes.ts';
 import type { SignatureCheck } from '#core/ports/crypto.ts';
 import type { ChainParams } from '../context.ts';
 import type { ModuleTable } from '../module-table.ts';
@@ -7,6 +7,7 @@ import { AUTH_STORE, getAccount, getAuthParams } from '../modules/auth/state.ts'
 import type { StateView } from '../state/kv-view.ts';
 import { readAccountKey } from './account-key.ts';
 import type { DecodedTx } from './decode.ts';
+import { factsOf } from './facts.ts';
 import { signersOf } from './signers.ts';
 import { signatureChecks } from './verify.ts';
 
@@ -41,7 +42,9 @@ export function pendingChecks(
     return [];
   const auth = state.store(AUTH_STORE);
   const limit = getAuthParams(auth).txSigLimit;
+  const facts = factsOf(tx);
   const checks: SignatureCheck[] = [];
+  let known = 0;
   for (const [i, address] of signers.value.all.entries()) {
     const info = signerInfos[i];
     const signature = signatures[i];
@@ -50,13 +53,19 @@ export function pendingChecks(
     if (account === undefined || any === undefined || info === undefined || signature === undefined) return [];
     const { accountNumber } = account;
     const sequence = sequences.of(address, account.sequence);
+    if (info.sequence !== sequence) return [];
+    const isSent = info.publicKey?.typeUrl === any.typeUrl && equal(info.publicKey.value, any.value);
+    if (isSent && facts.isVerified(i, chain.chainId, accountNumber)) {
+      known++;
+      continue;
+    }
     const key = readAccountKey(any);
-    if (info.sequence !== sequence || !key.ok) return [];
+    if (!key.ok) return [];
     const context = { tx, types: table, chainId: chain.chainId };
     const found = signatureChecks(context, { key: key.value, info, signature, accountNumber, sequence });
     if (!found.ok) return [];
     checks.push(...found.value);
-    if (BigInt(checks.length) > limit) return [];
+    if (known + checks.length > limit) return [];
   }
   for (const [i, address] of signers.value.all.entries()) sequences.used(address, signerInfos[i]?.sequence ?? 0n);
   return checks;

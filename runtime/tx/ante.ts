@@ -3,12 +3,13 @@
  * bytes, fee (enough, and deducted), public keys, signatures, sequences. It works on a branch of its own, which the runner
  * writes only when all of it passed.
  */
-import { equal, toBase64, utf8 } from '#core/bytes.ts';
+import { defined } from '#core/assert.ts';
+import { equal } from '#core/bytes.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import { ok, type Result } from '#core/result.ts';
 import type { SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import { formatAddress, moduleAddress, parseAddress } from '../address.ts';
-import { amountOf, type Coin, type DecCoin, feeFor, formatCoins, parseCoins } from '../coins.ts';
+import { amountOf, type Coin, type DecCoin, feeFor, formatCoins } from '../coins.ts';
 import type { BlockInfo, ChainParams, EventSink } from '../context.ts';
 import { failSdk } from '../errors.ts';
 import { noEvents } from '../events.ts';
@@ -28,8 +29,8 @@ import type { GasMeter } from '../state/gas.ts';
 import type { KvWriter, StateWriter } from '../state/kv-view.ts';
 import { type AccountKey, addressOfKey, countKeys, readAccountKey } from './account-key.ts';
 import type { DecodedTx, TxTypes } from './decode.ts';
-import { checkMessages } from './router.ts';
-import { type Signers, signersOf } from './signers.ts';
+import { factsOf, type SentKey, type TxFacts } from './facts.ts';
+import type { Signers } from './signers.ts';
 import { signatureParts, verifySignature } from './verify.ts';
 
 /**
@@ -60,23 +61,24 @@ export interface AntePassed {
 }
 
 export function runAnte(context: AnteContext, tx: DecodedTx): Result<AntePassed> {
-  const signers = checkForm(context, tx);
+  const facts = factsOf(tx);
+  const signers = checkForm(context, tx, facts);
   if (!signers.ok) return signers;
   const auth = context.state.store(AUTH_STORE);
   const params = getAuthParams(auth);
-  const timely = checkTimeoutAndMemo(context, tx, params);
+  const timely = checkTimeoutAndMemo(context, tx, facts, params);
   if (!timely.ok) return timely;
   chargeSize(context, tx, params, signers.value.all.length);
-  const fee = deductFee(context, tx, signers.value);
+  const fee = deductFee(context, tx, facts, signers.value);
   if (!fee.ok) return fee;
-  const signed = checkSigners(context, tx, params, signers.value, auth);
+  const signed = checkSigners(context, { tx, facts, params }, signers.value, auth);
   if (!signed.ok) return signed;
   return ok({ signers: signers.value, fee: fee.value });
 }
 
 /** tx ValidateBasic of v0.50, the messages' own checks included. */
-function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
-  const { body, authInfo, raw } = tx;
+function checkForm(context: AnteContext, tx: DecodedTx, facts: TxFacts): Result<Signers> {
+  const { body, authInfo } = tx;
   const { fee } = authInfo;
   if (body.extensionOptions.length > 0)
     return failSdk(
@@ -88,29 +90,17 @@ function checkForm(context: AnteContext, tx: DecodedTx): Result<Signers> {
     return failSdk('invalidRequest', `invalid gas supplied; ${fee.gasLimit} > ${RUNTIME_LIMITS.maxGasWanted}`);
   if (fee.gasLimit === 0n && context.mode !== 'simulate')
     return failSdk('invalidGasLimit', 'must provide positive gas');
-  if (tx.messages.length === 0) return failSdk('invalidRequest', 'must contain at least one message');
-  const valid = checkMessages(context.types, tx.messages, context.chain);
-  if (!valid.ok) return valid;
-  const signers = signersOf(tx, context.chain);
-  if (!signers.ok) return signers;
-  if (raw.signatures.length === 0) return failSdk('noSignatures', 'expected at least one signature');
-  const expected = signers.value.all.length;
-  if (raw.signatures.length !== expected)
-    return failSdk('unauthorized', `wrong number of signers; expected ${expected}, got ${raw.signatures.length}`);
-  if (authInfo.signerInfos.length !== expected)
-    return failSdk('invalidSignerInfo', `expected ${expected} signer infos, got ${authInfo.signerInfos.length}`);
-  return signers;
+  return facts.form(context.types, context.chain);
 }
 
-function checkTimeoutAndMemo(context: AnteContext, tx: DecodedTx, params: AuthParams): Result<void> {
-  const { timeoutHeight, memo } = tx.body;
+function checkTimeoutAndMemo(context: AnteContext, tx: DecodedTx, facts: TxFacts, params: AuthParams): Result<void> {
+  const { timeoutHeight } = tx.body;
   if (timeoutHeight > 0n && context.block.height > timeoutHeight)
     return failSdk('txTimeoutHeight', `block height: ${context.block.height}, timeout height: ${timeoutHeight}`);
-  const length = BigInt(utf8(memo).length);
-  if (length > params.maxMemoCharacters)
+  if (facts.memoBytes > params.maxMemoCharacters)
     return failSdk(
       'memoTooLarge',
-      `maximum number of characters is ${params.maxMemoCharacters} but received ${length} characters`,
+      `maximum number of characters is ${params.maxMemoCharacters} but received ${facts.memoBytes} characters`,
     );
   return ok(undefined);
 }
@@ -140,15 +130,14 @@ function chargeSize(context: AnteContext, tx: DecodedTx, params: AuthParams, sig
 /** Hashed once, not with each transaction. */
 const COLLECTOR = moduleAddress(FEE_COLLECTOR);
 
-function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Result<readonly Coin[]> {
+function deductFee(context: AnteContext, tx: DecodedTx, facts: TxFacts, signers: Signers): Result<readonly Coin[]> {
   const { chain, mode } = context;
-  const { fee } = tx.authInfo;
-  const gasLimit = fee?.gasLimit ?? 0n;
-  const coins = parseCoins(fee?.amount ?? [], 'fee.amount');
+  const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;
+  const coins = facts.fee;
   if (!coins.ok) return failSdk('insufficientFee', coins.error);
   if (mode === 'check' && !isEnough(coins.value, gasLimit, context.minGasPrices)) {
     const required = formatCoins(context.minGasPrices.map((price) => feeFor(gasLimit, price)));
-    return failSdk('insufficientFee', `insufficient fees; got: ${formatCoins(coins.value)} required: ${required}`);
+    return failSdk('insufficientFee', `insufficient fees; got: ${facts.feeText} required: ${required}`);
   }
   const source = feeSource(context, tx, signers, coins.value);
   if (!source.ok) return source;
@@ -172,7 +161,7 @@ function deductFee(context: AnteContext, tx: DecodedTx, signers: Signers): Resul
     sendCoins(ledger, payer, COLLECTOR, [{ denom: chain.baseDenom, amount: 1n }]);
   }
   context.events.emit('tx', [
-    ['fee', formatCoins(coins.value)],
+    ['fee', facts.feeText],
     ['fee_payer', text],
   ]);
   return coins;
@@ -204,7 +193,16 @@ function isEnough(fee: readonly Coin[], gasLimit: bigint, prices: readonly DecCo
   );
 }
 
+/** What the checks of all signers have in common. */
+interface Signing {
+  readonly tx: DecodedTx;
+  readonly facts: TxFacts;
+  readonly params: AuthParams;
+}
+
 interface SignerEntry {
+  /** Which of the signers. */
+  readonly at: number;
   readonly account: Account;
   /** Undefined in a simulation without a key. */
   readonly key: AccountKey | undefined;
@@ -213,32 +211,27 @@ interface SignerEntry {
 }
 
 /** Public keys, signatures and sequences of all signers. */
-function checkSigners(
-  context: AnteContext,
-  tx: DecodedTx,
-  params: AuthParams,
-  signers: Signers,
-  auth: KvWriter,
-): Result<void> {
+function checkSigners(context: AnteContext, signing: Signing, signers: Signers, auth: KvWriter): Result<void> {
+  const { tx, facts, params } = signing;
   const entries: SignerEntry[] = [];
   let keys = 0;
-  for (const [i, address] of signers.all.entries()) {
-    const info = tx.authInfo.signerInfos[i];
-    const signature = tx.raw.signatures[i];
+  for (const [at, address] of signers.all.entries()) {
+    const info = tx.authInfo.signerInfos[at];
+    const signature = tx.raw.signatures[at];
     if (info === undefined || signature === undefined)
-      return failSdk('invalidSignerInfo', `signer ${i} has no signer info`);
+      return failSdk('invalidSignerInfo', `signer ${at} has no signer info`);
     const account = getAccount(auth, address);
     if (account === undefined)
       return failSdk('unknownAddress', `account ${formatAddress(context.chain, address)} does not exist`);
-    const key = keyOf(context, account, info);
+    const key = keyOf(context, account, info, facts.keyOf(at));
     if (!key.ok) return key;
     keys += key.value === undefined ? 1 : countKeys(key.value);
-    entries.push({ account, key: key.value, info, signature });
+    entries.push({ at, account, key: key.value, info, signature });
   }
-  if (BigInt(keys) > params.txSigLimit)
+  if (keys > params.txSigLimit)
     return failSdk('maxSignaturesExceeded', `signatures: ${keys}, limit: ${params.txSigLimit}`);
   for (const entry of entries) {
-    const checked = checkSigner(context, tx, params, entry);
+    const checked = checkSigner(context, signing, entry);
     if (!checked.ok) return checked;
     setAccount(auth, checked.value);
   }
@@ -246,24 +239,36 @@ function checkSigners(
 }
 
 /** The account as it is after the signature: key set, sequence raised. */
-function checkSigner(context: AnteContext, tx: DecodedTx, params: AuthParams, entry: SignerEntry): Result<Account> {
-  const { account, key, info, signature } = entry;
-  const charged = chargeSignature(context, params, entry);
+function checkSigner(context: AnteContext, signing: Signing, entry: SignerEntry): Result<Account> {
+  const { account, info } = entry;
+  const { chain, events } = context;
+  const charged = chargeSignature(context, signing.params, entry);
   if (!charged.ok) return charged;
   if (info.sequence !== account.sequence)
     return failSdk('wrongSequence', `account sequence mismatch, expected ${account.sequence}, got ${info.sequence}`);
   if (context.mode !== 'simulate' && context.mode !== 'recheck') {
-    if (key === undefined) return failSdk('invalidPubKey', 'no public key');
-    const { accountNumber, sequence } = account;
-    const signing = { tx, types: context.types, chainId: context.chain.chainId };
-    const valid = verifySignature(context.verifier, signing, { key, info, signature, accountNumber, sequence });
+    const valid = requireSignature(context, signing, entry);
     if (!valid.ok) return valid;
   }
-  const text = formatAddress(context.chain, account.address);
-  context.events.emit('tx', [['acc_seq', `${text}/${info.sequence}`]]);
-  context.events.emit('tx', [['signature', toBase64(signature)]]);
+  events.emit('tx', [['acc_seq', `${formatAddress(chain, account.address)}/${info.sequence}`]]);
+  events.emit('tx', [['signature', signing.facts.signatureText(entry.at)]]);
   // A simulation's key may be made up, but it is as long as the one that will be written.
   return ok({ ...account, pubKey: account.pubKey ?? pickKey(info), sequence: account.sequence + 1n });
+}
+
+function requireSignature(context: AnteContext, { tx, facts }: Signing, entry: SignerEntry): Result<void> {
+  const { at, key, info, signature } = entry;
+  const { accountNumber, sequence } = entry.account;
+  const { chainId } = context.chain;
+  if (key === undefined) return failSdk('invalidPubKey', 'no public key');
+  const sent = facts.keyOf(at);
+  // A multisig's signatures are many: who verifies them remembers each.
+  const isSent = key.kind === 'secp256k1' && sent?.ok === true && sent.value.key === key;
+  if (isSent && facts.isVerified(at, chainId, accountNumber)) return ok(undefined);
+  const signing = { tx, types: context.types, chainId };
+  const valid = verifySignature(context.verifier, signing, { key, info, signature, accountNumber, sequence });
+  if (valid.ok && isSent) facts.learnVerified(at, chainId, accountNumber);
+  return valid;
 }
 
 /** x/auth/ante SigGasConsumeDecorator: each single signature costs the same. A simulation pays for the threshold. */
@@ -298,24 +303,40 @@ function pickKey(info: SignerInfo): Account['pubKey'] {
 }
 
 /** The key that must have signed: the account's own, else the one that comes along, whose address must be the account's. */
-function keyOf(context: AnteContext, account: Account, info: SignerInfo): Result<AccountKey | undefined> {
+function keyOf(
+  context: AnteContext,
+  account: Account,
+  info: SignerInfo,
+  sentKey: Result<SentKey> | undefined,
+): Result<AccountKey | undefined> {
   const simulate = context.mode === 'simulate';
-  const text = formatAddress(context.chain, account.address);
   if (account.module !== undefined)
-    return failSdk('unauthorized', `${text} is the account of a module, no key signs for it`);
-  const any = account.pubKey ?? info.publicKey;
-  if (any === undefined)
+    return failSdk('unauthorized', `${addressText(context, account)} is the account of a module, no key signs for it`);
+  const own = account.pubKey;
+  const sent = info.publicKey;
+  if (own === undefined && sentKey === undefined)
     return simulate
       ? ok(undefined)
-      : failSdk('invalidPubKey', `account ${text} has no public key on chain yet: the transaction must carry it`);
-  const key = readAccountKey(any);
-  if (!key.ok) return key;
-  const sent = info.publicKey;
-  const differs =
-    sent !== undefined &&
-    account.pubKey !== undefined &&
-    (sent.typeUrl !== account.pubKey.typeUrl || !equal(sent.value, account.pubKey.value));
-  if (!simulate && (differs || !equal(addressOfKey(key.value), account.address)))
-    return failSdk('invalidPubKey', `pubKey does not match signer address ${text}`);
-  return key;
+      : failSdk(
+          'invalidPubKey',
+          `account ${addressText(context, account)} has no public key on chain yet: the transaction must carry it`,
+        );
+  const isSame =
+    own === undefined || (sent !== undefined && sent.typeUrl === own.typeUrl && equal(sent.value, own.value));
+  // The same bytes are the same key: it is read where it was sent.
+  const read = isSame && sentKey !== undefined ? sentKey : readOwnKey(own);
+  if (!read.ok) return read;
+  const differs = sent !== undefined && !isSame;
+  if (!simulate && (differs || !equal(read.value.address, account.address)))
+    return failSdk('invalidPubKey', `pubKey does not match signer address ${addressText(context, account)}`);
+  return ok(read.value.key);
+}
+
+function readOwnKey(own: Account['pubKey']): Result<SentKey> {
+  const key = readAccountKey(defined(own, "a key, the account's or one that was sent"));
+  return key.ok ? ok({ key: key.value, address: addressOfKey(key.value) }) : key;
+}
+
+function addressText({ chain }: AnteContext, { address }: Account): string {
+  return formatAddress(chain, address);
 }

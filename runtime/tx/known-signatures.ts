@@ -11,6 +11,8 @@ import { idOf } from '../state/key-id.ts';
 export interface KnownSignatures extends Verifier {
   /** Records a statement that some verifier with the same verdicts has found true. */
   learn(check: SignatureCheck): void;
+  /** What is known of this signature is remembered elsewhere. */
+  forget(signature: Uint8Array): void;
   /** Whether this statement is remembered as true. */
   knows(check: SignatureCheck): boolean;
   /** The same verdicts, for executing a block. */
@@ -66,6 +68,7 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
   return {
     learn,
     knows,
+    forget: (signature) => forget(idOf(signature)),
     ed25519,
     secp256k1,
     inBlock: {

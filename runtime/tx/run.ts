@@ -1,12 +1,12 @@
 /** One transaction from its bytes to its result. */
 import type { Event, ExecTxResult } from '#core/abci.ts';
 import { EMPTY } from '#core/bytes.ts';
+import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { divFloor, MAX_UINT64 } from '#core/int.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, type Failure, ok, type Result } from '#core/result.ts';
-import { TxMsgDataSchema } from '#proto/gen/cosmos/base/abci/v1beta1/abci_pb.ts';
-import { encode, typeUrlOf } from '#proto/message.ts';
+import { typeUrlOf } from '#proto/message.ts';
 import { formatAddress } from '../address.ts';
 import { amountOf, type DecCoin } from '../coins.ts';
 import type { BlockInfo, ChainParams } from '../context.ts';
@@ -18,11 +18,13 @@ import type { ModuleTable } from '../module-table.ts';
 import type { StateBranch } from '../state/branch.ts';
 import { type GasMeter, gasMeter, meteredState } from '../state/gas.ts';
 import { type AntePassed, runAnte, type TxMode } from './ante.ts';
-import { type DecodedTx, decodeTx } from './decode.ts';
+import type { DecodedTx } from './decode.ts';
 import { messageRouter } from './router.ts';
 
 export interface TxEnvironment {
   readonly table: ModuleTable;
+  /** decodeTx, which may remember. */
+  readonly decode: (bytes: Uint8Array) => Result<DecodedTx>;
   readonly chain: ChainParams;
   readonly block: BlockInfo;
   readonly verifier: Verifier;
@@ -54,10 +56,10 @@ export function runTx(
 ): TxOutcome {
   if (blockGasLeft !== undefined && blockGasLeft <= 0n)
     return refused(failure('outOfGas', 'no block gas left to run tx'), undefined, 0n, []);
-  return runDecodedTx(environment, state, decodeTx(bytes, environment.table), mode, blockGasLeft);
+  return runDecodedTx(environment, state, environment.decode(bytes), mode, blockGasLeft);
 }
 
-/** {@link runTx} of what {@link decodeTx} has answered. */
+/** {@link runTx} of what `decode` has answered. */
 export function runDecodedTx(
   environment: TxEnvironment,
   state: StateBranch,
@@ -95,7 +97,7 @@ export function runDecodedTx(
     };
   branch.write();
   const { responses } = ran.value;
-  const data = encode(TxMsgDataSchema, { msgResponses: responses });
+  const data = encodeMsgData(responses);
   const wanted = mode === 'simulate' ? MAX_UINT64 : gasLimit;
   return { result: success(meter, wanted, data, [...events.events, ...ran.value.events]), responses, admitted };
 }
@@ -167,6 +169,14 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
 /** `/cosmos.bank.v1beta1.MsgSend` → `bank` (types/events.go GetModuleNameFromTypeURL). */
 function moduleOf(typeUrl: string): string {
   return typeUrl.split('.')[1] ?? '';
+}
+
+/** An encoded cosmos.base.abci.v1beta1.TxMsgData: written by hand, as each transaction has one and it is hashed. */
+export function encodeMsgData(responses: TxOutcome['responses']): Uint8Array {
+  const data = new ProtoWriter();
+  for (const { typeUrl, value } of responses)
+    data.message(2, new ProtoWriter().string(1, typeUrl).bytes(2, value).finish());
+  return data.finish();
 }
 
 /** Priorities are fee ÷ gas in millionths of the base denomination. */

@@ -7,6 +7,7 @@ import { RUNTIME_LIMITS } from '../../limits.ts';
 import { bytesKey, stringKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
 import { index, indexedMap, item, keySet, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
+import { rememberedArrays, rememberedValue } from '../../state/remembered.ts';
 import { decodeVesting, encodeVesting } from '../vesting/record.ts';
 import type { Vesting } from '../vesting/schedule.ts';
 
@@ -47,7 +48,7 @@ const KIND_VESTING = 3;
 const MAX_STORED_TEXT = 256;
 const MAX_STORED_KEY = RUNTIME_LIMITS.maxPubKeyBytes;
 
-const accountValue: ValueCodec<Stored> = {
+const accountValue: ValueCodec<Stored> = rememberedArrays({
   encode({ accountNumber, sequence: next, pubKey, module, vesting }) {
     const writer = new ProtoWriter()
       .varint(1, vesting !== undefined ? KIND_VESTING : module === undefined ? KIND_BASE : KIND_MODULE)
@@ -80,7 +81,7 @@ const accountValue: ValueCodec<Stored> = {
     const module = name === undefined ? undefined : { name, permissions };
     return { accountNumber, sequence: next, pubKey, module, vesting };
   },
-};
+});
 
 function readStoredKey(bytes: Uint8Array): StoredKey {
   let typeUrl = '';
@@ -109,7 +110,7 @@ export const DEFAULT_AUTH_PARAMS: AuthParams = {
   sigVerifyCostSecp256k1: 1000n,
 };
 
-const authParamsValue: ValueCodec<AuthParams> = {
+const authParamsValue: ValueCodec<AuthParams> = rememberedValue({
   encode: (params) =>
     new ProtoWriter()
       .varint(1, params.maxMemoCharacters)
@@ -131,7 +132,7 @@ const authParamsValue: ValueCodec<AuthParams> = {
       sigVerifyCostSecp256k1: secp256k1,
     };
   },
-};
+});
 
 export const authParams = item(layout.params, authParamsValue);
 /** Names of the modules that have accounts. */

@@ -1,0 +1,99 @@
+/**
+ * Keeps transactions decoded from the mempool, or from the proposal, to their block. It changes how long an answer takes,
+ * never the answer: one that is kept was compared byte by byte, and decoding depends on nothing but the bytes.
+ */
+import { equal } from '#core/bytes.ts';
+import { ok, type Result } from '#core/result.ts';
+import { RUNTIME_LIMITS } from '../limits.ts';
+import { idOf } from '../state/key-id.ts';
+import { type DecodedTx, decodeTx, type TxTypes } from './decode.ts';
+
+export interface KnownTxs {
+  /** What {@link decodeTx} answers. */
+  decode(bytes: Uint8Array): Result<DecodedTx>;
+  /** Keeps one while there is room, and says whether it did. @param decoded what {@link KnownTxs.decode} has answered for these bytes. */
+  keep(bytes: Uint8Array, decoded: DecodedTx): boolean;
+  /** Keeps one for a moment, whatever becomes of it: the next of them push it out. */
+  hold(bytes: Uint8Array, decoded: DecodedTx): void;
+  /** A block is committed: transactions go that nobody has asked for since the one before the last, those in it at last too. */
+  committed(): void;
+}
+
+export interface KnownTxLimits {
+  readonly txs: number;
+  /** Of those that are held for a moment. */
+  readonly held: number;
+  /** Bytes of one, and of all together. */
+  readonly txBytes: number;
+  readonly bytes: number;
+}
+
+const DEFAULT_LIMITS: KnownTxLimits = {
+  txs: RUNTIME_LIMITS.maxKnownTxs,
+  held: RUNTIME_LIMITS.maxHeldTxs,
+  txBytes: RUNTIME_LIMITS.maxKnownTxBytes,
+  bytes: RUNTIME_LIMITS.maxKnownTxsBytes,
+};
+
+interface Kept {
+  readonly bytes: Uint8Array;
+  readonly decoded: Result<DecodedTx>;
+  /** Blocks that were committed before it was last asked for. */
+  asked: number;
+}
+
+/** A transaction ends with its signature: its last bytes tell it from others well enough to look it up by. */
+const NAME_BYTES = 64;
+/** Blocks for which one is kept that nobody asks for. */
+const IDLE_BLOCKS = 2;
+
+export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS): KnownTxs {
+  const kept = new Map<string, Kept>();
+  let bytesKept = 0;
+  let blocks = 0;
+  const nameOf = (bytes: Uint8Array): string =>
+    idOf(bytes.length > NAME_BYTES ? bytes.subarray(bytes.length - NAME_BYTES) : bytes);
+  const held = new Map<string, Kept>();
+  const findIn = (among: ReadonlyMap<string, Kept>, name: string, bytes: Uint8Array): Kept | undefined => {
+    const found = among.get(name);
+    return found !== undefined && equal(found.bytes, bytes) ? found : undefined;
+  };
+  return {
+    decode(bytes) {
+      if (bytes.length > limits.txBytes || kept.size + held.size === 0) return decodeTx(bytes, types);
+      const name = nameOf(bytes);
+      const found = findIn(kept, name, bytes);
+      if (found !== undefined) found.asked = blocks;
+      return (found ?? findIn(held, name, bytes))?.decoded ?? decodeTx(bytes, types);
+    },
+    keep(bytes, decoded) {
+      // What came first is wanted first: when there is no room the new one is not kept.
+      const name = nameOf(bytes);
+      held.delete(name);
+      const namesake = kept.get(name);
+      if (namesake !== undefined && equal(namesake.bytes, bytes)) return true;
+      if (bytes.length > limits.txBytes || bytesKept + bytes.length > limits.bytes) return false;
+      if (namesake !== undefined) bytesKept -= namesake.bytes.length;
+      else if (kept.size >= limits.txs) return false;
+      kept.set(name, { bytes, decoded: ok(decoded), asked: blocks });
+      bytesKept += bytes.length;
+      return true;
+    },
+    hold(bytes, decoded) {
+      if (bytes.length > limits.txBytes) return;
+      held.set(nameOf(bytes), { bytes, decoded: ok(decoded), asked: blocks });
+      for (const oldest of held.keys()) {
+        if (held.size <= limits.held) break;
+        held.delete(oldest);
+      }
+    },
+    committed() {
+      blocks++;
+      for (const [name, { bytes, asked }] of kept) {
+        if (asked + IDLE_BLOCKS > blocks) continue;
+        kept.delete(name);
+        bytesKept -= bytes.length;
+      }
+    },
+  };
+}
