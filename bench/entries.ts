@@ -10,6 +10,11 @@ import { stateUpkeep } from './state-upkeep.ts';
 import { txPath } from './tx-path.ts';
 import { verifyCommit } from './verify-commit.ts';
 import { vm } from './vm.ts';
+import { vmCalls } from './vm-calls.ts';
+import { vmEventLoop } from './vm-event-loop.ts';
+import { vmGas } from './vm-gas.ts';
+import { vmKernels } from './vm-kernels.ts';
+import { vmStart } from './vm-start.ts';
 
 /** Everything that `npm run bench` can measure, in order. */
 export const entries: readonly Entry[] = [
@@ -17,6 +22,11 @@ export const entries: readonly Entry[] = [
   stateUpdates,
   stateUpkeep,
   vm,
+  vmKernels,
+  vmStart,
+  vmCalls,
+  vmEventLoop,
+  vmGas,
   emptyBlocks,
   blockSync,
   txPath,

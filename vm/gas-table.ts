@@ -1,7 +1,7 @@
 /**
  * Gas costs, version 1. One gas is about one nanosecond of the reference core in the engine's optimising tier, so that
  * 10⁹ gas is about one second: `npm run bench -- vm` prints what it is here. Static costs cannot see the cache: a
- * program made to miss it runs some ten times slower than its gas says, which time-outs have to allow for.
+ * program made to miss it runs up to a hundred times slower than its gas says (docs/vm-gas.md), which time-outs bound.
  * Any change is a new version, because outcomes carry the gas that was used.
  */
 export const GAS_VERSION = 1;

@@ -172,10 +172,15 @@ function made(p: Plan, write: (p: Plan, w: Writer) => void): Uint8Array {
   return written(w);
 }
 
+/** For the sections besides code and data that become longer. */
+const SPARE_BYTES = 64 << 10;
+
 /** Sections in their prescribed order: rewritten where a writer stands here, else copied, custom sections dropped. */
 function assemble(p: Plan): Uint8Array {
   const { module } = p;
-  const out = writer(2 * module.bytes.length + 1024);
+  const code = made(p, codeSection);
+  // Room for all of it at once: weights are tens of megabytes, and a buffer that grows copies them.
+  const out = writer(module.bytes.length + code.length + SPARE_BYTES);
   put(out, 0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const copied = (id: number): void => {
     const range = module.sections.get(id);
@@ -190,9 +195,9 @@ function assemble(p: Plan): Uint8Array {
   putSection(out, SECTION.export, made(p, exportSection));
   copied(SECTION.element);
   copied(SECTION.dataCount);
-  putSection(out, SECTION.code, made(p, codeSection));
+  putSection(out, SECTION.code, code);
   copied(SECTION.data);
-  return written(out).slice();
+  return written(out);
 }
 
 /**

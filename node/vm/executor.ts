@@ -4,12 +4,14 @@ import { equal } from '#core/bytes.ts';
 import { vmError } from '#core/errors.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { admit, instrument } from '#vm/admission.ts';
+import { wrapComponent } from '#vm/component.ts';
 import { MODULE_LIMITS } from '#vm/limits.ts';
 import { type ExecutionOutcome, type HostFault, hostFault } from '#vm/outcome.ts';
 import { type Guest, instantiate, type OpenCall, openCall, runDescribe } from '#vm/run.ts';
 import type { PageHash } from '#vm/trace.ts';
 import type { GlobalType } from '#vm/wasm/types.ts';
 import { type CoreExports, glueFor, type Instantiate, type ModelExports } from './glue.ts';
+import { withoutData } from './skeleton.ts';
 
 export interface LoadedModel {
   readonly module: WebAssembly.Module;
@@ -48,7 +50,8 @@ export async function loadModel(component: Uint8Array, memoryPages: number): Pro
   const model = admitted.value;
   const rewritten = instrument(model, memoryPages);
   if (!rewritten.ok) return err(hostFault('component-unavailable', `cannot be run: ${rewritten.error.message}`));
-  const glue = await glueFor(component, model.coreModule, model.world);
+  const skeleton = withoutData(model.module);
+  const glue = await glueFor(wrapComponent(skeleton, model.world), skeleton, model.world);
   if (!glue.ok) return glue;
   try {
     const module = await WebAssembly.compile(rewritten.value);
