@@ -22,7 +22,7 @@ const CHAIN_ID = 'soak';
 const KEPT = 100;
 const MS_PER_MINUTE = 60_000;
 /** What a node that stays up for years is given (docs/soak.md): by V8, and by the allocator of what is not JavaScript's. */
-const V8_FLAGS = '--max-semi-space-size=16';
+const V8_FLAGS = '--max-semi-space-size=4';
 const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
