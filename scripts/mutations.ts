@@ -4,6 +4,7 @@
  */
 
 import type { Mutation } from './mutation.ts';
+import { applicationMutations } from './mutations-application.ts';
 import { consensusMutations } from './mutations-consensus.ts';
 import { poiMutations } from './mutations-poi.ts';
 import { stateMutations } from './mutations-state.ts';
@@ -23,4 +24,5 @@ export const mutations: readonly Mutation[] = [
   ...consensusMutations,
   ...poiMutations,
   ...stateMutations,
+  ...applicationMutations,
 ];

@@ -1,6 +1,6 @@
 /** A chain that goes on from another's export says what the other says, and does what it does. */
-import type { FinalizeBlockRequest, FinalizeBlockResponse } from '#core/abci.ts';
-import { defined } from '#core/assert.ts';
+import type { FinalizeBlockRequest, FinalizeBlockResponse, InitChainRequest } from '#core/abci.ts';
+import { assert, defined } from '#core/assert.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { formatGenesis, parseGenesis, toInitChain } from '#genesis/document.ts';
@@ -8,7 +8,14 @@ import { exportDocument } from '#genesis/export.ts';
 import type { DescMessage, MessageInitShape } from '#proto/message.ts';
 import { create, encode } from '#proto/message.ts';
 import type { RuntimeApplication } from '#runtime/app.ts';
+import type { QueryContext } from '#runtime/context.ts';
+import { initState } from '#runtime/genesis-state.ts';
 import type { Json } from '#runtime/module.ts';
+import { moduleTable } from '#runtime/module-table.ts';
+import { INFERENCE_STORE, liveJobs } from '#runtime/modules/inference/state.ts';
+import { POI_STORE, scheduled } from '#runtime/modules/poi/state.ts';
+import { StateBranch } from '#runtime/state/branch.ts';
+import { MultiStore } from '#runtime/state/multistore.ts';
 import type { Rng } from '#test/sim/rng.ts';
 import { textOf } from './checks.ts';
 import type { SimConsensus } from './consensus.ts';
@@ -18,12 +25,14 @@ import { type Actor, CHAIN_ID, DENOM } from './scenario.ts';
 /** Blocks that both execute. */
 const LIFE = 12;
 
-/** The proof-of-intelligence committee begins anew with a chain: for its first blocks it may differ. */
-const COMMITTEE_DELAY = 2;
-
 export interface Rebirth {
   readonly app: RuntimeApplication;
   readonly bornAt: bigint;
+  /**
+   * Whether it does exactly what the old chain does: a new chain's committee is the one that the stake has chosen last, the old
+   * one's still the one before, and that changes what becomes of jobs.
+   */
+  readonly isExact: boolean;
 }
 
 /** Fails with a sentence when the export is not read back. */
@@ -31,6 +40,7 @@ export async function rebirth(
   app: RuntimeApplication,
   consensus: SimConsensus,
   opening: Opening,
+  asked: readonly Question[],
 ): Promise<{ readonly ok: true; readonly value: Rebirth } | { readonly ok: false; readonly error: string }> {
   const state = defined(app.stateAt(0n), 'a committed state');
   const exported = exportDocument({
@@ -48,7 +58,43 @@ export async function rebirth(
   const initialHeight = read.value.initialHeight;
   const child = await open(new MemoryKv(), { ...opening, options: { ...opening.options, initialHeight } });
   child.initChain(toInitChain(read.value));
-  return { ok: true, value: { app: child, bornAt: consensus.height } };
+  const isExact = !isCommitteeWaiting(state) || liveJobs(state.state.store(INFERENCE_STORE)).length === 0;
+  const other = differingAnswer(state, genesisState(toInitChain(read.value)), asked);
+  return other === undefined
+    ? { ok: true, value: { app: child, bornAt: consensus.height, isExact } }
+    : { ok: false, error: `the reborn chain answers ${other} differently` };
+}
+
+/** Whether the stake has chosen a committee that has yet to begin. */
+function isCommitteeWaiting({ state }: QueryContext): boolean {
+  for (const _ of scheduled.keys(state.store(POI_STORE))) return true;
+  return false;
+}
+
+/** The state that a genesis makes, before any block. */
+function genesisState(request: InitChainRequest): QueryContext {
+  const table = moduleTable();
+  const state = new StateBranch(MultiStore.open(new MemoryKv(), table.storeNames).latest());
+  const chain = initState(table, state, request);
+  assert(chain.ok, 'the document was accepted before');
+  return { state, height: request.initialHeight - 1n, chain: chain.value };
+}
+
+/** Who validated earlier blocks is not exported; the first height of vote extensions is the new chain's own. */
+const OWN_ANSWERS: ReadonlySet<string> = new Set([
+  '/cosmos.staking.v1beta1.Query/HistoricalInfo',
+  '/cosmos.consensus.v1.Query/Params',
+]);
+
+/** The path of a query that two states answer differently. */
+function differingAnswer(a: QueryContext, b: QueryContext, asked: readonly Question[]): string | undefined {
+  const { queries } = moduleTable();
+  return asked.find(({ path, data }) => {
+    const handler = queries.get(path);
+    const isCompared =
+      handler !== undefined && !OWN_ANSWERS.has(path) && !(path.includes('.poi.') && isCommitteeWaiting(a));
+    return isCompared && textOf(handler.run(a, data)) !== textOf(handler.run(b, data));
+  })?.path;
 }
 
 export function isOver({ bornAt }: Rebirth, height: bigint): boolean {
@@ -147,5 +193,3 @@ export function answerTo(app: RuntimeApplication, { path, data }: Question): str
   const { code, codespace, log, value } = app.query({ path, data, height: 0n, prove: false });
   return textOf({ code, codespace, log, value });
 }
-
-export { COMMITTEE_DELAY };

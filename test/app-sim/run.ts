@@ -23,7 +23,7 @@ import {
 import { type Frame, SimConsensus } from './consensus.ts';
 import { extensionOf } from './operations/inference.ts';
 import { operatorText, type Scene } from './operations/operation.ts';
-import { answerTo, isOver, questions, type Rebirth, rebirth, relive, sameExport } from './rebirth.ts';
+import { answerTo, isOver, type Question, questions, type Rebirth, rebirth, relive, sameExport } from './rebirth.ts';
 import {
   type Opening,
   openBusy,
@@ -48,6 +48,8 @@ export interface SimulationOptions {
   readonly onDisk?: boolean;
   /** Heights whose transactions are sent; undefined: all. */
   readonly only?: ReadonlySet<number> | undefined;
+  /** Of blocks, how many are the last before an export; default 1/60. */
+  readonly rebirthRate?: number;
   /** Of all applications, for tests that break something. */
   readonly options?: ApplicationOptions;
   /** Of one of them. */
@@ -109,6 +111,7 @@ class Life {
   readonly #opening: Opening;
   readonly #faults: string[];
   readonly #only: ReadonlySet<number> | undefined;
+  readonly #rebirthRate: number;
   /** What people and consensus do; and what is done to the applications, so that fewer of them see the same chain. */
   readonly #rng: Rng;
   readonly #around: Rng;
@@ -139,8 +142,16 @@ class Life {
       else if (kind === 'busy') replicas.push(await openBusy(opening(kind), start, rng));
       else replicas.push(await openSynced(opening(kind), start, rng, reference));
     }
-    const { only } = options;
-    return new Life(scenario, { reference, replicas, opening: opening('reference'), faults, around, only });
+    const { only, rebirthRate = REBIRTH_RATE } = options;
+    return new Life(scenario, {
+      reference,
+      replicas,
+      opening: opening('reference'),
+      faults,
+      around,
+      only,
+      rebirthRate,
+    });
   }
 
   private constructor(
@@ -152,6 +163,7 @@ class Life {
       readonly faults: string[];
       readonly around: Rng;
       readonly only: ReadonlySet<number> | undefined;
+      readonly rebirthRate: number;
     },
   ) {
     this.#consensus = new SimConsensus(scenario);
@@ -160,6 +172,7 @@ class Life {
     this.#opening = parts.opening;
     this.#faults = parts.faults;
     this.#only = parts.only;
+    this.#rebirthRate = parts.rebirthRate;
     this.#around = parts.around;
     this.#rng = new Rng(scenario.seed ^ 0x1234_5678);
     this.#consensusKeys = scenario.stakes.length + 1;
@@ -332,13 +345,7 @@ class Life {
     const rng = this.#around;
     if (!rng.chance(0.1)) return;
     const all = [this.#reference, ...this.#replicas];
-    const validators = this.#census().validators();
-    const asked = questions(
-      this.#reference.app(),
-      rng,
-      this.#actors,
-      validators.map(({ operator }) => operatorText(operator)),
-    );
+    const asked = this.#questions();
     for (let n = 0; n < 5; n++) {
       const question = rng.pick(asked);
       const expected = answerTo(this.#reference.app(), question);
@@ -351,6 +358,13 @@ class Life {
     }
   }
 
+  #questions(): readonly Question[] {
+    const operators = this.#census()
+      .validators()
+      .map(({ operator }) => operatorText(operator));
+    return questions(this.#reference.app(), this.#around, this.#actors, operators);
+  }
+
   #census(): Census {
     return new Census(defined(this.#reference.app().stateAt(0n), 'a committed state'), this.#byAddress);
   }
@@ -358,7 +372,7 @@ class Life {
   async #relive({ sent, request }: Plan, response: FinalizeBlockResponse): Promise<void> {
     const app = this.#reference.app();
     if (this.#reborn === undefined) {
-      if (request.height === FIRST_REBIRTH || this.#around.chance(REBIRTH_RATE)) await this.#bear();
+      if (request.height === FIRST_REBIRTH || this.#around.chance(this.#rebirthRate)) await this.#bear();
       return;
     }
     const injected = Array.from({ length: request.txs.length - sent.length }, () => 'what validators say');
@@ -371,10 +385,11 @@ class Life {
   }
 
   async #bear(): Promise<void> {
-    const born = await rebirth(this.#reference.app(), this.#consensus, this.#opening);
+    const born = await rebirth(this.#reference.app(), this.#consensus, this.#opening, this.#questions());
     if (!born.ok) throw new Broken(born.error);
-    this.#reborn = born.value;
     this.tally.count('exports, imports');
+    if (born.value.isExact) this.#reborn = born.value;
+    else this.tally.count('exports while a committee waits');
   }
 }
 
