@@ -63,7 +63,7 @@ test('ConvTranspose to a size that is asked for agrees with ONNX Runtime', async
       async (h, w, stride, more, auto, seed) => {
         const kernel = stride + more - 1;
         const sizes = [h, w].map((v) => v * stride - (auto === 'NOTSET' ? seed % 2 : 0));
-        fc.pre(sizes.every((v, i) => v > 0 && ([h, w][i] ?? 0) * stride - stride + kernel >= v));
+        fc.pre(sizes.every((v) => v > 0));
         const attributes: Record<string, Attribute> = {
           strides: ints(stride, stride),
           auto_pad: { kind: 'string', value: auto },

@@ -1,4 +1,5 @@
 /** Resize and Upsample: one axis after the other, by positions and weights that are constants of the model. */
+import { MAX_INDICES } from '../limits.ts';
 import { BINARY } from '../opcodes.ts';
 import { axesOf, type Lowering, type Operator } from '../operator.ts';
 import type { Value } from '../plan.ts';
@@ -113,7 +114,8 @@ function emitResize(op: Operator, x: Value, plan: Plan, style: Style): Value {
     return { from: x.dims[axis] ?? 0, to: plan.to[i] ?? 0, scale, transformation: style.transformation, region };
   });
   for (const { from, to } of samplings)
-    if (from < 1 || to < 1) op.refuse(`an axis of ${from} elements becomes one of ${to}`);
+    if (from < 1 || to < 1 || Math.max(from, to) > MAX_INDICES)
+      op.refuse(`an axis of ${from} elements becomes one of ${to}; 1 to ${MAX_INDICES} are supported`);
   const filter: Filter = {
     kind: style.mode === 'cubic' ? 'cubic' : 'linear',
     cubic: op.float('cubic_coeff_a', -0.75),

@@ -182,7 +182,7 @@ const tensorScatter: Lowering = {
       values.dims.length === data.dims.length && values.dims.every((d, i) => i === axis || d === data.dims[i]);
     const [batch = 0] = data.dims;
     const [rows, updates] = [data.dims[axis] ?? 0, values.dims[axis] ?? 0];
-    if (!fits || axis === 0 || updates > rows || data.dtype !== values.dtype)
+    if (!fits || axis === 0 || batch === 0 || updates > rows || data.dtype !== values.dtype)
       op.invalid(`an update of shape [${values.dims}] for a cache of [${data.dims}]`);
     const lines = elements(data.dims.slice(0, axis));
     const zeros = op.result([batch], 'int64');

@@ -74,8 +74,8 @@ function transposedGeometry(op: Operator): { readonly g: Geometry; readonly out:
     op.invalid(`output_shape [${asked}] for ${spatial} spatial dimensions`);
   const sizes = asked ?? g.size.slice(g.flat ? 1 : 0).map((size, i) => size * (g.stride[g.flat ? 1 : i] ?? 1));
   const out: Pair = g.flat ? [1, sizes[0] ?? 0] : [sizes[0] ?? 0, sizes[1] ?? 0];
-  const total: Pair = [whole[0] - out[0], whole[1] - out[1]];
-  if (total.some((v) => v < 0)) op.refuse(`a result of [${sizes}] is larger than the kernel reaches`);
+  // Where the result is larger than the kernel reaches, nothing is cut off: its end stays empty.
+  const total: Pair = [Math.max(whole[0] - out[0], 0), Math.max(whole[1] - out[1], 0)];
   // What does not divide by two goes to the end with SAME_UPPER, to the start otherwise.
   const halves = (round: (v: number) => number): Pair => [round(total[0] / 2), round(total[1] / 2)];
   const [less, more] = [halves(Math.floor), halves(Math.ceil)];
