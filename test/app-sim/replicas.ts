@@ -127,7 +127,7 @@ export async function openRestarted(opening: Opening, start: Start, rng: Rng, on
       if (rng.chance(0.15))
         app.finalizeBlock({ ...request, txs: request.txs.slice(0, rng.below(request.txs.length + 1)) });
       if (rng.chance(RESTART_RATE)) await restart();
-      if (thin !== undefined && rng.chance(0.3)) {
+      if (thin !== undefined && rng.chance(0.5)) {
         const without = app.finalizeBlock(thin).appHash;
         assert(equal(without, appHash), 'transactions that were refused have left a trace');
       }

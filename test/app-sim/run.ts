@@ -304,7 +304,10 @@ class Life {
   async #runReplicas({ sent, request }: Plan, response: FinalizeBlockResponse): Promise<void> {
     const expected = textOf(response);
     const skipped = request.txs.length - sent.length;
-    const isTold = this.#consensus.params.block.maxGas === -1n;
+    const { maxGas } = this.#consensus.params.block;
+    const used = response.txResults.reduce((sum, { gasUsed }) => sum + gasUsed, 0n);
+    // Where the block's gas ends, others come to their turn without those that were refused.
+    const isTold = maxGas === -1n || used < maxGas;
     // Refused before its messages: neither fee nor sequence.
     const traceless = response.txResults.map(
       ({ code, events }, i) => i >= skipped && code !== 0 && events.length === 0,
