@@ -16,6 +16,7 @@ import {
   staticType,
 } from './bindings.ts';
 import { fold } from './fold.ts';
+import { fuse } from './fuse.ts';
 import { layOut } from './layout.ts';
 import { ACTIVATION } from './lower/activation.ts';
 import { ARRANGEMENT } from './lower/arrange.ts';
@@ -28,6 +29,7 @@ import { MATRIX } from './lower/matrix.ts';
 import { NORMALIZATION } from './lower/normalize.ts';
 import { PICKING } from './lower/pick.ts';
 import { POOLING } from './lower/pool.ts';
+import { QUANTIZED } from './lower/quantized.ts';
 import { REDUCTION } from './lower/reduce.ts';
 import { RESIZE } from './lower/resize.ts';
 import { RUNNING } from './lower/running.ts';
@@ -36,8 +38,10 @@ import { SHAPE } from './lower/shape.ts';
 import { TOP } from './lower/topk.ts';
 import { TYPED } from './lower/typed.ts';
 import { WINDOW } from './lower/window.ts';
+import { foldNormalizations } from './normalization.ts';
 import { createOperator, type Lowering } from './operator.ts';
 import { createPlan, elements, type PlanBuilder, type Value } from './plan.ts';
+import { prepack } from './prepack.ts';
 
 /** What `describe` says beyond names and shapes, and how a request's bytes reach the graph. */
 export interface CompileOptions {
@@ -48,6 +52,11 @@ export interface CompileOptions {
   readonly outputs?: readonly OutputBinding[];
   /** Graph inputs that are fixed in this module, by name: axes, shapes, bounds. No request contains them. */
   readonly constants?: ReadonlyMap<string, Tensor>;
+  /**
+   * Whether what follows a product or a convolution is done in its step, and batch normalisations become part of its
+   * weights; true by default. Only the latter changes results, in their last bits.
+   */
+  readonly fuse?: boolean;
   /** A real request. */
   readonly example?: { readonly input: Uint8Array; readonly seed: bigint };
 }
@@ -115,6 +124,7 @@ const LOWERINGS = new Map<string, Lowering>(
     ...RUNNING,
     ...SCATTERING,
     ...TOP,
+    ...QUANTIZED,
   }),
 );
 
@@ -130,7 +140,7 @@ export function supportedOperators(): readonly string[] {
 export function compileOnnx(bytes: Uint8Array, options: CompileOptions = {}): Result<CompiledModel, ModelError> {
   const model = readModel(bytes);
   if (!model.ok) return err(model.error);
-  return refusing(() => compileModel(model.value, options));
+  return refusing(() => compileModel(options.fuse === false ? model.value : foldNormalizations(model.value), options));
 }
 
 function compileModel(model: Model, options: CompileOptions): CompiledModel {
@@ -158,7 +168,7 @@ function compileModel(model: Model, options: CompileOptions): CompiledModel {
       : { example: { input: hex(options.example.input), seed: options.example.seed.toString() } }),
   });
   const image = layOut({
-    steps: plan.steps,
+    steps: prepack(plan, options.fuse === false ? plan.steps : fuse(plan)),
     describe,
     requestBytes: request.bytes,
     answerBytes: answer.bytes,
@@ -260,7 +270,7 @@ function lowerNode(node: Node, opset: number, plan: PlanBuilder, values: Map<str
   }
   const before = plan.steps.length;
   const lowered = lowering.lower(createOperator(node, opset, plan, values));
-  const results = isConstant(node, values) ? fold(node, plan, before, lowered) : lowered;
+  const results = lowering.folds !== false && isConstant(node, values) ? fold(node, plan, before, lowered) : lowered;
   const asked = node.outputs.findLastIndex((name) => name !== '') + 1;
   if (asked > results.length) refuse(`${asked} outputs are asked for; ${results.length} are supported`);
   // Outputs may be left out: at the end, or with an empty name.

@@ -1,4 +1,7 @@
-/** The steps of `kernels/assembly/runtime.ts`; the operands of each stand beside its kernel. 15 was a fill of f32. */
+/**
+ * The steps of `kernels/assembly/runtime.ts`; the operands of each stand beside its kernel. What 7, 12 and 15 were is now done
+ * by `product`, `copy` and `typedFill`.
+ */
 export const OPCODE = {
   inputBytes: 1,
   inputScaledBytes: 2,
@@ -6,23 +9,27 @@ export const OPCODE = {
   inputNormal: 4,
   outputBytes: 5,
   outputImage: 6,
-  gemm: 7,
   columnsToImage: 8,
   imageToColumns: 9,
   unary: 10,
   binary: 11,
-  stridedCopy: 12,
   reduce: 13,
   pool: 14,
   cast: 16,
   typedUnary: 17,
   typedBinary: 18,
-  typedCopy: 19,
+  copy: 19,
   typedFill: 20,
   where: 21,
   gather: 22,
   argument: 23,
   reduceInts: 24,
+  product: 25,
+  integerProduct: 26,
+  frame: 27,
+  quantize: 28,
+  dequantize: 29,
+  dynamicQuantize: 30,
 } as const;
 
 /** `unaryOf` in `kernels/assembly/elementwise.ts`, by the operator's ONNX name. */

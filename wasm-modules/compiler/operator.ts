@@ -43,6 +43,8 @@ export interface Lowering {
   /** Least and greatest number of inputs. */
   readonly inputs: readonly [number, number];
   readonly lower: (op: Operator) => readonly Value[];
+  /** False where what it makes of constants is larger than they are, and stays to be computed in each call. */
+  readonly folds?: false;
 }
 
 export function createOperator(

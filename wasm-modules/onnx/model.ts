@@ -100,10 +100,10 @@ const VIEWS = {
 
 /** Little-endian elements as numbers; of 64-bit integers as bigints. */
 export function elementsOf(dtype: DataType, bytes: Uint8Array): readonly (number | bigint)[] {
-  return [...new VIEWS[dtype](bytes.slice().buffer)];
+  return [...new VIEWS[dtype](new Uint8Array(bytes).buffer)];
 }
 
 /** Little-endian elements as a typed array of their own. */
 export function arrayOf(dtype: DataType, bytes: Uint8Array): ArrayBufferView {
-  return new VIEWS[dtype](bytes.slice().buffer);
+  return new VIEWS[dtype](new Uint8Array(bytes).buffer);
 }

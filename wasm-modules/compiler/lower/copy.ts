@@ -29,8 +29,7 @@ export function emitCopy(
   const width = widthOf(x.dtype);
   const walk = dims.length === 0 ? [1, width, width] : [...dims, ...xs, ...ys];
   const [from, to, rank] = [address(x.buffer, start), address(y.buffer, at), Math.max(dims.length, 1)];
-  if (width === 4) op.plan.emit(OPCODE.stridedCopy, from, to, rank, ...walk);
-  else op.plan.emit(OPCODE.typedCopy, from, to, width, rank, ...walk);
+  op.plan.emit(OPCODE.copy, from, to, width, rank, ...walk);
 }
 
 /** Parts of one type side by side along an axis; their other dimensions are the same. */

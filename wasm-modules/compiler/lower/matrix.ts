@@ -1,54 +1,11 @@
-import { OPCODE } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
-import { address, type Buffer, elements, float, type Operand, type Value } from '../plan.ts';
+import { elements, type Value } from '../plan.ts';
+import { emitFloatProduct, type Matrix, type Product } from '../product.ts';
 import { broadcast, broadcastStrides } from './broadcast.ts';
 
-/** A matrix in memory; strides in bytes. */
-export interface Matrix {
-  readonly buffer: Buffer;
-  readonly offset: number;
-  readonly row: number;
-  readonly column: number;
-}
-
-interface Product {
-  readonly a: Matrix;
-  readonly b: Matrix;
-  readonly c?: Matrix;
-  readonly y: Buffer;
-  readonly yOffset: number;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly alpha?: number;
-  readonly beta?: number;
-}
-
-/** Columns of b that `gemm` copies side by side; narrower products do without. */
-const PANEL_COLUMNS = 8;
-
 /** y[m,n] = alpha * a[m,k] b[k,n] + beta * c[m,n]; y is dense. */
-export function emitProduct(op: Operator, { a, b, c, y, yOffset, m, n, k, alpha = 1, beta = 1 }: Product): void {
-  const at: Operand = c === undefined ? 0 : address(c.buffer, c.offset);
-  op.plan.emit(
-    OPCODE.gemm,
-    address(a.buffer, a.offset),
-    address(b.buffer, b.offset),
-    at,
-    address(y, yOffset),
-    m,
-    n,
-    k,
-    a.row,
-    a.column,
-    b.row,
-    b.column,
-    c?.row ?? 0,
-    c?.column ?? 0,
-    float(alpha),
-    float(beta),
-    n >= PANEL_COLUMNS ? address(op.plan.room(k * PANEL_COLUMNS * 4)) : 0,
-  );
+export function emitProduct(op: Operator, product: Product): void {
+  emitFloatProduct(op.plan, product);
 }
 
 function matrixOf(
@@ -115,17 +72,14 @@ const matMul: Lowering = {
     const [rows = 0, n = 0] = db.slice(-2);
     if (k !== rows) op.invalid(`[${da}] times [${db}] is not a product`);
     const batch = broadcast(op, da.slice(0, -2), db.slice(0, -2));
-    const sa = broadcastStrides(da.slice(0, -2), batch).map((s) => s * m * k);
-    const sb = broadcastStrides(db.slice(0, -2), batch).map((s) => s * k * n);
     const y = op.result([...batch, ...(a.dims.length === 1 ? [] : [m]), ...(b.dims.length === 1 ? [] : [n])]);
-    for (let i = 0; i < elements(batch); i++) {
-      const at = indexOf(i, batch);
+    for (const { offsetA, offsetB, rows: height, at } of eachProduct(da, db, batch)) {
       emitProduct(op, {
-        a: { buffer: a.buffer, offset: dot(at, sa), row: k * 4, column: 4 },
-        b: { buffer: b.buffer, offset: dot(at, sb), row: n * 4, column: 4 },
+        a: { buffer: a.buffer, offset: offsetA * 4, row: k * 4, column: 4 },
+        b: { buffer: b.buffer, offset: offsetB * 4, row: n * 4, column: 4 },
         y: y.buffer,
-        yOffset: i * m * n * 4,
-        m,
+        yOffset: at * 4,
+        m: height,
         n,
         k,
       });
@@ -133,6 +87,33 @@ const matMul: Lowering = {
     return [y];
   },
 };
+
+/** One of the matrix products of a batch: where its operands and its result begin, in elements. */
+export interface BatchedProduct {
+  readonly offsetA: number;
+  readonly offsetB: number;
+  readonly rows: number;
+  readonly at: number;
+}
+
+/** The products of [..., m, k] and [..., k, n]; one alone where all of a meets the same b. */
+export function eachProduct(
+  da: readonly number[],
+  db: readonly number[],
+  batch: readonly number[],
+): readonly BatchedProduct[] {
+  const [m = 0, k = 0] = da.slice(-2);
+  const n = db.at(-1) ?? 0;
+  const count = elements(batch);
+  if (elements(db.slice(0, -2)) === 1 && elements(da.slice(0, -2)) === count)
+    return [{ offsetA: 0, offsetB: 0, rows: m * count, at: 0 }];
+  const sa = broadcastStrides(da.slice(0, -2), batch, 1).map((s) => s * m * k);
+  const sb = broadcastStrides(db.slice(0, -2), batch, 1).map((s) => s * k * n);
+  return Array.from({ length: count }, (_, i) => {
+    const at = indexOf(i, batch);
+    return { offsetA: dot(at, sa), offsetB: dot(at, sb), rows: m, at: i * m * n };
+  });
+}
 
 function indexOf(i: number, dims: readonly number[]): number[] {
   const out = new Array<number>(dims.length).fill(0);

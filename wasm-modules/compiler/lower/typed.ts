@@ -250,7 +250,7 @@ const tile: Lowering = {
     // Each dimension twice: how often, standing still in x; then itself.
     const twice = <T>(f: (i: number) => readonly [T, T]): T[] => x.dims.flatMap((_, i) => [...f(i)]);
     op.plan.emit(
-      OPCODE.typedCopy,
+      OPCODE.copy,
       address(x.buffer),
       address(y.buffer),
       width,

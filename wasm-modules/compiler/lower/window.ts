@@ -1,11 +1,13 @@
+import { widthOf } from '../../onnx/model.ts';
 import { OPCODE } from '../opcodes.ts';
 import type { Lowering, Operator } from '../operator.ts';
 import { address, type Operand, type Value } from '../plan.ts';
+import { emitFrame, type Matrix, type Patches, type Points } from '../product.ts';
 import { emitProduct } from './matrix.ts';
 import { type Pair, positions, SPATIAL_ATTRIBUTES, type Spatial, spatialOf } from './spatial.ts';
 
 /** What Conv and ConvTranspose share. */
-interface Geometry extends Spatial {
+export interface Geometry extends Spatial {
   readonly x: Value;
   readonly weights: Value;
   readonly batch: number;
@@ -13,11 +15,9 @@ interface Geometry extends Spatial {
   readonly groups: number;
 }
 
-const ATTRIBUTES = [...SPATIAL_ATTRIBUTES, 'group'];
+export const CONVOLUTION_ATTRIBUTES = [...SPATIAL_ATTRIBUTES, 'group'];
 
-function geometryOf(op: Operator, same: boolean): Geometry {
-  const x = op.floats(0);
-  const weights = op.floats(1);
+export function geometryOf(op: Operator, x: Value, weights: Value, same: boolean): Geometry {
   if (weights.dims.length !== x.dims.length) {
     op.invalid(`weights of shape [${weights.dims}] for an input of [${x.dims}]`);
   }
@@ -41,7 +41,7 @@ function biasOf(op: Operator, channels: number): Value | undefined {
     : op.invalid(`bias of shape [${bias.dims}] for ${channels} channels`);
 }
 
-/** Operands of columnsToImage and imageToColumns after the three addresses. */
+/** Operands of columnsToImage after the three addresses. */
 function windowOperands(g: Geometry, channels: number, image: Pair, grid: Pair): readonly Operand[] {
   return [channels, ...image, ...g.kernel, ...grid, ...g.stride, ...g.dilation, ...g.before];
 }
@@ -60,7 +60,7 @@ function transposedGeometry(op: Operator): { readonly g: Geometry; readonly out:
     ints: (name) => (name === 'pads' ? undefined : op.ints(name)),
     string: (name, otherwise) => (name === 'auto_pad' ? 'NOTSET' : op.string(name, otherwise)),
   };
-  const g = geometryOf(open ? bare : op, false);
+  const g = geometryOf(open ? bare : op, op.floats(0), op.floats(1), false);
   const spatial = g.flat ? 1 : 2;
   const given = op.ints('output_padding') ?? [0, 0].slice(0, spatial);
   if (given.length !== spatial) op.invalid(`output_padding [${given}] for ${spatial} spatial dimensions`);
@@ -83,7 +83,7 @@ function transposedGeometry(op: Operator): { readonly g: Geometry; readonly out:
 }
 
 const convTranspose: Lowering = {
-  attributes: [...ATTRIBUTES, 'output_padding', 'output_shape'],
+  attributes: [...CONVOLUTION_ATTRIBUTES, 'output_padding', 'output_shape'],
   inputs: [2, 3],
   lower(op) {
     const { g, out } = transposedGeometry(op);
@@ -118,29 +118,36 @@ const convTranspose: Lowering = {
   },
 };
 
+/** Of a convolution: its output's size, its filters and the channels that each of them sees. */
+export function filtersOf(
+  op: Operator,
+  g: Geometry,
+): { readonly out: Pair; readonly filters: number; readonly depth: number } {
+  const out: Pair = [positions(g, 0, Math.floor), positions(g, 1, Math.floor)];
+  const [filters = 0, depth = 0] = g.weights.dims;
+  if (depth * g.groups !== g.channels)
+    op.invalid(`weights for ${depth} channels in ${g.groups} groups, the input has ${g.channels}`);
+  if (filters % g.groups !== 0) op.invalid(`${filters} filters in ${g.groups} groups`);
+  return { out, filters, depth };
+}
+
 const conv: Lowering = {
-  attributes: ATTRIBUTES,
+  attributes: CONVOLUTION_ATTRIBUTES,
   inputs: [2, 3],
   lower(op) {
-    const g = geometryOf(op, true);
-    const out: Pair = [positions(g, 0, Math.floor), positions(g, 1, Math.floor)];
-    const [filters = 0, depth = 0] = g.weights.dims;
-    if (depth * g.groups !== g.channels)
-      op.invalid(`weights for ${depth} channels in ${g.groups} groups, the input has ${g.channels}`);
-    if (filters % g.groups !== 0) op.invalid(`${filters} filters in ${g.groups} groups`);
+    const g = geometryOf(op, op.floats(0), op.floats(1), true);
+    const { out, filters, depth } = filtersOf(op, g);
     const bias = biasOf(op, filters);
     const y = op.result([g.batch, filters, ...(g.flat ? [out[1]] : out)]);
     const perGroup = filters / g.groups;
     const patch = depth * g.kernel[0] * g.kernel[1];
     const area = out[0] * out[1];
-    const columns = op.plan.room(patch * area * 4);
+    const image = patchesOf(op, g, out[1]);
     for (let i = 0; i < g.batch * g.groups; i++) {
       const group = i % g.groups;
-      const from = address(g.x.buffer, i * depth * g.size[0] * g.size[1] * 4);
-      op.plan.emit(OPCODE.imageToColumns, address(columns), from, 0, ...windowOperands(g, depth, g.size, out));
       emitProduct(op, {
         a: { buffer: g.weights.buffer, offset: group * perGroup * patch * 4, row: patch * 4, column: 4 },
-        b: { buffer: columns, offset: 0, row: area * 4, column: 4 },
+        b: image(i * depth, area),
         ...(bias === undefined ? {} : { c: { buffer: bias.buffer, offset: group * perGroup * 4, row: 4, column: 0 } }),
         y: y.buffer,
         yOffset: i * perGroup * area * 4,
@@ -152,5 +159,33 @@ const conv: Lowering = {
     return [y];
   },
 };
+
+/**
+ * The input of a convolution as the right operand of its product, from a plane on: patches of the image in its frame, or
+ * the planes themselves where a patch is one number and every number is met. `fill`: a byte that padding consists of.
+ */
+export function patchesOf(
+  op: Operator,
+  g: Geometry,
+  gridWidth: number,
+  fill?: Points,
+): (plane: number, area: number) => Matrix | Patches {
+  const width = widthOf(g.x.dtype);
+  const planes = g.batch * g.channels;
+  const { buffer, framed } = emitFrame(
+    op.plan,
+    { buffer: g.x.buffer, dtype: g.x.dtype, planes },
+    g.size,
+    g.before,
+    g.after,
+    fill,
+  );
+  const { kernel, stride, dilation } = g;
+  const offset = (plane: number): number => plane * framed[0] * framed[1] * width;
+  if ([...kernel, ...stride].every((v) => v === 1)) {
+    return (plane, area) => ({ buffer, offset: offset(plane), row: area * width, column: width });
+  }
+  return (plane) => ({ buffer, offset: offset(plane), kernel, gridWidth, stride, dilation, framed });
+}
 
 export const WINDOW: Readonly<Record<string, Lowering>> = { Conv: conv, ConvTranspose: convTranspose };

@@ -9,13 +9,34 @@ export function unary(step: usize): void {
   const end = x + ((<usize>operand(step, 3)) << 2);
   const p = operandF32(step, 4);
   const q = operandF32(step, 5);
+  if (isPacked(kind)) {
+    for (; x + 16 <= end; x += 16) {
+      v128.store(y, packedUnary(kind, v128.load(x), p, q));
+      y += 16;
+    }
+  }
   for (; x < end; x += 4) {
     store<f32>(y, unaryOf(kind, load<f32>(x), p, q));
     y += 4;
   }
 }
 
-function unaryOf(kind: u32, x: f32, p: f32, q: f32): f32 {
+const RELU: u32 = 1;
+const LEAKY_RELU: u32 = 4;
+const CLIP: u32 = 13;
+
+export function isPacked(kind: u32): bool {
+  return kind == RELU || kind == LEAKY_RELU || kind == CLIP;
+}
+
+/** Four numbers at once, with the bits that `unaryOf` gives each; only where {@link isPacked}. */
+export function packedUnary(kind: u32, v: v128, p: f32, q: f32): v128 {
+  if (kind == RELU) return f32x4.max(v, f32x4.splat(0));
+  if (kind == CLIP) return f32x4.min(f32x4.max(v, f32x4.splat(p)), f32x4.splat(q));
+  return v128.bitselect(f32x4.mul(v, f32x4.splat(p)), v, f32x4.lt(v, f32x4.splat(0)));
+}
+
+export function unaryOf(kind: u32, x: f32, p: f32, q: f32): f32 {
   switch (kind) {
     case 1:
       return max<f32>(x, 0);
@@ -87,7 +108,16 @@ export function binary(step: usize): void {
   for (let row: u32 = 0; row < rows; row++) {
     let a = <usize>operand(step, 1) + offset(row, dims, stridesA, rank);
     let b = <usize>operand(step, 2) + offset(row, dims, stridesB, rank);
-    for (let i: u32 = 0; i < n; i++) {
+    let i: u32 = 0;
+    if (kind <= 6 && (stepA == 0 || stepA == 4) && (stepB == 0 || stepB == 4)) {
+      for (; i + 4 <= n; i += 4) {
+        v128.store(y, packedBinary(kind, fourAt(a, stepA), fourAt(b, stepB)));
+        a += stepA << 2;
+        b += stepB << 2;
+        y += 16;
+      }
+    }
+    for (; i < n; i++) {
       store<f32>(y, binaryOf(kind, load<f32>(a), load<f32>(b)));
       a += stepA;
       b += stepB;
@@ -119,28 +149,24 @@ function binaryOf(kind: u32, a: f32, b: f32): f32 {
   }
 }
 
-/**
- * Operands: x, y, rank (at least 1), then the dimensions, x's strides and y's strides, `rank` words each, in bytes;
- * elements of 4 bytes. Transpositions, slices, joins and repetitions are all this.
- */
-export function stridedCopy(step: usize): void {
-  const rank = operand(step, 2);
-  const dims = step + 20;
-  const stridesX = dims + ((<usize>rank) << 2);
-  const stridesY = stridesX + ((<usize>rank) << 2);
-  const inner = (<usize>rank - 1) << 2;
-  const n = load<u32>(dims + inner);
-  const stepX: usize = load<u32>(stridesX + inner);
-  const stepY: usize = load<u32>(stridesY + inner);
-  const rows = outer(dims, rank);
-  for (let row: u32 = 0; row < rows; row++) {
-    let x = <usize>operand(step, 0) + offset(row, dims, stridesX, rank);
-    let y = <usize>operand(step, 1) + offset(row, dims, stridesY, rank);
-    for (let i: u32 = 0; i < n; i++) {
-      store<u32>(y, load<u32>(x));
-      x += stepX;
-      y += stepY;
-    }
+function fourAt(at: usize, stride: usize): v128 {
+  return stride == 0 ? v128.load_splat<f32>(at) : v128.load(at);
+}
+
+function packedBinary(kind: u32, a: v128, b: v128): v128 {
+  switch (kind) {
+    case 1:
+      return f32x4.add(a, b);
+    case 2:
+      return f32x4.sub(a, b);
+    case 3:
+      return f32x4.mul(a, b);
+    case 4:
+      return f32x4.div(a, b);
+    case 5:
+      return f32x4.max(a, b);
+    default:
+      return f32x4.min(a, b);
   }
 }
 

@@ -56,3 +56,11 @@ export function operand(step: usize, i: i32): u32 {
 export function operandF32(step: usize, i: i32): f32 {
   return load<f32>(step + 8 + ((<usize>i) << 2));
 }
+
+/** An operand that the compiler leaves out where it, and all behind it, are 0. */
+export function optional(step: usize, i: i32): u32 {
+  return <u32>i + 2 < load<u32>(step, 4) ? operand(step, i) : 0;
+}
+export function optionalF32(step: usize, i: i32): f32 {
+  return reinterpret<f32>(optional(step, i));
+}

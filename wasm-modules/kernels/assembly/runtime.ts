@@ -1,7 +1,6 @@
 // The kernel runtime: the code of every compiled model. It reads a plan (steps with addresses, shapes and constants, made
 // by the compiler) and runs it step by step; nothing here depends on a particular model.
-import { binary, reduce, stridedCopy, unary } from './elementwise';
-import { gemm } from './gemm';
+import { binary, reduce, unary } from './elementwise';
 import {
   DESCRIBE_RESULT,
   describeLength,
@@ -26,7 +25,10 @@ import {
   outputBytes,
   outputImage,
 } from './io';
-import { argument, cast, gather, reduceInts, typedBinary, typedCopy, typedFill, typedUnary, where } from './typed';
+import { frame } from './patches';
+import { product } from './product';
+import { dequantize, dynamicQuantize, quantize } from './quantize';
+import { argument, cast, copy, gather, reduceInts, typedBinary, typedFill, typedUnary, where } from './typed';
 import { columnsToImage, imageToColumns, pool } from './window';
 
 let next: usize = 0;
@@ -76,8 +78,6 @@ function run(step: usize, input: usize, seed: u64): void {
       return outputBytes(step);
     case 6:
       return outputImage(step);
-    case 7:
-      return gemm(step);
     case 8:
       return columnsToImage(step);
     case 9:
@@ -86,8 +86,6 @@ function run(step: usize, input: usize, seed: u64): void {
       return unary(step);
     case 11:
       return binary(step);
-    case 12:
-      return stridedCopy(step);
     case 13:
       return reduce(step);
     case 14:
@@ -99,7 +97,7 @@ function run(step: usize, input: usize, seed: u64): void {
     case 18:
       return typedBinary(step);
     case 19:
-      return typedCopy(step);
+      return copy(step);
     case 20:
       return typedFill(step);
     case 21:
@@ -110,6 +108,18 @@ function run(step: usize, input: usize, seed: u64): void {
       return argument(step);
     case 24:
       return reduceInts(step);
+    case 25:
+      return product<f32>(step);
+    case 26:
+      return product<i32>(step);
+    case 27:
+      return frame(step);
+    case 28:
+      return quantize(step);
+    case 29:
+      return dequantize(step);
+    case 30:
+      return dynamicQuantize(step);
     default:
       unreachable();
   }

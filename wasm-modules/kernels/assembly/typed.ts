@@ -20,7 +20,7 @@ function isFloat(type: u32): bool {
   return type == F32 || type == F64;
 }
 
-function widthOf(type: u32): usize {
+export function widthOf(type: u32): usize {
   switch (type) {
     case U8:
     case I8:
@@ -39,7 +39,7 @@ function widthOf(type: u32): usize {
 }
 
 /** An integer; u64 by its bits, a bool as 0 or 1 whatever its byte is. */
-function loadInt(type: u32, at: usize): i64 {
+export function loadInt(type: u32, at: usize): i64 {
   switch (type) {
     case U8:
       return <i64>load<u8>(at);
@@ -61,7 +61,7 @@ function loadInt(type: u32, at: usize): i64 {
 }
 
 /** The low bits; a bool is whether there are any. */
-function storeInt(type: u32, at: usize, v: i64): void {
+export function storeInt(type: u32, at: usize, v: i64): void {
   switch (widthOf(type)) {
     case 1:
       store<u8>(at, type == BOOL ? <u8>(v != 0) : <u8>v);
@@ -285,9 +285,9 @@ function power(a: i64, b: i64): i64 {
 
 /**
  * Operands: x, y, width in bytes, rank (at least 1), then the dimensions, x's strides and y's strides, `rank` words each, in
- * bytes. As `stridedCopy`, for elements of any width.
+ * bytes. Transpositions, slices, joins and repetitions are all this.
  */
-export function typedCopy(step: usize): void {
+export function copy(step: usize): void {
   const width = operand(step, 2);
   const rank = operand(step, 3);
   const dims = step + 24;
@@ -299,13 +299,21 @@ export function typedCopy(step: usize): void {
   const stepY: usize = load<u32>(stridesY + inner);
   const rows = outer(dims, rank);
   for (let row: u32 = 0; row < rows; row++) {
-    let x = <usize>operand(step, 0) + offset(row, dims, stridesX, rank);
-    let y = <usize>operand(step, 1) + offset(row, dims, stridesY, rank);
-    for (let i: u32 = 0; i < n; i++) {
-      copyElement(y, x, width);
-      x += stepX;
-      y += stepY;
-    }
+    const x = <usize>operand(step, 0) + offset(row, dims, stridesX, rank);
+    const y = <usize>operand(step, 1) + offset(row, dims, stridesY, rank);
+    if (stepX == width && stepY == width) memory.copy(y, x, <usize>n * width);
+    else if (width == 4) copyRow<u32>(x, y, stepX, stepY, n);
+    else if (width == 1) copyRow<u8>(x, y, stepX, stepY, n);
+    else if (width == 2) copyRow<u16>(x, y, stepX, stepY, n);
+    else copyRow<u64>(x, y, stepX, stepY, n);
+  }
+}
+
+function copyRow<T>(x: usize, y: usize, stepX: usize, stepY: usize, n: u32): void {
+  for (let i: u32 = 0; i < n; i++) {
+    store<T>(y, load<T>(x));
+    x += stepX;
+    y += stepY;
   }
 }
 

@@ -1,4 +1,5 @@
-// Convolutions are matrix products with patches: a convolution gathers patches first, a transposed one adds them up after.
+// Patches of an image: adding them up is what a transposed convolution does after its product, gathering them what a pooling
+// of its own kind needs. A convolution reads them where they are (`patches.ts`).
 import { operand } from './header';
 
 /**
