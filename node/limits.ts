@@ -165,4 +165,6 @@ export const NODE_LIMITS = {
   maxPictureBytes: 33_554_432,
   /** Passes of a JPEG over its picture: encoders make about ten. */
   maxJpegScans: 256,
+  /** Inputs of a folder that `autond model compile --calibrate` reads. */
+  maxCalibrationInputs: 4_096,
 } as const;

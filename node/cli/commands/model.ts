@@ -5,9 +5,6 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { MsgRegisterModelResponseSchema, MsgRegisterModelSchema } from '#proto/gen/autonomy/models/v1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { admit } from '#vm/admission.ts';
-import { packageModel } from '#vm/component.ts';
-import type { CompileOptions } from '#wasm-modules/compiler/compile.ts';
-import { describeError } from '#wasm-modules/onnx/refusal.ts';
 import { queryComponent, queryModel, queryModels, responseOf } from '../../client/inference-client.ts';
 import { registrationGas } from '../../client/register-model.ts';
 import { describeComponent } from '../../vm/describe-component.ts';
@@ -21,10 +18,10 @@ import {
   outputOption,
   withOptions,
 } from '../context.ts';
-import { fixedInput } from '../fixed-input.ts';
 import { readBytes } from '../read-bytes.ts';
 import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
 import { unsigned } from '../unsigned.ts';
+import { compileCommand, packaged } from './model-compile.ts';
 import { benchCommand, runCommand, trainCommand } from './model-run.ts';
 import { trainStepCommand } from './model-train-step.ts';
 
@@ -40,42 +37,6 @@ export function modelCommand(): Command {
     .addCommand(trainStepCommand())
     .addCommand(registerCommand())
     .addCommand(listCommand());
-}
-
-function packaged(core: Uint8Array): Uint8Array {
-  const component = packageModel(core);
-  if (!component.ok) throw new CliError(component.error.message);
-  const admitted = admit(component.value);
-  if (!admitted.ok) throw new CliError(`the chain would refuse it: ${admitted.error.message}`);
-  return component.value;
-}
-
-function compileCommand(): Command {
-  const command = new Command('compile')
-    .description('compile an ONNX model into a component that the chain takes')
-    .argument('<model.onnx>')
-    .requiredOption('-o, --out <file>', 'where the component goes')
-    .option('--task <text>', 'what the model does; by default the name of its graph')
-    .option(
-      '--fix <input=numbers>',
-      'fix an integer input of the graph, such as axes=0,1; may be repeated',
-      fixedInput,
-    );
-  return command.action(
-    async (path: string, flags: { out: string; task?: string; fix?: CompileOptions['constants'] }) => {
-      // Only this command needs the compiler.
-      const { compileOnnx } = await import('#wasm-modules/compiler/compile.ts');
-      const { task, fix: constants } = flags;
-      const options = { ...(task === undefined ? {} : { task }), ...(constants === undefined ? {} : { constants }) };
-      const compiled = compileOnnx(await readBytes(path), options);
-      if (!compiled.ok) throw new CliError(`${path}: ${describeError(compiled.error)}`);
-      const component = packaged(compiled.value.module);
-      await writeFile(flags.out, component);
-      createOutput('text').note(
-        `${flags.out}: ${component.length} bytes; a request is ${compiled.value.requestBytes} bytes`,
-      );
-    },
-  );
 }
 
 function packageCommand(): Command {

@@ -1,0 +1,163 @@
+import { expect, test } from 'vitest';
+import { runWithOnnxRuntime } from '#test/onnx/onnxruntime.ts';
+import { CLASSIFIER_OPTIONS, classifierOnnx } from '../models/classifier/build.ts';
+import { CLASSIFIER_TRAINING, heldOutPhotos } from '../models/classifier/training.ts';
+import { ENLARGER_OPTIONS, enlargerOnnx } from '../models/enlarger/build.ts';
+import { decibels, ENLARGER_TRAINING, heldOutPairs, squaredError } from '../models/enlarger/training.ts';
+import { readModel } from '../onnx/reader.ts';
+import { describeError } from '../onnx/refusal.ts';
+import { floatTensor, modelOf, node } from '../testing/graph.ts';
+import { createRandom } from '../training/random.ts';
+import { difference } from './calibrate.ts';
+import { type CompiledModel, type CompileOptions, compileOnnx } from './compile.ts';
+import { openCore } from './harness.ts';
+import { type Quantized, type QuantizeOptions, quantizeOnnx } from './quantize.ts';
+
+/** Inputs that give the ranges; those that measure are others. */
+const CALIBRATION = 32;
+
+function compile(bytes: Uint8Array, options: CompileOptions): CompiledModel {
+  const compiled = compileOnnx(bytes, options);
+  if (!compiled.ok) throw new Error(describeError(compiled.error));
+  return compiled.value;
+}
+
+function quantize(bytes: Uint8Array, options: QuantizeOptions): Quantized {
+  const made = quantizeOnnx(bytes, options);
+  if (!made.ok) throw new Error(describeError(made.error));
+  return made.value;
+}
+
+function answer(model: ReturnType<typeof openCore>, input: Uint8Array): Uint8Array {
+  const result = model.infer(input, 0n);
+  if (!result.ok) throw new Error(result.error);
+  return result.value.slice();
+}
+
+const requests = (inputs: readonly Uint8Array[]) => inputs.map((input) => ({ input, seed: 0n }));
+
+test('the classifier with integers is as often right to one photo in a hundred, in a third of the bytes', () => {
+  const photos = heldOutPhotos({ ...CLASSIFIER_TRAINING, heldOut: 400 });
+  const calibration = requests(photos.slice(0, CALIBRATION).map(({ pixels }) => pixels));
+  const right = (module: Uint8Array): number => {
+    const core = openCore(module);
+    return photos.filter(({ species, pixels }) => {
+      const found = new Float32Array(answer(core, pixels).buffer);
+      return found.indexOf(Math.max(...found)) === species;
+    }).length;
+  };
+  const plain = compile(classifierOnnx(), CLASSIFIER_OPTIONS);
+  const before = right(plain.module);
+  for (const options of [{ calibration }, { calibration, range: 'percentile' } as const, {}]) {
+    const made = quantize(classifierOnnx(), { ...CLASSIFIER_OPTIONS, ...options });
+    const module = compile(made.model, CLASSIFIER_OPTIONS);
+    expect(made.nodes.map(({ op }) => op)).toEqual(['Conv', 'Conv', 'Conv', 'Gemm', 'Gemm']);
+    const [was, is] = [
+      made.nodes.reduce((n, v) => n + v.bytesBefore, 0),
+      made.nodes.reduce((n, v) => n + v.bytesAfter, 0),
+    ];
+    expect(is).toBeLessThan(was * 0.26);
+    expect(module.module.length).toBeLessThan(plain.module.length / 3);
+    expect(right(module.module)).toBeGreaterThanOrEqual(before - 4);
+    expect(difference(plain, module, calibration).decibels).toBeGreaterThan(40);
+  }
+});
+
+test('the enlarger with integers loses less than a twentieth of a decibel', () => {
+  const pairs = heldOutPairs({ ...ENLARGER_TRAINING, heldOut: 60 });
+  const calibration = requests(pairs.slice(0, CALIBRATION).map(({ small }) => small));
+  const quality = (module: Uint8Array): number => {
+    const core = openCore(module);
+    const errors = pairs.map(({ small, large }) =>
+      squaredError(
+        Float32Array.from(answer(core, small), (v) => v / 255),
+        large,
+      ),
+    );
+    return decibels(errors.reduce((a, b) => a + b, 0) / errors.length);
+  };
+  const plain = compile(enlargerOnnx(), ENLARGER_OPTIONS);
+  const made = quantize(enlargerOnnx(), { ...ENLARGER_OPTIONS, calibration });
+  expect(made.nodes.map(({ op, activations }) => [op, activations])).toEqual([
+    ['Conv', true],
+    ['Conv', true],
+    ['ConvTranspose', false],
+    ['Conv', true],
+  ]);
+  const module = compile(made.model, ENLARGER_OPTIONS);
+  expect(quality(module.module)).toBeGreaterThan(quality(plain.module) - 0.05);
+  expect(made.nodes.reduce((n, v) => n + v.bytesAfter, 0)).toBeLessThan(
+    made.nodes.reduce((n, v) => n + v.bytesBefore, 0) * 0.26,
+  );
+});
+
+/** Two products, the second with its weights lying across, and a bias each. */
+function perceptron(): Uint8Array {
+  const random = createRandom(5);
+  const weights = (name: string, dims: readonly number[]) =>
+    floatTensor(
+      name,
+      dims,
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.normal()),
+    );
+  return modelOf(
+    [
+      node('Gemm', 'a', ['x', 'w', 'b'], ['h']),
+      node('Relu', 'r', ['h'], ['p']),
+      node('Gemm', 'c', ['p', 'v', 'd'], ['y'], { transB: { kind: 'int', value: 1n } }),
+    ],
+    {
+      constants: [weights('w', [12, 16]), weights('b', [16]), weights('v', [5, 16]), weights('d', [5])],
+      inputs: [{ name: 'x', dtype: 1, dims: [3, 12] }],
+      outputs: [{ name: 'y', dtype: 1, dims: [3, 5] }],
+    },
+  );
+}
+
+test('the quantised graph is ONNX that ONNX Runtime runs to the same numbers', async () => {
+  const random = createRandom(9);
+  const inputs = Array.from({ length: 8 }, () => new Float32Array(36).map(() => random.normal()));
+  const calibration = requests(inputs.map((v) => new Uint8Array(v.buffer)));
+  for (const options of [{ calibration }, {}]) {
+    const { model } = quantize(perceptron(), options);
+    const core = openCore(compile(model, {}).module);
+    for (const data of inputs) {
+      const got = new Float32Array(answer(core, new Uint8Array(data.buffer)).buffer);
+      const [expected] = await runWithOnnxRuntime(model, { x: { dims: [3, 12], data } });
+      expect([...got]).toEqual([...(expected?.data ?? [])]);
+    }
+  }
+});
+
+test('a model that is quantised twice gives the same bytes, and says what its graph is made of', () => {
+  const { model } = quantize(perceptron(), {});
+  expect(quantize(perceptron(), {}).model).toEqual(model);
+  const read = readModel(model);
+  expect(read.ok && read.value.nodes.map(({ op }) => op)).toEqual([
+    'DynamicQuantizeLinear',
+    'Mul',
+    'MatMulInteger',
+    'Cast',
+    'Mul',
+    'Add',
+    'Relu',
+    'DynamicQuantizeLinear',
+    'Mul',
+    'MatMulInteger',
+    'Cast',
+    'Mul',
+    'Add',
+  ]);
+});
+
+test('calibration data that is missing, of another length or not finite is refused', () => {
+  const reason = (calibration: QuantizeOptions['calibration']) => {
+    const made = quantizeOnnx(perceptron(), calibration === undefined ? {} : { calibration });
+    return made.ok ? undefined : made.error.reason;
+  };
+  expect(reason([])).toBe('there is no calibration data');
+  expect(reason(requests([new Uint8Array(3)]))).toBe('calibration data: the input must have exactly 144 bytes');
+  expect(reason(requests([new Uint8Array(new Float32Array(36).fill(Number.POSITIVE_INFINITY).buffer)]))).toBe(
+    'x is not finite on the calibration data',
+  );
+});
