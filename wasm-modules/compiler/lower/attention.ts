@@ -19,9 +19,8 @@ function headsOf(op: Operator, i: number, count: number | undefined): Heads {
   if (x.dims.length === 4) return x as Heads;
   const [batch = 0, length = 0, width = 0] = x.dims;
   if (x.dims.length !== 3) op.invalid(`input ${i} has the shape [${x.dims}]; expected three or four dimensions`);
-  if (count === undefined || count < 1 || width % count !== 0)
-    op.invalid(`input ${i}: ${width} numbers for ${count} heads`);
-  const heads = count ?? 1;
+  const heads = count ?? op.invalid(`input ${i} has three dimensions, and no attribute says how many heads`);
+  if (heads < 1 || width % heads !== 0) op.invalid(`input ${i}: ${width} numbers for ${heads} heads`);
   return emitTranspose(op, look(op, x, [batch, length, heads, width / heads]), [0, 2, 1, 3]) as Heads;
 }
 
