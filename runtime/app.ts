@@ -9,7 +9,7 @@ import type * as abci from '#core/abci.ts';
 import { assert, defined } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
 import { LIMITS } from '#core/limits.ts';
-import type { BatchVerifier, SignatureCheck, Verifier } from '#core/ports/crypto.ts';
+import type { BatchVerifier, Verifier } from '#core/ports/crypto.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -25,7 +25,7 @@ import { RUNTIME_LIMITS } from './limits.ts';
 import type { Json, RuntimeModule } from './module.ts';
 import { type ModuleTable, moduleTable } from './module-table.ts';
 import { blockLimits, blockTimeOf, CHAIN_STORE, chainParams } from './modules/chain/state.ts';
-import { contextOf, prepareProposal, processProposal } from './proposal.ts';
+import { type CheckedTx, contextOf, prepareProposal, processProposal } from './proposal.ts';
 import { runQuery } from './query.ts';
 import { StateBranch } from './state/branch.ts';
 import type { StateView } from './state/kv-view.ts';
@@ -36,12 +36,12 @@ import { exportSnapshot } from './state/snapshot/export.ts';
 import { discardImport } from './state/snapshot/import.ts';
 import type { StateStore } from './state/state-store.ts';
 import { faultingKv } from './storage-fault.ts';
-import { ExpectedSequences, pendingChecks } from './tx/ahead.ts';
+import { ExpectedSequences, type PendingCheck, pendingChecks } from './tx/ahead.ts';
 import type { DecodedTx } from './tx/decode.ts';
 import { verifiedSignatures } from './tx/facts.ts';
 import { type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
 import { type KnownTxs, knownTxs } from './tx/known-txs.ts';
-import { runDecodedTx, type TxEnvironment } from './tx/run.ts';
+import { runDecodedTx, type TxEnvironment, type TxOutcome } from './tx/run.ts';
 import { encodeGetTx, type FoundTx, simulate } from './tx/service.ts';
 
 export interface ApplicationOptions {
@@ -153,6 +153,9 @@ class App implements RuntimeApplication {
   /** Of the committed state; −1: unlimited. */
   #maxBlockGas = -1n;
   #check: StateBranch;
+  /** What has changed it, in order: all of that, until one comes that is not kept. */
+  #checked: CheckedTx[] = [];
+  #allChecked = true;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
   /** Of the committed state. */
@@ -209,15 +212,18 @@ class App implements RuntimeApplication {
 
   async checkTx({ tx, type }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
     const decoded = this.#txs.decode(tx);
-    const response = this.#checkOn(this.#check, decoded, type === 'new' ? 'check' : 'recheck');
-    if (type === 'new' && response.code === 0 && decoded.ok) this.#remember(tx, decoded.value);
-    return response;
+    const outcome = this.#runCheck(this.#check, decoded, type === 'new' ? 'check' : 'recheck');
+    if (outcome.admitted !== undefined && decoded.ok) this.#remember(tx, decoded.value, outcome.admitted.repeats);
+    return checkResponse(outcome);
   }
 
-  /** With the transaction it is remembered which of its signatures are good: they need not be kept twice. */
-  #remember(bytes: Uint8Array, tx: DecodedTx): void {
-    if (!this.#txs.keep(bytes, tx)) return;
-    for (const signature of verifiedSignatures(tx)) this.#signatures.forget(signature);
+  /** A transaction has changed the state of checks. */
+  #remember(bytes: Uint8Array, tx: DecodedTx, repeats: boolean): void {
+    if (this.#txs.keep(bytes, tx)) {
+      // With the transaction it is remembered which of its signatures are good: they need not be kept twice.
+      for (const signature of verifiedSignatures(tx)) this.#signatures.forget(signature);
+      if (this.#allChecked) this.#checked.push({ tx, repeats });
+    } else this.#allChecked = false;
   }
 
   async verifyAhead(txs: readonly Uint8Array[]): Promise<void> {
@@ -227,7 +233,7 @@ class App implements RuntimeApplication {
     const state = new StateBranch(this.#committed);
     const sequences = new ExpectedSequences();
     const asked: Promise<void>[] = [];
-    let checks: SignatureCheck[] = [];
+    let checks: PendingCheck[] = [];
     for (const [i, tx] of txs.entries()) {
       const decoded = this.#txs.decode(tx);
       if (decoded.ok) {
@@ -246,26 +252,27 @@ class App implements RuntimeApplication {
     await Promise.all(asked);
   }
 
-  async #learnFrom(batch: Pick<BatchVerifier, 'secp256k1'>, checks: readonly SignatureCheck[]): Promise<void> {
-    const unknown = checks.filter((check) => !this.#signatures.knows(check));
+  async #learnFrom(batch: Pick<BatchVerifier, 'secp256k1'>, checks: readonly PendingCheck[]): Promise<void> {
+    const unknown = checks.filter(({ check }) => !this.#signatures.knows(check));
     if (unknown.length === 0) return;
     try {
-      const verdicts = await batch.secp256k1(unknown);
-      for (const [i, check] of unknown.entries()) if (verdicts[i] === true) this.#signatures.learn(check);
+      const verdicts = await batch.secp256k1(unknown.map(({ check }) => check));
+      for (const [i, { check, good }] of unknown.entries()) {
+        if (verdicts[i] !== true) continue;
+        this.#signatures.learn(check);
+        good();
+      }
     } catch (error) {
       this.#deps.logger.warn('signatures could not be verified ahead', { error });
     }
   }
 
   tryTx(tx: Uint8Array): abci.CheckTxResponse {
-    return this.#checkOn(this.#check.branch(), this.#txs.decode(tx), 'check');
+    return checkResponse(this.#runCheck(this.#check.branch(), this.#txs.decode(tx), 'check'));
   }
 
-  #checkOn(state: StateBranch, decoded: Result<DecodedTx>, mode: 'check' | 'recheck'): abci.CheckTxResponse {
-    const { result, admitted } = runDecodedTx(this.#environment(this.#nextBlock()), state, decoded, mode);
-    const { code, codespace, log, data, gasWanted, gasUsed, events } = result;
-    const { priority, sender, sequence } = admitted ?? { priority: 0n, sender: '', sequence: 0n };
-    return { code, codespace, log, data, gasWanted, gasUsed, events, priority, sender, sequence };
+  #runCheck(state: StateBranch, decoded: Result<DecodedTx>, mode: 'check' | 'recheck'): TxOutcome {
+    return runDecodedTx(this.#environment(this.#nextBlock()), state, decoded, mode);
   }
 
   /** @throws RangeError that names the field when the genesis document's `app_state` is refused. */
@@ -282,8 +289,9 @@ class App implements RuntimeApplication {
   }
 
   prepareProposal(request: abci.PrepareProposalRequest): readonly Uint8Array[] {
+    const checked = request.height === this.#nextHeight() ? this.#checked : [];
     const prepared = guarded('prepareProposal', this.#deps.logger, () =>
-      ok(prepareProposal(this.#environment(request), new StateBranch(this.#committed), request)),
+      ok(prepareProposal(this.#environment(request), new StateBranch(this.#committed), request, checked)),
     );
     return prepared.ok ? prepared.value : [];
   }
@@ -421,6 +429,8 @@ class App implements RuntimeApplication {
   #show(committed: StateView): void {
     this.#committed = committed;
     this.#check = new StateBranch(committed);
+    this.#checked = [];
+    this.#allChecked = true;
     this.#lastTime = blockTimeOf(committed);
     this.#maxBlockGas = blockLimits.get(committed.store(CHAIN_STORE))?.maxGas ?? -1n;
   }
@@ -454,4 +464,10 @@ class App implements RuntimeApplication {
       maxBlockGas: this.#maxBlockGas,
     };
   }
+}
+
+function checkResponse({ result, admitted }: TxOutcome): abci.CheckTxResponse {
+  const { code, codespace, log, data, gasWanted, gasUsed, events } = result;
+  const { priority, sender, sequence } = admitted ?? { priority: 0n, sender: '', sequence: 0n };
+  return { code, codespace, log, data, gasWanted, gasUsed, events, priority, sender, sequence };
 }

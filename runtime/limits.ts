@@ -30,7 +30,7 @@ export const RUNTIME_LIMITS = {
   maxKnownTxsBytes: 16_777_216,
   maxKnownTxBytes: 4_096,
   /** Those whose signatures are verified ahead of their check. */
-  maxHeldTxs: 1_024,
+  maxHeldTxs: 4_096,
   /** Signatures that are handed over at once, to be verified before their block is executed. */
   checksHandedOver: 64,
   /** Transactions that are read for that at once, before others get their turn. */

@@ -7,7 +7,8 @@ import { splitInjection } from './block.ts';
 import type { ProposalContext } from './context.ts';
 import { guarded } from './guard.ts';
 import type { StateBranch } from './state/branch.ts';
-import { runTx, type TxEnvironment } from './tx/run.ts';
+import type { DecodedTx } from './tx/decode.ts';
+import { runDecodedTx, type TxEnvironment } from './tx/run.ts';
 
 /** Bytes of one transaction inside tendermint.types.Data: tag, length, content (types/tx.go ComputeProtoSizeForTxs). */
 export function protoSizeOfTx(tx: Uint8Array): number {
@@ -21,11 +22,60 @@ export function contextOf(environment: TxEnvironment, state: StateBranch): Propo
   return { state, block, chain, verifier };
 }
 
-/** The injection, then of the offered transactions in order those that pass the ante checks and fit. */
+/** A transaction that the mempool's check has admitted, in the order of all that have changed the state of checks. */
+export interface CheckedTx {
+  readonly tx: DecodedTx;
+  /** See {@link Admitted}. */
+  readonly repeats: boolean;
+}
+
+/**
+ * Follows the offered transactions along those that were checked since the last block. As long as they are the same ones
+ * in the same order, the ante checks would answer what they have answered then: they began on the same state and wrote the
+ * same. From the first other one on, or one whose verdict need not repeat, `state` is brought up to date and they run.
+ */
+class CheckedPath {
+  readonly #environment: TxEnvironment;
+  readonly #state: StateBranch;
+  readonly #checked: readonly CheckedTx[];
+  /** How many were met, all from the first on. */
+  #met = 0;
+  #left = false;
+
+  constructor(environment: TxEnvironment, state: StateBranch, checked: readonly CheckedTx[]) {
+    this.#environment = environment;
+    this.#state = state;
+    this.#checked = checked;
+  }
+
+  /** Whether this is the next one; `accept` says whether it is wanted. */
+  follows(tx: DecodedTx): boolean {
+    const next = this.#checked[this.#met];
+    return !this.#left && next !== undefined && next.repeats && next.tx === tx;
+  }
+
+  accept(): void {
+    this.#met++;
+  }
+
+  /** From now on `state` is what the accepted ones have left. */
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    for (const { tx } of this.#checked.slice(0, this.#met))
+      runDecodedTx(this.#environment, this.#state, ok(tx), 'propose');
+  }
+}
+
+/**
+ * The injection, then of the offered transactions in order those that pass the ante checks and fit.
+ * @param checked since the committed state that `state` is a branch of, for a block of the same height.
+ */
 export function prepareProposal(
   environment: TxEnvironment,
   state: StateBranch,
   request: PrepareProposalRequest,
+  checked: readonly CheckedTx[] = [],
 ): readonly Uint8Array[] {
   const chosen: Uint8Array[] = [];
   let bytesLeft = request.maxTxBytes;
@@ -37,16 +87,26 @@ export function prepareProposal(
     bytesLeft -= protoSizeOfTx(first);
     chosen.push(first);
   }
+  const path = new CheckedPath(environment, state, checked);
   for (const tx of request.txs) {
     if (chosen.length === LIMITS.maxTxsPerBlock) break;
     const size = protoSizeOfTx(tx);
     if (size > bytesLeft) continue;
-    const branch = state.branch();
-    const { result, admitted } = runTx(environment, branch, tx, 'propose');
-    if (admitted === undefined || result.code !== 0) continue;
-    if (gasLeft !== undefined && result.gasWanted > gasLeft) continue;
-    branch.write();
-    if (gasLeft !== undefined) gasLeft -= result.gasWanted;
+    const decoded = environment.decode(tx);
+    if (!decoded.ok) continue;
+    const gasWanted = decoded.value.authInfo.fee?.gasLimit ?? 0n;
+    const tooMuch = gasLeft !== undefined && gasWanted > gasLeft;
+    if (path.follows(decoded.value)) {
+      if (tooMuch) continue;
+      path.accept();
+    } else {
+      path.leave();
+      const branch = state.branch();
+      const { result, admitted } = runDecodedTx(environment, branch, decoded, 'propose');
+      if (admitted === undefined || result.code !== 0 || tooMuch) continue;
+      branch.write();
+    }
+    if (gasLeft !== undefined) gasLeft -= gasWanted;
     bytesLeft -= size;
     chosen.push(tx);
   }

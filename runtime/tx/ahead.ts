@@ -24,6 +24,12 @@ export class ExpectedSequences {
   }
 }
 
+export interface PendingCheck {
+  readonly check: SignatureCheck;
+  /** To be told when it is good: the transaction that it stands in may be decoded still when its turn comes. */
+  readonly good: () => void;
+}
+
 /**
  * The signatures that the ante checks of `tx` would verify on `state`, as far as they are well-formed; empty when the
  * transaction would be refused before. Whether a key owns its account is left to those checks. `sequences` is what the
@@ -34,7 +40,7 @@ export function pendingChecks(
   state: StateView,
   tx: DecodedTx,
   sequences: ExpectedSequences,
-): readonly SignatureCheck[] {
+): readonly PendingCheck[] {
   const signers = signersOf(tx, chain);
   const { signerInfos } = tx.authInfo;
   const { signatures } = tx.raw;
@@ -43,7 +49,7 @@ export function pendingChecks(
   const auth = state.store(AUTH_STORE);
   const limit = getAuthParams(auth).txSigLimit;
   const facts = factsOf(tx);
-  const checks: SignatureCheck[] = [];
+  const checks: PendingCheck[] = [];
   let known = 0;
   for (const [i, address] of signers.value.all.entries()) {
     const info = signerInfos[i];
@@ -64,7 +70,11 @@ export function pendingChecks(
     const context = { tx, types: table, chainId: chain.chainId };
     const found = signatureChecks(context, { key: key.value, info, signature, accountNumber, sequence });
     if (!found.ok) return [];
-    checks.push(...found.value);
+    const isSimple = isSent && key.value.kind === 'secp256k1';
+    const good = () => {
+      if (isSimple) facts.learnVerified(i, chain.chainId, accountNumber);
+    };
+    for (const check of found.value) checks.push({ check, good });
     if (known + checks.length > limit) return [];
   }
   for (const [i, address] of signers.value.all.entries()) sequences.used(address, signerInfos[i]?.sequence ?? 0n);

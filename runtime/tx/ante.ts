@@ -58,6 +58,11 @@ export interface AnteContext {
 export interface AntePassed {
   readonly signers: Signers;
   readonly fee: readonly Coin[];
+  /**
+   * On the same state, at the same height, it passes in mode `propose` too, and writes the same: every signature is known to
+   * be good, and nothing depended on the block's time, as what has vested and what expires does.
+   */
+  readonly repeats: boolean;
 }
 
 export function runAnte(context: AnteContext, tx: DecodedTx): Result<AntePassed> {
@@ -73,7 +78,8 @@ export function runAnte(context: AnteContext, tx: DecodedTx): Result<AntePassed>
   if (!fee.ok) return fee;
   const signed = checkSigners(context, { tx, facts, params }, signers.value, auth);
   if (!signed.ok) return signed;
-  return ok({ signers: signers.value, fee: fee.value });
+  const { coins, timeless } = fee.value;
+  return ok({ signers: signers.value, fee: coins, repeats: timeless && signed.value });
 }
 
 /** tx ValidateBasic of v0.50, the messages' own checks included. */
@@ -130,7 +136,13 @@ function chargeSize(context: AnteContext, tx: DecodedTx, params: AuthParams, sig
 /** Hashed once, not with each transaction. */
 const COLLECTOR = moduleAddress(FEE_COLLECTOR);
 
-function deductFee(context: AnteContext, tx: DecodedTx, facts: TxFacts, signers: Signers): Result<readonly Coin[]> {
+interface PaidFee {
+  readonly coins: readonly Coin[];
+  /** Whether it could be paid did not depend on the block's time. */
+  readonly timeless: boolean;
+}
+
+function deductFee(context: AnteContext, tx: DecodedTx, facts: TxFacts, signers: Signers): Result<PaidFee> {
   const { chain, mode } = context;
   const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;
   const coins = facts.fee;
@@ -143,7 +155,8 @@ function deductFee(context: AnteContext, tx: DecodedTx, facts: TxFacts, signers:
   if (!source.ok) return source;
   const payer = source.value;
   const text = payer === undefined ? '' : formatAddress(chain, payer);
-  if (payer === undefined || getAccount(context.state.store(AUTH_STORE), payer) === undefined)
+  const account = payer === undefined ? undefined : getAccount(context.state.store(AUTH_STORE), payer);
+  if (payer === undefined || account === undefined)
     return failSdk('unknownAddress', `fee payer address: ${text} does not exist`);
   if (coins.value.length > 0) {
     const ledger = ledgerOf(context);
@@ -164,7 +177,8 @@ function deductFee(context: AnteContext, tx: DecodedTx, facts: TxFacts, signers:
     ['fee', facts.feeText],
     ['fee_payer', text],
   ]);
-  return coins;
+  const timeless = account.vesting === undefined && (tx.authInfo.fee?.granter ?? '') === '';
+  return ok({ coins: coins.value, timeless });
 }
 
 /** Whose coins pay: the granter's, as far as there is one and it allows so, else the payer's. */
@@ -210,8 +224,8 @@ interface SignerEntry {
   readonly signature: Uint8Array;
 }
 
-/** Public keys, signatures and sequences of all signers. */
-function checkSigners(context: AnteContext, signing: Signing, signers: Signers, auth: KvWriter): Result<void> {
+/** Public keys, signatures and sequences of all signers. Answers whether every signature is known to be good. */
+function checkSigners(context: AnteContext, signing: Signing, signers: Signers, auth: KvWriter): Result<boolean> {
   const { tx, facts, params } = signing;
   const entries: SignerEntry[] = [];
   let keys = 0;
@@ -230,12 +244,30 @@ function checkSigners(context: AnteContext, signing: Signing, signers: Signers, 
   }
   if (keys > params.txSigLimit)
     return failSdk('maxSignaturesExceeded', `signatures: ${keys}, limit: ${params.txSigLimit}`);
+  let known = true;
   for (const entry of entries) {
     const checked = checkSigner(context, signing, entry);
     if (!checked.ok) return checked;
+    if (isUnverified(context.mode)) known = known && isKnownGood(context, facts, entry);
     setAccount(auth, checked.value);
   }
-  return ok(undefined);
+  return ok(known);
+}
+
+/** Recheck has verified before, or another key was the account's then. */
+function isUnverified(mode: TxMode): boolean {
+  return mode === 'recheck' || mode === 'simulate';
+}
+
+/** Whether this very signature was found good, by the key that came along. */
+function isKnownGood({ chain }: AnteContext, facts: TxFacts, { at, key, account }: SignerEntry): boolean {
+  return isSentKey(facts, at, key) && facts.isVerified(at, chain.chainId, account.accountNumber);
+}
+
+/** A multisig's signatures are many: who verifies them remembers each. */
+function isSentKey(facts: TxFacts, at: number, key: AccountKey | undefined): boolean {
+  const sent = facts.keyOf(at);
+  return key?.kind === 'secp256k1' && sent?.ok === true && sent.value.key === key;
 }
 
 /** The account as it is after the signature: key set, sequence raised. */
@@ -246,7 +278,7 @@ function checkSigner(context: AnteContext, signing: Signing, entry: SignerEntry)
   if (!charged.ok) return charged;
   if (info.sequence !== account.sequence)
     return failSdk('wrongSequence', `account sequence mismatch, expected ${account.sequence}, got ${info.sequence}`);
-  if (context.mode !== 'simulate' && context.mode !== 'recheck') {
+  if (!isUnverified(context.mode)) {
     const valid = requireSignature(context, signing, entry);
     if (!valid.ok) return valid;
   }
@@ -261,13 +293,10 @@ function requireSignature(context: AnteContext, { tx, facts }: Signing, entry: S
   const { accountNumber, sequence } = entry.account;
   const { chainId } = context.chain;
   if (key === undefined) return failSdk('invalidPubKey', 'no public key');
-  const sent = facts.keyOf(at);
-  // A multisig's signatures are many: who verifies them remembers each.
-  const isSent = key.kind === 'secp256k1' && sent?.ok === true && sent.value.key === key;
-  if (isSent && facts.isVerified(at, chainId, accountNumber)) return ok(undefined);
+  if (isKnownGood(context, facts, entry)) return ok(undefined);
   const signing = { tx, types: context.types, chainId };
   const valid = verifySignature(context.verifier, signing, { key, info, signature, accountNumber, sequence });
-  if (valid.ok && isSent) facts.learnVerified(at, chainId, accountNumber);
+  if (valid.ok && isSentKey(facts, at, key)) facts.learnVerified(at, chainId, accountNumber);
   return valid;
 }
 

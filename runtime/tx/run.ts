@@ -11,7 +11,7 @@ import { formatAddress } from '../address.ts';
 import { amountOf, type DecCoin } from '../coins.ts';
 import type { BlockInfo, ChainParams } from '../context.ts';
 import { failSdk } from '../errors.ts';
-import { EventLog } from '../events.ts';
+import { EventLog, noEvents } from '../events.ts';
 import { guarded } from '../guard.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
 import type { ModuleTable } from '../module-table.ts';
@@ -39,7 +39,15 @@ export interface TxOutcome {
   /** Encoded responses with their type URLs, of a transaction that executed. */
   readonly responses: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
   /** Absent when the ante checks refused it: such a transaction changed nothing. */
-  readonly admitted: { readonly sender: string; readonly sequence: bigint; readonly priority: bigint } | undefined;
+  readonly admitted: Admitted | undefined;
+}
+
+export interface Admitted {
+  readonly sender: string;
+  readonly sequence: bigint;
+  readonly priority: bigint;
+  /** See {@link AntePassed}. */
+  readonly repeats: boolean;
 }
 
 /**
@@ -118,7 +126,8 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
         state: meteredState(branch, meter),
         scratch: () => meteredState(branch.branch(), meter),
         gas: meter,
-        events,
+        // Nobody is shown a proposal's.
+        events: mode === 'propose' ? noEvents : events,
         block: environment.block,
         chain: environment.chain,
         mode,
@@ -182,12 +191,7 @@ export function encodeMsgData(responses: TxOutcome['responses']): Uint8Array {
 /** Priorities are fee ÷ gas in millionths of the base denomination. */
 const PRIORITY_SCALE = 1_000_000n;
 
-function admission(
-  environment: TxEnvironment,
-  tx: DecodedTx,
-  passed: AntePassed,
-  gasLimit: bigint,
-): TxOutcome['admitted'] {
+function admission(environment: TxEnvironment, tx: DecodedTx, passed: AntePassed, gasLimit: bigint): Admitted {
   const { chain } = environment;
   const first = passed.signers.all[0];
   const fee = amountOf(passed.fee, chain.baseDenom);
@@ -195,6 +199,7 @@ function admission(
     sender: first === undefined ? '' : formatAddress(chain, first),
     sequence: tx.authInfo.signerInfos[0]?.sequence ?? 0n,
     priority: gasLimit === 0n ? 0n : divFloor(fee * PRIORITY_SCALE, gasLimit),
+    repeats: passed.repeats,
   };
 }
 
