@@ -4,6 +4,7 @@ import { OUTCOME_SHAPES } from '#test/vm/outcome-shapes.ts';
 import { buildClassifierCore, CLASSIFIER_OPTIONS } from '#wasm-modules/models/classifier/build.ts';
 import { buildEnlargerCore, ENLARGER_OPTIONS } from '#wasm-modules/models/enlarger/build.ts';
 import { buildSpritesCore, SPRITES_OPTIONS } from '#wasm-modules/models/sprites/build.ts';
+import { buildTalesCore, TALES_OPTIONS } from '#wasm-modules/models/tales/build.ts';
 import { randomModule } from './random-module.ts';
 import { randomOf } from './random-values.ts';
 
@@ -49,6 +50,7 @@ export function modelCases(): Case[] {
     { name: 'sprites', core: buildSpritesCore(), options: SPRITES_OPTIONS },
     { name: 'classifier', core: buildClassifierCore(), options: CLASSIFIER_OPTIONS },
     { name: 'enlarger', core: buildEnlargerCore(), options: ENLARGER_OPTIONS },
+    { name: 'tales', core: buildTalesCore(), options: TALES_OPTIONS },
   ];
   return models.flatMap(({ name, core, options }) => {
     const { input, seed } = defined(options.example, 'an example');
