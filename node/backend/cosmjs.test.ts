@@ -198,3 +198,61 @@ test('broadcast_tx_commit waits for the block', async () => {
   client.disconnect();
   comet.disconnect();
 });
+
+test('on the wire: which numbers are strings, which are not; hashes in upper-case hex; no list is null', async () => {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server answered
+  const ask = async (method: string, params: unknown = {}): Promise<any> => {
+    const response = await fetch(server.url, {
+      method: 'POST',
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+    return ((await response.json()) as { result: unknown }).result;
+  };
+  const digits = expect.stringMatching(/^\d+$/);
+  const hash = expect.stringMatching(/^[0-9A-F]{64}$/);
+  expect(await ask('status')).toMatchObject({
+    node_info: {
+      version: expect.stringMatching(/^0\.38\./),
+      moniker: expect.stringMatching(/./),
+      listen_addr: expect.any(String),
+    },
+    sync_info: {
+      latest_block_hash: hash,
+      latest_app_hash: hash,
+      latest_block_height: digits,
+      catching_up: expect.any(Boolean),
+    },
+    validator_info: { voting_power: digits },
+  });
+  // The first block has no transaction.
+  const { block_id, block } = await ask('block', { height: '1' });
+  expect(block_id).toMatchObject({ hash, parts: { total: expect.any(Number), hash } });
+  expect(block.header).toMatchObject({ height: '1', app_hash: hash });
+  expect(block.data).toEqual({ txs: [] });
+  expect(block.evidence).toEqual({ evidence: [] });
+  const { signed_header } = await ask('commit', { height: '1' });
+  expect(signed_header.commit).toMatchObject({ height: '1', round: expect.any(Number), signatures: expect.any(Array) });
+  const { validators, ...counts } = await ask('validators');
+  expect(counts).toEqual({ block_height: digits, count: digits, total: digits });
+  expect(validators[0]).toMatchObject({
+    address: expect.stringMatching(/^[0-9A-F]{40}$/),
+    voting_power: digits,
+    pub_key: { type: 'tendermint/PubKeyEd25519', value: expect.stringMatching(/=$/) },
+  });
+  for (const method of ['unconfirmed_txs', 'num_unconfirmed_txs'])
+    expect(await ask(method)).toMatchObject({ n_txs: digits, total: digits, total_bytes: digits });
+  expect((await ask('unconfirmed_txs')).txs).toEqual([]);
+  expect(await ask('tx_search', { query: "tx.hash='00'" })).toEqual({ txs: [], total_count: '0' });
+  // `data` arrives as lower-case hex, as CosmJS writes it.
+  const path = '/cosmos.bank.v1beta1.Query/Params';
+  for (const data of ['', '0a00'])
+    expect((await ask('abci_query', { path, data })).response).toMatchObject({
+      code: expect.any(Number),
+      height: digits,
+    });
+  expect((await ask('abci_query', { path, data: '' })).response).toMatchObject({
+    code: 0,
+    height: expect.not.stringMatching(/^0$/),
+  });
+  expect(await ask('broadcast_tx_sync', { tx: 'AAAA' })).toMatchObject({ code: 2, codespace: 'sdk', data: '', hash });
+});
