@@ -13,8 +13,10 @@ import { type CompiledModel, type CompileOptions, compileOnnx } from './compile.
 import { openCore } from './harness.ts';
 import { type Quantized, type QuantizeOptions, quantizeOnnx } from './quantize.ts';
 
-/** Inputs that give the ranges; those that measure are others. */
+/** Inputs that give the ranges. Those that measure are others. */
 const CALIBRATION = 32;
+const PHOTOS = 400;
+const PICTURES = 60;
 
 function compile(bytes: Uint8Array, options: CompileOptions): CompiledModel {
   const compiled = compileOnnx(bytes, options);
@@ -37,8 +39,9 @@ function answer(model: ReturnType<typeof openCore>, input: Uint8Array): Uint8Arr
 const requests = (inputs: readonly Uint8Array[]) => inputs.map((input) => ({ input, seed: 0n }));
 
 test('the classifier with integers is as often right to one photo in a hundred, in a third of the bytes', () => {
-  const photos = heldOutPhotos({ ...CLASSIFIER_TRAINING, heldOut: 400 });
-  const calibration = requests(photos.slice(0, CALIBRATION).map(({ pixels }) => pixels));
+  const drawn = heldOutPhotos({ ...CLASSIFIER_TRAINING, heldOut: PHOTOS + CALIBRATION });
+  const photos = drawn.slice(0, PHOTOS);
+  const calibration = requests(drawn.slice(PHOTOS).map(({ pixels }) => pixels));
   const right = (module: Uint8Array): number => {
     const core = openCore(module);
     return photos.filter(({ species, pixels }) => {
@@ -64,8 +67,9 @@ test('the classifier with integers is as often right to one photo in a hundred, 
 });
 
 test('the enlarger with integers loses less than a twentieth of a decibel', () => {
-  const pairs = heldOutPairs({ ...ENLARGER_TRAINING, heldOut: 60 });
-  const calibration = requests(pairs.slice(0, CALIBRATION).map(({ small }) => small));
+  const drawn = heldOutPairs({ ...ENLARGER_TRAINING, heldOut: PICTURES + CALIBRATION });
+  const pairs = drawn.slice(0, PICTURES);
+  const calibration = requests(drawn.slice(PICTURES).map(({ small }) => small));
   const quality = (module: Uint8Array): number => {
     const core = openCore(module);
     const errors = pairs.map(({ small, large }) =>
