@@ -29,6 +29,9 @@ export const RUNTIME_LIMITS = {
   maxKnownTxs: 32_768,
   maxKnownTxsBytes: 16_777_216,
   maxKnownTxBytes: 4_096,
+  /** Objects that one of them may consist of, and one more for each 2^so many of its bytes: a transfer has some 30. */
+  knownTxParts: 48,
+  knownTxPartShift: 4,
   /** Those whose signatures are verified ahead of their check. */
   maxHeldTxs: 4_096,
   /** Signatures that are handed over at once, to be verified before their block is executed. */

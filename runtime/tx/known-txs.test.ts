@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EMPTY } from '#core/bytes.ts';
 import { pureVerifier } from '#core/crypto/verify.ts';
-import { TxRawSchema } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
+import { AuthInfoSchema, TxRawSchema } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import { decodeStrict, encode } from '#proto/message.ts';
 import { moduleTable } from '../module-table.ts';
 import { startTestChain, type TestChain, testKey } from '../test-chain.ts';
@@ -133,6 +133,32 @@ test('what is held is found until others push it out, and takes no room of what 
   expect([b, d].map(keep)).toEqual([true, true]);
   known.hold(a, decoded(known, a));
   expect([a, b, c, d].map(isKnown)).toEqual([true, true, true, true]);
+});
+
+test('one that takes far more memory than its bytes is neither kept nor held', async () => {
+  const { known, chain } = await keeper({ txs: 10, held: 10, txBytes: 4_096, bytes: 16_384 });
+  // Coins without a name or an amount: two bytes each.
+  const coins = Array.from({ length: 1_500 }, () => ({ denom: '', amount: '' }));
+  const authInfoBytes = encode(AuthInfoSchema, { fee: { amount: coins, gasLimit: 1n } });
+  const bloated = encode(TxRawSchema, { authInfoBytes, signatures: [new Uint8Array(64)] });
+  expect(bloated.length).toBeLessThan(4_096);
+  known.hold(bloated, decoded(known, bloated));
+  expect(known.keep(bloated, decoded(known, bloated))).toBe(false);
+  expect(decoded(known, bloated)).not.toBe(decoded(known, bloated));
+  const messages = Array.from({ length: 20 }, () => chain.send(alice, chain.address(testKey(2)), 1n));
+  const large = chain.sign(alice, { messages });
+  expect(known.keep(large, decoded(known, large))).toBe(true);
+});
+
+test('what is held is forgotten two blocks later', async () => {
+  const { known, chain } = await keeper();
+  const tx = send(chain, 1n);
+  const first = decoded(known, tx);
+  known.hold(tx, first);
+  known.committed();
+  expect(decoded(known, tx)).toBe(first);
+  known.committed();
+  expect(decoded(known, tx)).not.toBe(first);
 });
 
 test('two with the same end: the later takes the place, and each has its own answer', async () => {

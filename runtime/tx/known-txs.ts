@@ -42,6 +42,36 @@ interface Kept {
   asked: number;
 }
 
+/** Objects, lists and byte strings in what was decoded: each takes some hundred bytes, and may come of two on the wire. */
+class PartCount {
+  #left: number;
+
+  constructor(most: number) {
+    this.#left = most;
+  }
+
+  /** Whether these are not too many, together with those before. */
+  fits(value: unknown): boolean {
+    if (typeof value !== 'object' || value === null) return true;
+    if (--this.#left < 0) return false;
+    if (value instanceof Uint8Array) return true;
+    const parts: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+    for (const part of parts) if (!this.fits(part)) return false;
+    return true;
+  }
+}
+
+/**
+ * Whether a transaction takes about as much memory as its bytes say: a few kilobytes of empty coins, which anybody may send,
+ * take a hundred when decoded.
+ */
+function isCompact({ body, authInfo, messages, raw, size }: DecodedTx): boolean {
+  const count = new PartCount(RUNTIME_LIMITS.knownTxParts + (size >>> RUNTIME_LIMITS.knownTxPartShift));
+  if (!count.fits(raw.signatures) || !count.fits(authInfo) || !count.fits(body)) return false;
+  for (const { message } of messages) if (!count.fits(message)) return false;
+  return true;
+}
+
 /** A transaction ends with its signature: its last bytes tell it from others well enough to look it up by. */
 const NAME_BYTES = 64;
 /** Blocks for which one is kept that nobody asks for. */
@@ -72,7 +102,7 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
       held.delete(name);
       const namesake = kept.get(name);
       if (namesake !== undefined && equal(namesake.bytes, bytes)) return true;
-      if (bytes.length > limits.txBytes || bytesKept + bytes.length > limits.bytes) return false;
+      if (bytes.length > limits.txBytes || bytesKept + bytes.length > limits.bytes || !isCompact(decoded)) return false;
       if (namesake !== undefined) bytesKept -= namesake.bytes.length;
       else if (kept.size >= limits.txs) return false;
       kept.set(name, { bytes, decoded: ok(decoded), asked: blocks });
@@ -80,7 +110,7 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
       return true;
     },
     hold(bytes, decoded) {
-      if (bytes.length > limits.txBytes) return;
+      if (bytes.length > limits.txBytes || !isCompact(decoded)) return;
       held.set(nameOf(bytes), { bytes, decoded: ok(decoded), asked: blocks });
       for (const oldest of held.keys()) {
         if (held.size <= limits.held) break;
@@ -94,6 +124,7 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
         kept.delete(name);
         bytesKept -= bytes.length;
       }
+      for (const [name, { asked }] of held) if (asked + IDLE_BLOCKS <= blocks) held.delete(name);
     },
   };
 }
