@@ -94,6 +94,13 @@ test('a PNG whose pixels inflate to more than it has is refused, and no other ch
   expect(refused(png.subarray(0, png.length - 20), 'PNG')).toMatch(/^the file is no PNG: /);
 });
 
+test('a PNG with a second head, which would be the one that counts, is refused before its pixels are decoded', () => {
+  const head = png.slice(16, 29);
+  new DataView(head.buffer).setUint32(0, 30_000);
+  new DataView(head.buffer).setUint32(4, 30_000);
+  expect(refused(withChunk('IDAT', 'IHDR', head), 'PNG')).toBe('the file is no PNG: a second chunk "IHDR"');
+});
+
 test('hostile JPEGs are refused with a sentence, before they cost much', () => {
   const frame = marker(0xc0);
   const second = jpeg.slice(frame, frame + 2 + ((jpeg[frame + 2] ?? 0) << 8) + (jpeg[frame + 3] ?? 0));

@@ -84,6 +84,8 @@ function essentialPng(file: Uint8Array, { width, height }: Size): Uint8Array {
     const end = at + 12 + u32(file, at);
     const type = String.fromCharCode(...file.subarray(at + 4, at + 8));
     if (end > file.length) throw new Error(`chunk ${JSON.stringify(type)} reaches beyond the file`);
+    // The decoder would go by the last head; what was looked at is the first.
+    if (type === 'IHDR' && at !== SIGNATURE_BYTES) throw new Error('a second chunk "IHDR"');
     if (ESSENTIAL.has(type)) parts.push(file.subarray(at, end));
     if (type === 'IDAT') pixels.push(file.subarray(at + 8, end - 4));
     at = end;

@@ -43,6 +43,9 @@ const numberAt = (operands: readonly Operand[], i: number): number => {
   return typeof operand === 'number' ? operand : 0;
 };
 
+const placeOf = (operand: Operand | undefined): string =>
+  typeof operand === 'object' && operand.kind === 'address' ? `${operand.buffer.id}+${operand.offset}` : 'none';
+
 function packSide(
   plan: PlanBuilder,
   opcode: Step['opcode'],
@@ -63,7 +66,9 @@ function packSide(
   const [row, column] = (side === 'a' ? [AT.rowA, AT.columnA] : [AT.rowB, AT.columnB]).map((i) =>
     numberAt(operands, i),
   ) as [number, number];
-  const key = [buffer.id, side, offset, side === 'a' ? m : n, k, row, column].join();
+  // Integers are packed less their zero points.
+  const meaning = integer ? [numberAt(operands, AT.typeB), placeOf(operands[AT.zeroB]), operands[AT.zeroB + 1]] : [];
+  const key = [buffer.id, side, offset, side === 'a' ? m : n, k, row, column, ...meaning].join();
   const source = { data: buffer.data, offset, row, column };
   const made = packed.get(key) ?? pack(plan, source, { side, rows: m, columns: n, k }, integer ? operands : undefined);
   if (made === undefined) return;

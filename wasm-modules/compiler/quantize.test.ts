@@ -165,3 +165,48 @@ test('calibration data that is missing, of another length or not finite is refus
     'x is not finite on the calibration data',
   );
 });
+
+/** Products that follow each other with nothing between: what one gives is what the next quantises. */
+function chain(): Uint8Array {
+  const random = createRandom(6);
+  const weights = (name: string, dims: readonly number[]) =>
+    floatTensor(
+      name,
+      dims,
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.normal()),
+    );
+  return modelOf([node('MatMul', 'a', ['x', 'w'], ['h']), node('MatMul', 'c', ['h', 'v'], ['y'])], {
+    constants: [weights('w', [12, 16]), weights('v', [16, 5])],
+    inputs: [{ name: 'x', dtype: 1, dims: [3, 12] }],
+    outputs: [{ name: 'y', dtype: 1, dims: [3, 5] }],
+  });
+}
+
+test('a product whose input is the result of another product keeps its own scale', () => {
+  const random = createRandom(10);
+  const inputs = Array.from({ length: 8 }, () => new Float32Array(36).map(() => random.normal()));
+  const calibration = requests(inputs.map((v) => new Uint8Array(v.buffer)));
+  const plain = compile(chain(), {});
+  for (const options of [{ calibration }, {}]) {
+    const module = compile(quantize(chain(), options).model, {});
+    expect(difference(plain, module, calibration).decibels).toBeGreaterThan(30);
+  }
+});
+
+test('a name of the graph that quantisation needs is refused', () => {
+  const taken = modelOf([node('MatMul', 'a', ['x', 'y/weights'], ['y'])], {
+    constants: [floatTensor('y/weights', [8, 8], new Array<number>(64).fill(1))],
+    inputs: [{ name: 'x', dtype: 1, dims: [1, 8] }],
+  });
+  const made = quantizeOnnx(taken);
+  expect(made.ok ? undefined : made.error.reason).toBe('the name "y/weights", which quantisation gives, is taken');
+});
+
+test('calibration data for a graph whose activations stay as they are is no obstacle', () => {
+  const graph = modelOf([node('ConvTranspose', 'a', ['x', 'w'], ['y'])], {
+    constants: [floatTensor('w', [2, 3, 3, 3], new Array<number>(54).fill(0.5))],
+    inputs: [{ name: 'x', dtype: 1, dims: [1, 2, 4, 4] }],
+  });
+  const { nodes } = quantize(graph, { calibration: requests([new Uint8Array(128)]) });
+  expect(nodes.map(({ op, activations }) => [op, activations])).toEqual([['ConvTranspose', false]]);
+});

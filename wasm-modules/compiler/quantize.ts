@@ -44,6 +44,8 @@ const MIN_ELEMENTS = 32;
 
 interface Draft {
   readonly model: Model;
+  /** The names that the graph itself gives. */
+  readonly taken: ReadonlySet<string>;
   readonly ranges: Ranges | undefined;
   readonly nodes: Node[];
   readonly tensors: Map<string, Tensor>;
@@ -81,6 +83,7 @@ function measured(
   range: RangeMethod,
 ): Ranges {
   if (calibration.length === 0) throw new Refusal('invalid', 'there is no calibration data');
+  if (names.length === 0) return new Map();
   const outputs = names.map((graphOutput) => ({ kind: 'tensor' as const, graphOutput }));
   const compiled = compileOnnx(bytes, { ...options, outputs });
   if (!compiled.ok) throw new Refusal('invalid', describeError(compiled.error));
@@ -88,7 +91,12 @@ function measured(
 }
 
 function quantizeModel(model: Model, ranges: Ranges | undefined): Quantized {
-  const draft: Draft = { model, ranges, nodes: [], tensors: new Map(), inputs: new Map(), report: [] };
+  const taken = new Set([
+    ...model.inputs.map(({ name }) => name),
+    ...model.initializers.keys(),
+    ...model.nodes.flatMap(({ outputs }) => outputs),
+  ]);
+  const draft: Draft = { model, taken, ranges, nodes: [], tensors: new Map(), inputs: new Map(), report: [] };
   for (const node of model.nodes) {
     const plan = planOf(model, node);
     if (plan === undefined) draft.nodes.push(node);
@@ -176,7 +184,10 @@ function integersOf({ weights, channelOf, channels }: Plan): {
   return { data, scales };
 }
 
+/** @throws Refusal where the graph or another tensor has that name: one would silently take the other's place */
 function put(draft: Draft, tensor: Tensor): string {
+  if (draft.taken.has(tensor.name) || draft.tensors.has(tensor.name))
+    throw new Refusal('unsupported', `the name ${JSON.stringify(tensor.name)}, which quantisation gives, is taken`);
   draft.tensors.set(tensor.name, tensor);
   return tensor.name;
 }
@@ -307,8 +318,13 @@ function quantizedInput(draft: Draft, x: string): QuantizedInput {
   return made;
 }
 
+/** Not those of `x` as the result of a product, which it may be as well. */
+function inputNames(x: string): { readonly values: string; readonly scale: string; readonly zero: string } {
+  return { values: `${x}/input`, scale: `${x}/input.scale`, zero: `${x}/input.zero` };
+}
+
 function dynamicInput(draft: Draft, x: string): QuantizedInput {
-  const [values, scale, zero] = [`${x}/quantized`, `${x}/scale`, `${x}/zero`] as const;
+  const { values, scale, zero } = inputNames(x);
   add(draft, 'DynamicQuantizeLinear', [x], [values, scale, zero]);
   return { values, scale, zero };
 }
@@ -318,8 +334,9 @@ function staticInput(draft: Draft, x: string, ranges: Ranges): QuantizedInput {
   const [least, most] = [Math.min(0, range.least), Math.max(0, range.most)];
   const scale = Math.fround(least === most ? 1 : (most - least) / 255);
   const point = Math.min(255, Math.max(0, Math.round(-least / scale)));
-  const scaleName = put(draft, tensorOf(`${x}/scale`, [], Float32Array.of(scale)));
-  const zero = put(draft, bytesTensor(`${x}/zero`, 'uint8', [], [point]));
-  add(draft, 'QuantizeLinear', [x, scaleName, zero], [`${x}/quantized`]);
-  return { values: `${x}/quantized`, scale, zero };
+  const names = inputNames(x);
+  const scaleName = put(draft, tensorOf(names.scale, [], Float32Array.of(scale)));
+  const zero = put(draft, bytesTensor(names.zero, 'uint8', [], [point]));
+  add(draft, 'QuantizeLinear', [x, scaleName, zero], [names.values]);
+  return { values: names.values, scale, zero };
 }

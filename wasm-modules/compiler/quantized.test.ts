@@ -279,3 +279,35 @@ test.each<[string, Partial<Case>, string]>([
   );
   expect(compileOnnx(model)).toMatchObject({ ok: false, error: { node: 'n', reason } });
 });
+
+test('weights that two products read with different zero points are packed for each', () => {
+  const point = (name: string, value: number): Tensor => ({
+    name,
+    dtype: 'int8',
+    dims: [],
+    data: Uint8Array.of(value & 0xff),
+  });
+  const weights = Uint8Array.from({ length: 64 }, (_, i) => (((i * 37) % 127) - 63) & 0xff);
+  const model = modelOf(
+    [
+      node('MatMulInteger', 'p', ['a', 'b', 'none', 'p0'], ['y']),
+      node('MatMulInteger', 'q', ['a', 'b', 'none', 'p5'], ['z']),
+    ],
+    {
+      constants: [
+        { name: 'b', dtype: 'int8', dims: [8, 8], data: weights },
+        point('none', 0),
+        point('p0', 0),
+        point('p5', 5),
+      ],
+      inputs: [{ name: 'a', dtype: codeOf('int8'), dims: [1, 8] }],
+      outputs: ['y', 'z'].map((name) => ({ name, dtype: codeOf('int32'), dims: [1, 8] })),
+    },
+  );
+  const compiled = compileOnnx(model);
+  if (!compiled.ok) throw new Error(describeError(compiled.error));
+  const answer = openCore(compiled.value.module).infer(new Uint8Array(8).fill(1), 0n);
+  if (!answer.ok) throw new Error(answer.error);
+  const sums = new Int32Array(answer.value.slice().buffer);
+  expect([...sums.subarray(8)]).toEqual([...sums.subarray(0, 8)].map((sum) => sum - 8 * 5));
+});
