@@ -4,6 +4,7 @@ import { CLASSIFIER_OPTIONS, classifierOnnx } from '../models/classifier/build.t
 import { CLASSIFIER_TRAINING, heldOutPhotos } from '../models/classifier/training.ts';
 import { ENLARGER_OPTIONS, enlargerOnnx } from '../models/enlarger/build.ts';
 import { decibels, ENLARGER_TRAINING, heldOutPairs, squaredError } from '../models/enlarger/training.ts';
+import type { Tensor } from '../onnx/model.ts';
 import { readModel } from '../onnx/reader.ts';
 import { describeError } from '../onnx/refusal.ts';
 import { floatTensor, modelOf, node } from '../testing/graph.ts';
@@ -194,12 +195,12 @@ test('a product whose input is the result of another product keeps its own scale
 });
 
 test('a name of the graph that quantisation needs is refused', () => {
-  const taken = modelOf([node('MatMul', 'a', ['x', 'y/weights'], ['y'])], {
-    constants: [floatTensor('y/weights', [8, 8], new Array<number>(64).fill(1))],
+  const taken = modelOf([node('MatMul', 'a', ['x', 'y/int8.weights'], ['y'])], {
+    constants: [floatTensor('y/int8.weights', [8, 8], new Array<number>(64).fill(1))],
     inputs: [{ name: 'x', dtype: 1, dims: [1, 8] }],
   });
   const made = quantizeOnnx(taken);
-  expect(made.ok ? undefined : made.error.reason).toBe('the name "y/weights", which quantisation gives, is taken');
+  expect(made.ok ? undefined : made.error.reason).toBe('the name "y/int8.weights", which quantisation gives, is taken');
 });
 
 test('calibration data for a graph whose activations stay as they are is no obstacle', () => {
@@ -209,4 +210,40 @@ test('calibration data for a graph whose activations stay as they are is no obst
   });
   const { nodes } = quantize(graph, { calibration: requests([new Uint8Array(128)]) });
   expect(nodes.map(({ op, activations }) => [op, activations])).toEqual([['ConvTranspose', false]]);
+});
+
+test('convolutions with a batch normalisation behind them are quantised with it, transposed ones too', () => {
+  const [scale, shift, mean, variance] = ['scale', 'shift', 'mean', 'variance'].map((name, i) =>
+    floatTensor(name, [3], [1.5 + i, 0.5, 0.25 + i]),
+  ) as [Tensor, Tensor, Tensor, Tensor];
+  const inputs = Array.from({ length: 3 }, (_, i) => new Float32Array(96).map((_v, k) => Math.sin(k * (i + 1))));
+  const calibration = requests(inputs.map((v) => new Uint8Array(v.buffer)));
+  for (const op of ['Conv', 'ConvTranspose']) {
+    const graph = modelOf(
+      [
+        node(op, 'a', ['x', 'w', 'b'], ['h']),
+        node('BatchNormalization', 'n', ['h', 'scale', 'shift', 'mean', 'variance'], ['y']),
+      ],
+      {
+        constants: [
+          floatTensor(
+            'w',
+            [3, 3, 2, 2],
+            Array.from({ length: 36 }, (_, i) => Math.cos(i * i)),
+          ),
+          floatTensor('b', [3], [0.1, 0.2, 0.3]),
+          scale,
+          shift,
+          mean,
+          variance,
+        ],
+        inputs: [{ name: 'x', dtype: 1, dims: [2, 3, 4, 4] }],
+      },
+    );
+    const plain = compile(graph, {});
+    for (const options of [{ calibration }, {}]) {
+      const module = compile(quantize(graph, options).model, {});
+      expect(difference(plain, module, calibration).decibels).toBeGreaterThan(30);
+    }
+  }
 });

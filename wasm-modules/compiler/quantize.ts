@@ -206,8 +206,8 @@ function weightsAlone(draft: Draft, node: Node, plan: Plan): void {
   const { weights } = plan;
   const [output = ''] = node.outputs;
   const { data, scales } = integersOf(plan);
-  const base = `${output}/weights`;
-  const quantized = put(draft, bytesTensor(`${base}.int8`, 'int8', weights.dims, data));
+  const base = `${output}/int8.weights`;
+  const quantized = put(draft, bytesTensor(`${base}.values`, 'int8', weights.dims, data));
   const scale = put(draft, tensorOf(`${base}.scale`, [scales.length], scales));
   draft.nodes.push({
     name: base,
@@ -241,17 +241,17 @@ function multiply(draft: Draft, node: Node, plan: Plan): void {
   const [first = 0, second = 0] = plan.weights.dims;
   const weights = plan.transposed
     ? bytesTensor(
-        `${output}/weights`,
+        `${output}/int8.weights`,
         'int8',
         [second, first],
         Array.from({ length: data.length }, (_, i) => data[(i % first) * second + Math.floor(i / first)] ?? 0),
       )
-    : bytesTensor(`${output}/weights`, 'int8', plan.weights.dims, data);
+    : bytesTensor(`${output}/int8.weights`, 'int8', plan.weights.dims, data);
   // Along the channels of the result: the second dimension of a convolution's, the last of a product's.
   const spatial = plan.weights.dims.slice(2).map(() => 1);
   const shape = conv ? [plan.channels, ...spatial] : [plan.channels];
   const scale = scaleOf(draft, output, input, shape, scales);
-  const names = { sums: `${output}/sums`, real: `${output}/real`, scaled: `${output}/scaled` };
+  const names = { sums: `${output}/int8.sums`, real: `${output}/int8.real`, scaled: `${output}/int8.scaled` };
   const operands = [input.values, put(draft, weights), input.zero];
   add(draft, conv ? 'ConvInteger' : 'MatMulInteger', operands, [names.sums], conv ? node : undefined);
   draft.nodes.push({
@@ -278,12 +278,12 @@ function biasOf(
   if (bias === '') return undefined;
   if (!conv) return bias;
   const tensor = draft.model.initializers.get(bias);
-  if (tensor !== undefined) return put(draft, { ...tensor, name: `${output}/bias`, dims: shape });
+  if (tensor !== undefined) return put(draft, { ...tensor, name: `${output}/int8.bias`, dims: shape });
   // A bias that is computed gets its shape by a step.
   const to = new Uint8Array(BigInt64Array.from(shape, BigInt).buffer);
-  const dims = put(draft, { name: `${output}/bias.shape`, dtype: 'int64', dims: [shape.length], data: to });
-  add(draft, 'Reshape', [bias, dims], [`${output}/bias`]);
-  return `${output}/bias`;
+  const dims = put(draft, { name: `${output}/int8.bias.shape`, dtype: 'int64', dims: [shape.length], data: to });
+  add(draft, 'Reshape', [bias, dims], [`${output}/int8.bias`]);
+  return `${output}/int8.bias`;
 }
 
 /** The scale of the sums: that of the input times that of each channel. */
@@ -299,15 +299,15 @@ function scaleOf(
     return put(
       draft,
       tensorOf(
-        `${output}/scale`,
+        `${output}/int8.scale`,
         shape,
         scales.map((v) => v * own),
       ),
     );
   }
-  const ofWeights = put(draft, tensorOf(`${output}/weights.scale`, shape, scales));
-  add(draft, 'Mul', [input.scale, ofWeights], [`${output}/scale`]);
-  return `${output}/scale`;
+  const ofWeights = put(draft, tensorOf(`${output}/int8.weights.scale`, shape, scales));
+  add(draft, 'Mul', [input.scale, ofWeights], [`${output}/int8.scale`]);
+  return `${output}/int8.scale`;
 }
 
 function quantizedInput(draft: Draft, x: string): QuantizedInput {
@@ -318,9 +318,9 @@ function quantizedInput(draft: Draft, x: string): QuantizedInput {
   return made;
 }
 
-/** Not those of `x` as the result of a product, which it may be as well. */
+/** Not those of `x` as the result of a product, which it may be as well; nor those of a folded normalisation. */
 function inputNames(x: string): { readonly values: string; readonly scale: string; readonly zero: string } {
-  return { values: `${x}/input`, scale: `${x}/input.scale`, zero: `${x}/input.zero` };
+  return { values: `${x}/int8.input`, scale: `${x}/int8.input.scale`, zero: `${x}/int8.input.zero` };
 }
 
 function dynamicInput(draft: Draft, x: string): QuantizedInput {

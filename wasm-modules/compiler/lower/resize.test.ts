@@ -140,3 +140,9 @@ test('a size that depends on the precision of the arithmetic is refused', () => 
   const compiled = compileOnnx(singleNode({ op: 'Resize', inputs, opset: 13 }));
   expect(compiled).toMatchObject({ ok: false, error: { op: 'Resize', kind: 'unsupported' } });
 });
+
+test('an axis as long as may be compiles', () => {
+  const inputs = [{ dims: [10] }, { floats: [] }, { floats: [100_000] }];
+  const attributes = { mode: text('linear') };
+  expect(compileOnnx(singleNode({ op: 'Resize', inputs, attributes, opset: 13 }))).toMatchObject({ ok: true });
+});

@@ -65,7 +65,7 @@ function emitFiltered(op: Operator, x: Value, axis: number, s: Sampling, filter:
   const taps = numbersUpTo(op, s.to).map((at) => tapsOf(s, at, filter));
   const same = taps.every((own, i) => own.length === 1 && own[0]?.index === i && own[0].weight === 1);
   if (s.from === s.to && same) return x;
-  const rounds = Math.max(...taps.map((own) => own.length));
+  const rounds = taps.reduce((most, own) => Math.max(most, own.length), 0);
   const along = x.dims.map((_, i) => (i === axis ? s.to : 1));
   let y: Value | undefined;
   for (let round = 0; round < rounds; round++) {
