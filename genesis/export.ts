@@ -28,7 +28,7 @@ export interface ExportedChain {
   readonly consensusParams: ConsensusParams;
   /** Names by consensus address in upper-case hex, for people. */
   readonly names: ReadonlyMap<string, string>;
-  /** Given: the new chain begins at height 1, and the state says no height of the old one. */
+  /** Given: the new chain begins at height 1, under another id, and the state says no height of the old one. */
   readonly zeroHeight?: {
     /** Operators that may validate; all others are jailed. Undefined: nobody is jailed. */
     readonly jailAllowed: readonly Uint8Array[] | undefined;
@@ -77,6 +77,9 @@ function startOf(chain: ExportedChain): Result<Start, string> {
   const { state: before, height, time, zeroHeight } = chain;
   if (zeroHeight === undefined)
     return ok({ state: before, validators: chain.validators, initialHeight: nextHeight(height) });
+  // Its validators sign heights that they have signed already: under one id, that is evidence against each of them.
+  if (chain.chainId === before.chain.chainId)
+    return err(`a chain that begins at height 1 again needs another id than ${chain.chainId}`);
   // What is written here is exported and then forgotten: the old chain's own state stays as it is.
   const state = new StateBranch(before.state);
   const reset = resetHeights(state, { chain: before.chain, height, time, jailAllowed: zeroHeight.jailAllowed });

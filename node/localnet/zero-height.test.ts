@@ -87,17 +87,23 @@ async function livedChain(): Promise<StakingChain> {
   return net;
 }
 
-function exported(net: StakingChain, jailAllowed?: readonly number[]): GenesisDocument {
-  const document = exportDocument({
+const NEW_CHAIN_ID = 'again-1';
+
+function exportAs(net: StakingChain, chainId: string, jailAllowed?: readonly number[]) {
+  return exportDocument({
     state: defined(net.chain.app.stateAt(0n), 'a committed state'),
     height: toHeight(net.height()),
     time: net.time(),
-    chainId: TEST_CHAIN_ID,
+    chainId,
     validators: net.validators().validators.map(({ publicKey, power }) => ({ publicKey, power })),
     consensusParams: DEFAULT_CONSENSUS_PARAMS,
     names: new Map(),
     zeroHeight: { jailAllowed: jailAllowed?.map((n) => accountAddress(testKey(n).publicKey)) },
   });
+}
+
+function exported(net: StakingChain, jailAllowed?: readonly number[]): GenesisDocument {
+  const document = exportAs(net, NEW_CHAIN_ID, jailAllowed);
   if (!document.ok) throw new Error(document.error);
   const read = parseGenesis(formatGenesis(document.value));
   if (!read.ok) throw new Error(read.error);
@@ -194,7 +200,7 @@ test('the new chain makes blocks, pays rewards again, and its invariants hold', 
     validatorAddress: operatorText(testKey(2)),
   });
   const fee = [{ denom: DENOM, amount: 5_000n }];
-  const signed = buildTx({ messages: [withdraw], fee, gasLimit: 1_000_000n }, TEST_CHAIN_ID, [
+  const signed = buildTx({ messages: [withdraw], fee, gasLimit: 1_000_000n }, NEW_CHAIN_ID, [
     { key: bob, ...defined(account, 'an account') },
   ]);
   const { txResults } = await block(7n, [signed]);
@@ -229,6 +235,14 @@ test('with a list of those who may validate, all others are jailed and the set i
   expect(refused([])).toContain('nobody would validate');
   // Who is jailed already is not released.
   expect(refused([accountAddress(testKey(4).publicKey)])).toContain('nobody would validate');
+});
+
+test('under the old id nothing begins again: what validators signed there would convict them', async () => {
+  const net = await livedChain();
+  expect(exportAs(net, TEST_CHAIN_ID)).toEqual({
+    ok: false,
+    error: `a chain that begins at height 1 again needs another id than ${TEST_CHAIN_ID}`,
+  });
 });
 
 test('jobs that are under way are refunded, with escrow and bonds in step, and no height stays', () => {

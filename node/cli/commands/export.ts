@@ -21,7 +21,11 @@ export function exportCommand(): Command {
     .description('the state of a stopped node as the genesis of a chain that goes on from it')
     .option('--height <height>', 'the state after this block; by default the last one', unsigned)
     .option('--chain-id <id>', 'id of the new chain; by default that of the old one')
-    .option('--for-zero-height', 'the new chain begins at height 1: rewards are paid out, heights set to 0', false)
+    .option(
+      '--for-zero-height',
+      'the new chain, of another id, begins at height 1: rewards are paid out, heights set to 0',
+      false,
+    )
     .option(
       '--jail-allowed-addrs <operators>',
       'with --for-zero-height: who may validate, separated by commas; all others are jailed',
