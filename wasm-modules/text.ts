@@ -49,7 +49,15 @@ export function showText(field: Uint8Array): string {
 }
 
 function seen(character: string): string {
-  if (character === '\\') return '\\\\';
+  return character === '\\' ? '\\\\' : escaped(character);
+}
+
+function escaped(character: string): string {
   const open = character === '\n' || character === '\t' || !HIDDEN.test(character);
   return open ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+/** A sentence with names in it that others may have chosen, for a terminal: nothing in it steers one, or hides. */
+export function plainText(text: string): string {
+  return HIDDEN.test(text) ? Array.from(text, escaped).join('') : text;
 }

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { plainText } from '#wasm-modules/text.ts';
 import { type ChainClient, createChainClient } from '../client/chain-client.ts';
 import { createRpcClient } from '../client/rpc-client.ts';
 import { type Keyring, type KeyringBackend, openKeyring } from '../keyring/keyring.ts';
@@ -25,10 +26,11 @@ const json = (value: unknown): string =>
 export function createOutput(format: 'text' | 'json'): Output {
   return {
     result(value, lines) {
-      process.stdout.write(format === 'json' ? `${json(value)}\n` : lines.map((line) => `${line}\n`).join(''));
+      const text = () => lines.map((line) => `${plainText(line)}\n`).join('');
+      process.stdout.write(format === 'json' ? `${json(value)}\n` : text());
     },
     note(line) {
-      process.stderr.write(`${line}\n`);
+      process.stderr.write(`${plainText(line)}\n`);
     },
   };
 }

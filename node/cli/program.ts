@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { plainText } from '#wasm-modules/text.ts';
 
 /**
  * The commands in the order of the help text. Each is loaded when it is asked for: reading a key should not wait for
@@ -54,7 +55,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    process.stderr.write(`autond: ${explain(error)}\n`);
+    process.stderr.write(`autond: ${plainText(explain(error))}\n`);
     return 1;
   }
 }

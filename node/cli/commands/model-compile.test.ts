@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { admit } from '#vm/admission.ts';
 import { classifierOnnx } from '#wasm-modules/models/classifier/build.ts';
+import { floatTensor, modelOf, node } from '#wasm-modules/testing/graph.ts';
 import { runProgram } from '../program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'model-compile-'));
@@ -59,4 +60,16 @@ test('an input of another length is refused by its name', async () => {
   writeFileSync(at('short/a.bin'), new Uint8Array(5));
   expect(await compile('--quantize', 'int8', '--calibrate', at('short'))).toBe(1);
   expect(notes).toContain('a.bin makes 5 bytes; a request has 12288');
+});
+
+test('names in a file steer no terminal', async () => {
+  const name = 'red\u001b[31m\u202e';
+  const weights = floatTensor('w', [8, 8], new Array<number>(64).fill(1));
+  const inputs = [{ name: 'x', dtype: 1, dims: [1, 8] }];
+  writeFileSync(at('model.onnx'), modelOf([node('MatMul', name, ['x', 'w'], ['y'])], { constants: [weights], inputs }));
+  expect(await compile('--quantize', 'int8')).toBe(0);
+  expect(notes).toContain('MatMul red\\u{1b}[31m\\u{202e}: weights and activations');
+  expect(await runProgram(['model', 'compile', `${name}.onnx`, '-o', at('model.wasm')])).toBe(1);
+  expect(notes).toContain('autond: ');
+  expect(notes).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
 });
