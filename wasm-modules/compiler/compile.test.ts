@@ -4,6 +4,8 @@ import { committedKernel } from '../kernels/committed.ts';
 import { float, floatTensor, int, ints, intTensor, modelOf, node, singleNode } from '../testing/graph.ts';
 import { type CompileOptions, compileOnnx, OPSETS, supportedOperators } from './compile.ts';
 import { openCore } from './harness.ts';
+import { MAX_CONSTANT_BYTES, MAX_INDICES } from './limits.ts';
+import { createPlan } from './plan.ts';
 
 const RELU = singleNode({ op: 'Relu', inputs: [{ dims: [2, 2] }] });
 
@@ -371,3 +373,22 @@ function* sections(module: Uint8Array): Generator<{ readonly id: number; readonl
     at += size;
   }
 }
+
+test('what a few bytes of a file ask for is refused before it is made', () => {
+  const reason = (graph: Uint8Array) => {
+    const compiled = compileOnnx(graph);
+    return compiled.ok ? undefined : compiled.error.reason;
+  };
+  const one = { dims: [1, 1, 1] };
+  expect(reason(singleNode({ op: 'RNN', inputs: [{ dims: [1, 4_000_000, 1] }, one, one] }))).toBe(
+    `a state of 4000000 times 1 numbers; at most ${MAX_INDICES} are supported`,
+  );
+  const cache = { dims: [1, 4_000_000, 1, 1] };
+  expect(reason(singleNode({ op: 'TensorScatter', inputs: [cache, cache], opset: 24 }))).toBe(
+    `an axis of 4000000 elements; at most ${MAX_INDICES} are numbered`,
+  );
+  const plan = createPlan();
+  const data = new Uint8Array(MAX_CONSTANT_BYTES >> 4);
+  for (let i = 0; i < 16; i++) plan.constant(data);
+  expect(() => plan.constant(Uint8Array.of(1))).toThrow(`the constants have more than ${MAX_CONSTANT_BYTES} bytes`);
+});

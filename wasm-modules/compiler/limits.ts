@@ -2,6 +2,8 @@
 export const MAX_PLAN_STEPS = 16_384;
 /** Memory for constants, intermediate tensors and the answer, in bytes. */
 export const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
+/** All constants that are there while a model is compiled, in bytes: a few bytes of a file can ask for millions. */
+export const MAX_CONSTANT_BYTES = 2 * MAX_MEMORY_BYTES;
 /** Pages (64 KiB) a model may grow by, beyond what its plan needs, for a request that is longer than expected. */
 export const SPARE_PAGES = 16;
 /** Bytes of what a node of constants gives, up to which it is computed when the model is compiled. */

@@ -1,6 +1,6 @@
 import type { DataType } from '../onnx/model.ts';
 import { Refusal } from '../onnx/refusal.ts';
-import { MAX_PLAN_STEPS } from './limits.ts';
+import { MAX_CONSTANT_BYTES, MAX_PLAN_STEPS } from './limits.ts';
 import type { OPCODE } from './opcodes.ts';
 
 /** A piece of the model's memory: a constant (`data`), or room for an intermediate tensor. */
@@ -42,10 +42,16 @@ export interface PlanBuilder {
 export function createPlan(): PlanBuilder {
   const steps: Step[] = [];
   let next = 0;
+  let constantBytes = 0;
   return {
     steps,
     room: (bytes) => ({ id: next++, bytes, data: undefined }),
-    constant: (data) => ({ id: next++, bytes: data.length, data }),
+    constant(data) {
+      constantBytes += data.length;
+      if (constantBytes > MAX_CONSTANT_BYTES)
+        throw new Refusal('too-large', `the constants have more than ${MAX_CONSTANT_BYTES} bytes`);
+      return { id: next++, bytes: data.length, data };
+    },
     emit(opcode, ...operands) {
       if (steps.length >= MAX_PLAN_STEPS)
         throw new Refusal('too-large', `the plan has more than ${MAX_PLAN_STEPS} steps`);

@@ -1,4 +1,5 @@
 /** What LSTM, GRU and RNN share: inputs, directions and layouts. The time steps stand in the plan one after the other. */
+import { MAX_INDICES } from '../limits.ts';
 import { BINARY, TYPED_BINARY, UNARY } from '../opcodes.ts';
 import type { Operator } from '../operator.ts';
 import type { Value } from '../plan.ts';
@@ -99,6 +100,8 @@ function runningOf(op: Operator, steps: number, batch: number): Value | undefine
 function initial(layer: Layer, i: number, direction: number): Value {
   const { op, batch, hidden, directions } = layer;
   if (op.optional(i) === undefined) {
+    if (batch * hidden > MAX_INDICES)
+      op.refuse(`a state of ${batch} times ${hidden} numbers; at most ${MAX_INDICES} are supported`);
     const zeros = new Uint8Array(batch * hidden * 4);
     return { dtype: 'float32', dims: [batch, hidden], buffer: op.plan.constant(zeros) };
   }

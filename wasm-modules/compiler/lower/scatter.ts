@@ -6,7 +6,7 @@ import { MAX_INDICES, MAX_SCATTER } from '../limits.ts';
 import { BINARY, REDUCE, TYPED_BINARY } from '../opcodes.ts';
 import { axisOf, type Lowering, type Operator } from '../operator.ts';
 import { elements, type Value } from '../plan.ts';
-import { counting, emitCopy, emitJoin, emitTranspose, indices, look, strides } from './copy.ts';
+import { counting, emitCopy, emitJoin, emitTranspose, indices, look, numbersUpTo, strides } from './copy.ts';
 import { constantScalar, emitBinary } from './elementwise.ts';
 import { emitPlaces, emitRowPlaces, indicesOf, plus } from './pick.ts';
 import { emitReduce } from './reduce.ts';
@@ -203,7 +203,7 @@ const tensorScatter: Lowering = {
 };
 
 function zerosOf(op: Operator, dims: readonly number[]): Value {
-  return indices(op, new Array<number>(elements(dims)).fill(0), dims);
+  return indices(op, numbersUpTo(op, elements(dims), 0), dims);
 }
 
 export const SCATTERING: Readonly<Record<string, Lowering>> = {
