@@ -19,6 +19,9 @@ export interface IndexThread {
   terminate(): Promise<unknown>;
 }
 
+/** What became of a request: `lost` with its thread, half done perhaps. */
+type Outcome = 'done' | 'lost';
+
 const spawnWorker = (path: string) => (): IndexThread => {
   const worker = new Worker(new URL('./index-worker.ts', import.meta.url), {
     workerData: { path },
@@ -30,8 +33,8 @@ const spawnWorker = (path: string) => (): IndexThread => {
 /**
  * Writes the index on a thread that shares the database: on the main one it was a tenth of what a transaction costs. What
  * has few transactions is written by `direct`, here: handing it over would cost as much, and a node without load has no
- * further thread. When the thread is lost, the call at hand fails, which tries it again later, and the next one starts
- * another.
+ * further thread. When the thread is lost, the call at hand is made up for here, and the next one starts another: entries are
+ * the same whoever writes them, and as often as they are written.
  */
 export function threadedWriter(dependencies: {
   readonly path: string;
@@ -41,7 +44,7 @@ export function threadedWriter(dependencies: {
 }): IndexWriter {
   const { path, direct, logger, spawn = spawnWorker(path) } = dependencies;
   let thread: IndexThread | undefined;
-  let waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  let waiting: { readonly resolve: (outcome: Outcome) => void; readonly reject: (error: Error) => void } | undefined;
 
   function lose(lost: IndexThread, reason: string): void {
     if (thread !== lost) return;
@@ -49,7 +52,7 @@ export function threadedWriter(dependencies: {
     logger.warn('The thread that writes the index is lost.', { reason });
     const waits = waiting;
     waiting = undefined;
-    waits?.reject(new Error(`the thread that writes the index is lost: ${reason}`));
+    waits?.resolve('lost');
   }
 
   function start(): IndexThread {
@@ -59,7 +62,7 @@ export function threadedWriter(dependencies: {
       started.unref();
       const waits = waiting;
       waiting = undefined;
-      if (response.kind === 'done') waits?.resolve();
+      if (response.kind === 'done') waits?.resolve('done');
       else waits?.reject(new Error(`the index cannot be written: ${response.message}`));
     });
     started.on('error', (error) => lose(started, String(error)));
@@ -67,10 +70,10 @@ export function threadedWriter(dependencies: {
     return started;
   }
 
-  function call(request: IndexRequest, transfer: readonly ArrayBuffer[]): Promise<void> {
+  function call(request: IndexRequest, transfer: readonly ArrayBuffer[]): Promise<Outcome> {
     assert(waiting === undefined, 'the index is written by one call at a time');
     thread ??= start();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     waiting = { resolve, reject };
     thread.ref();
     thread.postMessage(request, transfer);
@@ -83,7 +86,8 @@ export function threadedWriter(dependencies: {
       if (txs < INDEX_LIMITS.minTxsForThread) return direct.write(blocks, height);
       const packed = blocks.map(packBlock);
       const transfer = packed.flatMap((block) => [block.txs.buffer, block.lengths.buffer] as ArrayBuffer[]);
-      return call({ kind: 'write', blocks: packed, height }, transfer);
+      if ((await call({ kind: 'write', blocks: packed, height }, transfer)) === 'lost')
+        await direct.write(blocks, height);
     },
     async close() {
       if (thread !== undefined) {
