@@ -387,6 +387,14 @@ test('what a few bytes of a file ask for is refused before it is made', () => {
   expect(reason(singleNode({ op: 'TensorScatter', inputs: [cache, cache], opset: 24 }))).toBe(
     `an axis of 4000000 elements; at most ${MAX_INDICES} are numbered`,
   );
+  const pad = (size: number, by: number) =>
+    singleNode({
+      op: 'Pad',
+      inputs: [{ dims: [size] }, { ints: [0, by] }],
+      attributes: { mode: { kind: 'string', value: 'wrap' } },
+    });
+  expect(reason(pad(3, 2_000_000_000))).toBe(`an axis of 2000000003 elements; at most ${MAX_INDICES} are numbered`);
+  expect(reason(pad(0, 1))).toBe('mode wrap has nothing to repeat in a shape of [0]');
   const plan = createPlan();
   const data = new Uint8Array(MAX_CONSTANT_BYTES >> 4);
   for (let i = 0; i < 16; i++) plan.constant(data);

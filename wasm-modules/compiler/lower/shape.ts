@@ -2,7 +2,7 @@ import { widthOf } from '../../onnx/model.ts';
 import { axesOf, axisOf, type Lowering, type Operator } from '../operator.ts';
 import { elements, type Value } from '../plan.ts';
 import { broadcast, broadcastStrides } from './broadcast.ts';
-import { emitCopy, emitJoin, emitTranspose, longs, look, strides } from './copy.ts';
+import { emitCopy, emitJoin, emitTranspose, longs, look, numbersUpTo, strides } from './copy.ts';
 import { emitFill, emitGather } from './typed.ts';
 
 const reshape: Lowering = {
@@ -255,9 +255,8 @@ const pad: Lowering = {
     return [
       axes.reduce((y, axis) => {
         const size = x.dims[axis] ?? 1;
-        const indices = Array.from({ length: dims[axis] ?? 1 }, (_, k) =>
-          mirrored(op, mode, size, k - (before[axis] ?? 0)),
-        );
+        if (size === 0) op.invalid(`mode ${mode} has nothing to repeat in a shape of [${x.dims}]`);
+        const indices = numbersUpTo(op, dims[axis] ?? 1).map((k) => mirrored(op, mode, size, k - (before[axis] ?? 0)));
         return emitGather(op, y, longs(op, indices, [indices.length]), axis);
       }, x),
     ];
