@@ -106,6 +106,28 @@ test('of several updates of one place the last stays, with constant indices and 
   }
 });
 
+test('what nothing is scattered into stays as it is', () => {
+  for (const [op, indices, updates] of [
+    ['ScatterElements', [0], [0]],
+    ['ScatterND', [0, 1], [0]],
+  ] as const) {
+    const graph = modelOf([node(op, 'n', ['x0', 'x1', 'x2'], ['y'])], {
+      opset: 18,
+      constants: [],
+      inputs: [
+        { name: 'x0', dtype: 1, dims: [3] },
+        { name: 'x1', dtype: 7, dims: indices },
+        { name: 'x2', dtype: 1, dims: updates },
+      ],
+    });
+    const compiled = compileOnnx(graph);
+    if (!compiled.ok) throw new Error(describeError(compiled.error));
+    const answer = openCore(compiled.value.module).infer(new Uint8Array(Float32Array.of(1, 2, 3).buffer), 0n);
+    if (!answer.ok) throw new Error(answer.error);
+    expect([...new Float32Array(answer.value.slice().buffer)]).toEqual([1, 2, 3]);
+  }
+});
+
 test.each([
   ['GatherElements', [3], [1]],
   ['GatherND', [3], [1, 1]],

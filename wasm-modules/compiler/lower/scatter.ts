@@ -90,6 +90,7 @@ const scatterND: Lowering = {
     if (depth < 1 || depth > data.dims.length || values.dims.join() !== expected.join())
       op.invalid(`indices [${given.dims}] and updates [${values.dims}] for a tensor of [${data.dims}]`);
     const reduction = reductionOf(op, data, values);
+    if (elements(values.dims) === 0) return [look(op, data, data.dims)];
     const [rows, block] = [elements(data.dims.slice(0, depth)), elements(data.dims.slice(depth))];
     const updates = elements(given.dims.slice(0, -1));
     if (given.buffer.data !== undefined && reduction === 'none')
@@ -142,6 +143,7 @@ const scatterElements: Lowering = {
       given.dims.every((d, i) => i === axis || d <= (data.dims[i] ?? 0));
     if (!fits) op.invalid(`indices [${given.dims}] and updates [${values.dims}] for a tensor of [${data.dims}]`);
     const reduction = reductionOf(op, data, values);
+    if (elements(values.dims) === 0) return [look(op, data, data.dims)];
     const order = [...data.dims.map((_, i) => i).filter((i) => i !== axis), axis];
     const [rows, updates] = [data.dims[axis] ?? 0, given.dims[axis] ?? 0];
     const lines = elements(given.dims) / updates;
