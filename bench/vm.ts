@@ -9,9 +9,9 @@ import { componentOf, convolution, hashes, int8Product, product, type Workload }
 type Infer = (pointer: number, length: number, seed: bigint) => number;
 type Realloc = (old: number, oldSize: number, align: number, size: number) => number;
 
-const ROUNDS = 21;
-/** Of one side in one round, processor time of this thread. */
-const ROUND_MS = 25;
+const ROUNDS = 5;
+/** Of one side in one round, processor time of this thread: a hundred of the ticks that the system counts it in. */
+const ROUND_MS = 400;
 /** For the engine to compile what is hot. */
 const WARM_MS = 300;
 const WARMINGS = 4;
