@@ -15,6 +15,8 @@ export const NODE_LIMITS = {
   threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
   /** Bytes that iterators of LevelDB may hold after they were closed: the thread that had them collects its garbage then. */
   maxIteratorGarbageBytes: 8_388_608,
+  /** For so long nobody has asked that thread for anything when it does. */
+  rangeIdleMs: 20,
   /** Key objects of node:crypto that are kept: validators of two sets of the largest size that we expect, and more. */
   verifierKeyCacheEntries: 4_096,
   /** Good ed25519 signatures that are remembered: votes and extensions of a few heights of many validators. */

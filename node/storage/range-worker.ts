@@ -19,6 +19,8 @@ let heldBytes = 0;
 /** Of one row in that room, and of the iterator itself. */
 const ROW_BYTES = 64;
 const ITERATOR_BYTES = 512;
+/** So many times the bound are collected while others wait. */
+const FORCED = 4;
 
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
@@ -26,12 +28,18 @@ function collector(): () => void {
 }
 
 let collect: (() => void) | undefined;
+let idle: NodeJS.Timeout | undefined;
 
-function collectWhenMuch(): void {
-  if (heldBytes < NODE_LIMITS.maxIteratorGarbageBytes) return;
+function collectNow(): void {
   heldBytes = 0;
   collect ??= collector();
   collect();
+}
+
+/** Whoever reads waits for this thread: it collects when nobody has asked for a moment, unless that moment never comes. */
+function collectWhenMuch(): void {
+  if (heldBytes >= FORCED * NODE_LIMITS.maxIteratorGarbageBytes) collectNow();
+  else if (heldBytes >= NODE_LIMITS.maxIteratorGarbageBytes) idle = setTimeout(collectNow, NODE_LIMITS.rangeIdleMs);
 }
 
 async function database(path: string): Promise<ClassicLevel<Uint8Array, Uint8Array>> {
@@ -87,6 +95,7 @@ async function answer(request: RangeRequest): Promise<RangeResponse> {
 }
 
 port.on('message', async (request: RangeRequest) => {
+  clearTimeout(idle);
   let response: RangeResponse;
   try {
     response = await answer(request);
