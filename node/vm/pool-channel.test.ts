@@ -104,6 +104,23 @@ test('bytes of another hash are refused by the child', SLOW, async () => {
   expect(outcomeName(await pool.execute(request(bytes, nativeSha256(bytes))))).toBe('ok');
 });
 
+test('a store that never answers costs the call, and not the worker', SLOW, async () => {
+  const bytes = component(guest());
+  pool = createVmPool({ workers: 1 }, { logger: silentLogger });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const never = () => {
+      setImmediate(() => vi.advanceTimersByTime(VM_LIMITS.loadTimeoutMs));
+      return new Promise<never>(() => {});
+    };
+    const lost = await pool.execute({ ...request(bytes, nativeSha256(bytes)), component: never });
+    expect(outcomeName(lost)).toBe('host-fault(timeout)');
+    expect(outcomeName(await pool.execute(request(bytes, nativeSha256(bytes))))).toBe('ok');
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 /** The message after which the child is killed, and so many turns of the event loop later. */
 const STEPS: readonly (readonly [string, (kinds: readonly string[]) => boolean, number])[] = [
   ['when it is asked for a model that it does not have', (kinds) => kinds.length === 1, 0],

@@ -171,7 +171,8 @@ function lost(pool: Pool, worker: Worker, how: string): void {
 
 async function load(pool: Pool, worker: Worker, job: Job): Promise<void> {
   const { child } = worker;
-  clearTimeout(worker.timer);
+  const ms = VM_LIMITS.loadTimeoutMs;
+  arm(worker, ms, hostFault('timeout', `model not read and loaded within ${ms} ms`));
   let component: Uint8Array | undefined;
   try {
     component = await job.source.component();
@@ -183,8 +184,6 @@ async function load(pool: Pool, worker: Worker, job: Job): Promise<void> {
     settle(pool, worker, hostFault('component-unavailable', `no bytes for component ${job.model}`));
     return;
   }
-  const ms = VM_LIMITS.loadTimeoutMs;
-  arm(worker, ms, hostFault('timeout', `model not loaded within ${ms} ms`));
   const total = component.length;
   // Nobody else's turn may wait for tens of megabytes.
   for (let at = 0; at < total && child !== undefined; at += VM_LIMITS.partBytes) {
@@ -198,7 +197,8 @@ async function load(pool: Pool, worker: Worker, job: Job): Promise<void> {
 function received(pool: Pool, worker: Worker, message: FromChild): void {
   const { job } = worker;
   if (message.kind === 'ready') worker.ready = true;
-  if (job === undefined) return;
+  // A child that was killed may still be heard: its end is what settles the job, and the next one needs another child.
+  if (job === undefined || worker.doom !== undefined) return;
   switch (message.kind) {
     case 'ready':
       sendTask(pool, worker, job);
