@@ -112,6 +112,8 @@ export const NODE_LIMITS = {
   maxPendingChecks: 10_000,
   /** Checks that are run before other work gets its turn. */
   checksPerTurn: 16,
+  /** The same after a block, where no signature is verified and consensus waits. */
+  rechecksPerTurn: 64,
   /** Pieces of evidence that wait for a block, and pairs of votes whose height is not committed yet. */
   maxPendingEvidence: 10_000,
   maxEvidenceReports: 10_000,

@@ -147,7 +147,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     const rest = order.reap(Number.POSITIVE_INFINITY, -1n);
     let dropped = 0;
     for (const [i, { key, bytes }] of rest.entries()) {
-      if (i % NODE_LIMITS.checksPerTurn === NODE_LIMITS.checksPerTurn - 1) await setImmediate();
+      if (i % NODE_LIMITS.rechecksPerTurn === NODE_LIMITS.rechecksPerTurn - 1) await setImmediate();
       const response = await app.checkTx({ tx: bytes, type: 'recheck' });
       if (response.code === 0) continue;
       order.remove(key);
