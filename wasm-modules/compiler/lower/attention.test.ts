@@ -59,6 +59,16 @@ test('Attention with groups, masks, a past and a scale agrees with ONNX Runtime'
   );
 });
 
+test('a row that is masked throughout, with the least float for minus infinity, gives 0 as with ONNX Runtime', async () => {
+  const [rows, keys, width] = [3, 4, 2];
+  const mask = normal([rows, keys], 9);
+  const data = Float32Array.from({ length: rows * keys }, (_, i) =>
+    i < keys ? -3.4028234663852886e38 : Number(mask.data[i]),
+  );
+  const [q, k, v] = [rows, keys, keys].map((count, i) => normal([1, 1, count, width], i));
+  await compare({ op: 'Attention', inputs: [q, k, v, { ...mask, data }], attributes: {}, opset: 23 });
+});
+
 test('RotaryEmbedding agrees with ONNX Runtime', async () => {
   await fc.assert(
     fc.asyncProperty(
