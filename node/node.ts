@@ -5,15 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { sha256 } from '#core/crypto/hash.ts';
-import { consensusAddress, ed25519Key } from '#core/crypto/pubkey.ts';
-import type { Clock } from '#core/ports/clock.ts';
-import type { Verifier } from '#core/ports/crypto.ts';
+import { consensusAddress } from '#core/crypto/pubkey.ts';
 import { noDuties } from '#core/ports/duties.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, ok } from '#core/result.ts';
 import { evidenceId } from '#core/types/evidence.ts';
-import { fromMillis } from '#core/types/timestamp.ts';
 import { parseGenesis, toInitChain } from '#genesis/document.ts';
 import type { NetInfo } from '#rpc/backend.ts';
 import { type CometServer, startCometServer } from '#rpc/comet/server.ts';
@@ -37,9 +34,8 @@ import { rememberingVerifier } from './crypto/remembering-verifier.ts';
 import { type AheadIntake, createAheadIntake } from './driver/ahead-intake.ts';
 import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
-import { openGuardedSigner } from './driver/guarded-signer.ts';
 import { IGNORE } from './driver/intake.ts';
-import type { PeerId, Signer, Timers, Wal } from './driver/ports.ts';
+import type { PeerId, Signer, Wal } from './driver/ports.ts';
 import { createPruner } from './driver/pruner.ts';
 import { openBlockStore, openStateStore } from './driver/stores.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
@@ -51,14 +47,12 @@ import { directWriter, type IndexWriter } from './indexer/writer.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { createMempool, txKey } from './mempool/mempool.ts';
 import { createTxExchange, type TxExchange } from './mempool/tx-exchange.ts';
+import { openSigner } from './open-signer.ts';
 import { openStores } from './open-stores.ts';
 import { createP2pHost, type P2pHost } from './p2p/host.ts';
 import { cometIdOf } from './p2p/node-id.ts';
-import { type Ed25519Key, ed25519KeyFromSeed } from './privval/ed25519-key.ts';
-import { KeyFileError, readNodeKey, readValidatorKey } from './privval/key-files.ts';
-import { lastSignFile } from './privval/last-sign-file.ts';
-import { PRIVVAL_LIMITS } from './privval/limits.ts';
-import { openRemoteSigner } from './privval/remote-signer.ts';
+import { ed25519KeyFromSeed } from './privval/ed25519-key.ts';
+import { KeyFileError, readNodeKey } from './privval/key-files.ts';
 import { openSnapshotFiles } from './statesync/archive.ts';
 import { isSnapshotMessage } from './statesync/messages.ts';
 import { createSnapshotService } from './statesync/service.ts';
@@ -67,6 +61,7 @@ import type { StateSync } from './statesync/state-sync.ts';
 import { lockHome } from './storage/home-lock.ts';
 import { loggedWal } from './storage/logged-wal.ts';
 import { openWalFiles } from './storage/wal-files.ts';
+import { systemClock, systemTimers } from './system-time.ts';
 
 export interface NodeOptions {
   readonly home: string;
@@ -143,11 +138,13 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const wal = parts.wal?.(walFiles) ?? walFiles;
   closers.push(() => wal.close());
 
-  const signer = await openSigner(paths, config, parts, closers, {
+  const ownSigner = await openSigner(paths, config.remoteSigner, closers, {
     chainId: document.chainId,
     identity: ed25519KeyFromSeed(nodeKey.seed),
     verifier,
+    logger: logger.child('privval'),
   });
+  const signer = ownSigner && (parts.signer?.(ownSigner) ?? ownSigner);
   // The duties ask the application for work, and the application asks them what to say.
   let application: RuntimeApplication | undefined;
   const duties =
@@ -369,8 +366,8 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       pause: () => setImmediate(),
       signer,
       transport: host,
-      timers,
-      clock,
+      timers: systemTimers,
+      clock: systemClock,
       verifier,
       logger: consensusLogger,
       observe: observeConsensus((event) => backend.happened(event)),
@@ -441,34 +438,6 @@ async function readHome(paths: HomePaths) {
   return { genesisBytes, document: document.value, nodeKey };
 }
 
-/** `undefined`: no validator key, a node that follows. */
-async function openSigner(
-  paths: HomePaths,
-  config: NodeConfig,
-  parts: NodeParts,
-  closers: Closers,
-  context: { readonly chainId: string; readonly identity: Ed25519Key; readonly verifier: Verifier },
-): Promise<Signer | undefined> {
-  if (config.remoteSigner !== undefined) {
-    const { chainId, identity, verifier } = context;
-    const remote = await openRemoteSigner(
-      { ...config.remoteSigner, chainId, startTimeoutMs: PRIVVAL_LIMITS.startTimeoutMs },
-      { identity, verifier, logger: parts.logger.child('privval') },
-    );
-    closers.push(() => remote.close());
-    return parts.signer?.(remote) ?? remote;
-  }
-  const key = await readValidatorKey(paths.validatorKey);
-  if (key === undefined) return undefined;
-  const lastSign = lastSignFile(paths.validatorState);
-  closers.push(() => lastSign.close());
-  const own = await openGuardedSigner(
-    { publicKey: ed25519Key(key.publicKey), sign: (message) => key.sign(message) },
-    lastSign,
-  );
-  return parts.signer?.(own) ?? own;
-}
-
 async function startRpc(config: NodeConfig, backend: NodeBackend, logger: Logger): Promise<CometServer | undefined> {
   if (config.rpc.listen === undefined) return undefined;
   const { corsOrigins, trustedProxies, limits } = config.rpc;
@@ -489,24 +458,3 @@ function isBehind(executor: Executor, host: P2pHost): boolean {
   const next = executor.state.height + 1n;
   return host.peers().some(({ id }) => (executor.peerStatus(id)?.height ?? 0n) > next);
 }
-
-const clock: Clock = { now: () => fromMillis(BigInt(Date.now())) };
-
-/**
- * What has come by the network when the time is over is read first: else a thread that was busy would find votes late that
- * are here, and ask peers for parts that wait to be read.
- */
-const timers: Timers = {
-  set(delayMs, run) {
-    let behind: NodeJS.Immediate | undefined;
-    const timer = setTimeout(() => {
-      behind = globalThis.setImmediate(run);
-    }, delayMs);
-    return {
-      cancel() {
-        clearTimeout(timer);
-        clearImmediate(behind);
-      },
-    };
-  },
-};
