@@ -6,11 +6,10 @@ import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import type { Block } from '#core/types/block.ts';
-import { NIL_BLOCK_ID } from '#core/types/block-id.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { EMPTY_COMMIT } from '#core/types/commit.ts';
-import { ZERO_TIME } from '#core/types/timestamp.ts';
 import { eventValues } from '#rpc/backend.ts';
+import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
 import { matchesQuery, parseQuery, type Query } from '#rpc/query.ts';
 import { encodeTxResult } from '../driver/abci-codec.ts';
 import { encodeTxRecord, readTxRecord } from './codec.ts';
@@ -32,22 +31,7 @@ function committed(
   events: readonly Event[] = [],
 ): CommittedResults {
   const block: Block = {
-    header: {
-      version: { block: 11n, app: 0n },
-      chainId: 'test-1',
-      height: toHeight(height),
-      time: ZERO_TIME,
-      lastBlockId: NIL_BLOCK_ID,
-      lastCommitHash: EMPTY,
-      dataHash: EMPTY,
-      validatorsHash: EMPTY,
-      nextValidatorsHash: EMPTY,
-      consensusHash: EMPTY,
-      appHash: EMPTY,
-      lastResultsHash: EMPTY,
-      evidenceHash: EMPTY,
-      proposerAddress: new Uint8Array(20),
-    },
+    header: headerAt(BigInt(height)),
     txs: txs.map(({ tx }) => tx),
     evidence: [],
     lastCommit: EMPTY_COMMIT,

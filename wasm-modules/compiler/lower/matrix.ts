@@ -64,22 +64,15 @@ const matMul: Lowering = {
   lower(op) {
     const a = op.floats(0);
     const b = op.floats(1);
-    if (a.dims.length === 0 || b.dims.length === 0) op.invalid('an operand is a scalar');
-    // One-dimensional operands count as a row or a column, which the result then lacks.
-    const da = a.dims.length === 1 ? [1, ...a.dims] : a.dims;
-    const db = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
-    const [m = 0, k = 0] = da.slice(-2);
-    const [rows = 0, n = 0] = db.slice(-2);
-    if (k !== rows) op.invalid(`[${da}] times [${db}] is not a product`);
-    const batch = broadcast(op, da.slice(0, -2), db.slice(0, -2));
-    const y = op.result([...batch, ...(a.dims.length === 1 ? [] : [m]), ...(b.dims.length === 1 ? [] : [n])]);
-    for (const { offsetA, offsetB, rows: height, at } of eachProduct(da, db, batch)) {
+    const { n, k, dims, products } = matrixProducts(op, a, b);
+    const y = op.result(dims);
+    for (const { offsetA, offsetB, rows, at } of products) {
       emitProduct(op, {
         a: { buffer: a.buffer, offset: offsetA * 4, row: k * 4, column: 4 },
         b: { buffer: b.buffer, offset: offsetB * 4, row: n * 4, column: 4 },
         y: y.buffer,
         yOffset: at * 4,
-        m: height,
+        m: rows,
         n,
         k,
       });
@@ -96,8 +89,24 @@ export interface BatchedProduct {
   readonly at: number;
 }
 
-/** The products of [..., m, k] and [..., k, n]; one alone where all of a meets the same b. */
-export function eachProduct(
+/**
+ * The products of [..., m, k] and [..., k, n], and the shape of them all. One-dimensional operands count as a row or a column,
+ * which the result then lacks.
+ */
+export function matrixProducts(op: Operator, a: Value, b: Value) {
+  if (a.dims.length === 0 || b.dims.length === 0) op.invalid('an operand is a scalar');
+  const da = a.dims.length === 1 ? [1, ...a.dims] : a.dims;
+  const db = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
+  const [m = 0, k = 0] = da.slice(-2);
+  const [rows = 0, n = 0] = db.slice(-2);
+  if (k !== rows) op.invalid(`[${da}] times [${db}] is not a product`);
+  const batch = broadcast(op, da.slice(0, -2), db.slice(0, -2));
+  const dims = [...batch, ...(a.dims.length === 1 ? [] : [m]), ...(b.dims.length === 1 ? [] : [n])];
+  return { m, n, k, dims, products: eachProduct(da, db, batch) };
+}
+
+/** One alone where all of a meets the same b. */
+function eachProduct(
   da: readonly number[],
   db: readonly number[],
   batch: readonly number[],

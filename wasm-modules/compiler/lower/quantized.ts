@@ -4,9 +4,8 @@ import { BINARY, OPCODE } from '../opcodes.ts';
 import { axisOf, type Lowering, type Operator } from '../operator.ts';
 import { address, elements, type Operand, type Value } from '../plan.ts';
 import { emitIntegerProduct, type IntegerProduct, type Points } from '../product.ts';
-import { broadcast } from './broadcast.ts';
 import { emitBinary } from './elementwise.ts';
-import { eachProduct } from './matrix.ts';
+import { matrixProducts } from './matrix.ts';
 import { CONVOLUTION_ATTRIBUTES, filtersOf, geometryOf, patchesOf } from './window.ts';
 
 const BYTES: readonly DataType[] = ['uint8', 'int8'];
@@ -150,18 +149,12 @@ function emitMatrices(
   dtype: DataType,
   scaledOf: (m: number, n: number) => IntegerProduct['scaled'],
 ): Value {
-  if (a.dims.length === 0 || b.dims.length === 0) op.invalid('an operand is a scalar');
-  const da = a.dims.length === 1 ? [1, ...a.dims] : a.dims;
-  const db = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
-  const [m = 0, k = 0] = da.slice(-2);
-  const [rows = 0, n = 0] = db.slice(-2);
-  if (k !== rows) op.invalid(`[${da}] times [${db}] is not a product`);
-  const batch = broadcast(op, da.slice(0, -2), db.slice(0, -2));
-  const y = op.result([...batch, ...(a.dims.length === 1 ? [] : [m]), ...(b.dims.length === 1 ? [] : [n])], dtype);
+  const { m, n, k, dims, products } = matrixProducts(op, a, b);
+  const y = op.result(dims, dtype);
   const width = dtype === 'int32' ? 4 : 1;
   const [za, zb] = [zeroPoint(op, zeroA, a, m), zeroPoint(op, zeroB, b, n)];
   const scaled = scaledOf(m, n);
-  for (const each of eachProduct(da, db, batch)) {
+  for (const each of products) {
     const byRow = (za?.stride ?? 0) !== 0 || (scaled?.scale.row ?? 0) !== 0;
     if (byRow && each.rows !== m) op.refuse('scales or zero points for each row of a batch are not supported');
     emitIntegerProduct(op.plan, {
