@@ -39,7 +39,8 @@ export function originOf(s: Sampling, x: number, single = false): number {
     case 'align_corners':
       return length === 1 ? 0 : r((x * (s.from - 1)) / r(length - 1));
     case 'pytorch_half_pixel':
-      return length === 1 ? 0 : centre();
+      // Of the elements that there are, not of what the scale makes of a size that it does not divide.
+      return s.to > 1 ? centre() : 0;
     case 'half_pixel_symmetric':
       return r(r((s.from / 2) * r(1 - r(s.to / length))) + centre());
     case 'tf_crop_and_resize': {

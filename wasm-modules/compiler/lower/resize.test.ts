@@ -61,6 +61,17 @@ test('Resize to the nearest by whole scales agrees with ONNX Runtime', async () 
   );
 });
 
+test('Resize to one element by a scale that makes more than one takes the first, as with ONNX Runtime', async () => {
+  for (const nearest of ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil']) {
+    const attributes = {
+      mode: text('nearest'),
+      nearest_mode: text(nearest),
+      coordinate_transformation_mode: text('pytorch_half_pixel'),
+    };
+    await compare({ op: 'Resize', inputs: [normal([1, 2, 3, 1], 0), none, singles(1, 1, 0.5, 2)], attributes });
+  }
+});
+
 test('Resize to the nearest by any sizes agrees with ONNX Runtime, or is refused where precision decides', async () => {
   let refused = 0;
   await fc.assert(
