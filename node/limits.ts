@@ -167,6 +167,8 @@ export const NODE_LIMITS = {
   lightKeptBlocks: 1_000,
   /** A picture file that the command line reads for a model. */
   maxPictureBytes: 33_554_432,
+  /** Pixels of one that it writes, enlarged: 400 MB while it is encoded. */
+  maxPicturePixels: 67_108_864,
   /** Passes of a JPEG over its picture: encoders make about ten. */
   maxJpegScans: 256,
   /** Inputs of a folder that `autond model compile --calibrate` reads. */

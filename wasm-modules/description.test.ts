@@ -56,6 +56,9 @@ test('an answer of the described size is a picture, another is not', () => {
   const data = Uint8Array.of(1, 2, 3, 4, 5, 6);
   expect(pictureOf(read(TEXT), data)).toEqual({ width: 1, height: 2, channels: 3, data });
   expect(pictureOf(read(TEXT), data.subarray(1))).toBeUndefined();
+  const nothing = { name: 'x', dtype: 'uint8', shape: [0, 4, 3], labels: undefined, text: false, otherwise: undefined };
+  const described = { ...read(TEXT), outputs: [nothing] } as ReturnType<typeof read>;
+  expect(pictureOf(described, new Uint8Array(0))).toBeUndefined();
 });
 
 const TELLER = {

@@ -184,11 +184,12 @@ export function textOf({ outputs }: Description, answer: Uint8Array): Uint8Array
   return outputs.length === 1 && only?.text === true && answer.length === only.shape[0] ? answer : undefined;
 }
 
-/** The answer as a picture, if the only output is one: uint8 of height x width x 1, 3 or 4. */
+/** The answer as a picture, if the only output is one: uint8 of height x width x 1, 3 or 4, no side of them 0. */
 export function pictureOf({ outputs }: Description, answer: Uint8Array): DescribedPicture | undefined {
   const [only] = outputs;
   if (only === undefined || outputs.length !== 1 || only.dtype !== 'uint8' || only.shape.length !== 3) return undefined;
   const [height = 0, width = 0, channels] = only.shape;
+  if (height < 1 || width < 1) return undefined;
   if (channels !== 1 && channels !== 3 && channels !== 4) return undefined;
   return answer.length === height * width * channels ? { width, height, channels, data: answer } : undefined;
 }

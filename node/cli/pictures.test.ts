@@ -127,3 +127,11 @@ test.each([
 ])('%s is no JPEG', (_what, file) => {
   expect(refused(file)).toBe('the file is no JPEG: its head says no size');
 });
+
+test('a picture that is too large to write is refused, with what would do', () => {
+  const line = { width: 66_000, height: 1, channels: 1 as const, data: new Uint8Array(66_000) };
+  expect(() => encodePicture(line, 'JPEG', 1)).toThrow('a JPEG has at most 65535 on a side; write a PNG instead');
+  expect(encodePicture(line, 'PNG', 1).length).toBeGreaterThan(0);
+  const square = { width: 4_096, height: 4_096, channels: 1 as const, data: new Uint8Array(4_096 * 4_096) };
+  expect(() => encodePicture(square, 'PNG', 64)).toThrow('give a smaller --scale');
+});

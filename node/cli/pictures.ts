@@ -28,6 +28,8 @@ export interface Pixels extends Size {
   readonly data: ArrayLike<number>;
 }
 
+/** Its sides are numbers of two bytes (ITU-T T.81, B.2.2). */
+const MAX_JPEG_SIDE = 65_535;
 /** Quality of a JPEG that is written: of 100. */
 const QUALITY = 95;
 /** What decoding a JPEG may take: over twice what an honest one needs, whatever it says of its components. */
@@ -140,6 +142,15 @@ function jpegSize(file: Uint8Array): Size | undefined {
 
 /** The file of a picture, each pixel a square of `scale` pixels. */
 export function encodePicture(picture: DescribedPicture, format: PictureFormat, scale: number): Uint8Array {
+  const [wide, high] = [picture.width * scale, picture.height * scale];
+  if (wide * high > NODE_LIMITS.maxPicturePixels)
+    throw new CliError(
+      `a picture of ${wide} × ${high}: at most ${NODE_LIMITS.maxPicturePixels} pixels; give a smaller --scale`,
+    );
+  if (format === 'JPEG' && Math.max(wide, high) > MAX_JPEG_SIDE)
+    throw new CliError(
+      `a picture of ${wide} × ${high}: a JPEG has at most ${MAX_JPEG_SIDE} on a side; write a PNG instead`,
+    );
   if (format === 'PNG') return pngOf(picture, scale);
   const { width, height, channels, data } = enlarged(picture, scale);
   const rgba = new Uint8Array(width * height * 4).fill(255);
