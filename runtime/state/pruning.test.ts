@@ -10,6 +10,7 @@ import { KEY_KIND } from './db-keys.ts';
 import { MultiStore } from './multistore.ts';
 import { checkPolicy, leastKept, type PruningPolicy } from './pruning.ts';
 import { keysOf, leftovers } from './records.test-util.ts';
+import { lastVersionIn, rollbackState } from './rollback.ts';
 import type { StateLease } from './state-store.ts';
 import { PrunedVersionError } from './view.ts';
 
@@ -40,7 +41,8 @@ type Action =
   | { readonly kind: 'crash'; readonly after: number; readonly applied: boolean }
   | { readonly kind: 'reopen' }
   | { readonly kind: 'lease'; readonly back: number }
-  | { readonly kind: 'release' };
+  | { readonly kind: 'release' }
+  | { readonly kind: 'rollback'; readonly back: number };
 
 const write: fc.Arbitrary<Write> = fc.record({
   store: fc.constantFrom(...NAMES),
@@ -65,6 +67,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('lease' as const), back: fc.nat(12) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('release' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('rollback' as const), back: fc.integer({ min: 1, max: 3 }) }) },
 );
 const policy: fc.Arbitrary<PruningPolicy> = fc.oneof(
   fc.constant<PruningPolicy>({ kind: 'everything' }),
@@ -134,7 +137,25 @@ class Trial {
       }
       case 'release':
         this.leases.shift()?.release();
+        return;
+      case 'rollback':
+        await this.rollback(last - BigInt(step.back));
     }
+  }
+
+  /** As whoever has closed the store does it. What is not kept is refused, and nothing happens. */
+  async rollback(version: bigint): Promise<void> {
+    const isKept = this.store.lastCommit !== undefined && version >= this.store.firstVersion;
+    const before = this.kv.inner.dump();
+    const done = await rollbackState(this.kv, version);
+    expect(done.ok).toBe(isKept);
+    if (!done.ok) {
+      expect(this.kv.inner.dump()).toEqual(before);
+      return;
+    }
+    expect(toHex(done.value.appHash)).toBe(this.history.get(version)?.appHash);
+    expect(lastVersionIn(this.kv)).toBe(version);
+    this.open();
   }
 
   /** What is kept answers and proves as it did; what is not is refused. */
@@ -192,7 +213,7 @@ function proves(store: MultiStore, version: bigint, bank: ReadonlyMap<string, st
   }
 }
 
-test('after any commits, prunes, leases, crashes and reopenings, what is kept answers and proves, and no record is left over', async () => {
+test('after any commits, prunes, leases, crashes, reopenings and rollbacks, what is kept answers and proves, and no record is left over', async () => {
   await fc.assert(
     fc.asyncProperty(policy, fc.array(action, { minLength: 4, maxLength: 14 }), async (pruning, actions) => {
       const trial = new Trial(pruning);
@@ -336,4 +357,21 @@ test('custom policies have the bounds of the Cosmos SDK', () => {
   expect(custom(2n, 9n)).toEqual({ ok: false, error: 'pruning-interval: expected at least 10, got 9' });
   const bad = { pruning: { kind: 'custom', keepRecent: 1n, interval: 10n } } as const;
   expect(() => MultiStore.open(new MemoryKv(), NAMES, bad)).toThrow('pruning-keep-recent');
+});
+
+test('a version that was taken back and is made again has the same records, and what was pruned is not come back to', async () => {
+  const trial = await grown(40, { kind: 'custom', keepRecent: 3n, interval: 10n });
+  while (!(await trial.store.pruneStep(50)).done);
+  const [before, records] = [trial.store.lastCommit, trial.kv.inner.dump()];
+  await trial.rollback(39n);
+  expect(trial.store.lastCommit?.version).toBe(39n);
+  await trial.commit([
+    { store: 'bank', key: Uint8Array.of(39), value: 39 },
+    { store: 'bank', key: Uint8Array.of((39 * 7) % 50), value: 39 },
+  ]);
+  expect([trial.store.lastCommit, trial.kv.inner.dump()]).toEqual([before, records]);
+  expect(await rollbackState(trial.kv, 37n)).toEqual({
+    ok: false,
+    error: 'the state after block 37 is not kept: the first that is kept is that after block 38',
+  });
 });

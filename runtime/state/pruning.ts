@@ -72,6 +72,12 @@ export function keptFrom(version: bigint): KvOp {
   return { type: 'put', key: PRUNING_KEY, value: encodeProgress({ firstKept: version, idle: true, offset: 0 }) };
 }
 
+/** The least version that a database keeps; undefined before its first one. */
+export function firstKeptIn(kv: Kv): bigint | undefined {
+  const record = kv.get(PRUNING_KEY);
+  return record && decodeProgress(record).firstKept;
+}
+
 function decodeProgress(record: Uint8Array): Progress {
   assert(record.length === PROGRESS_BYTES, 'the pruning record is damaged');
   return { firstKept: readU64be(record), idle: record[8] === 1, offset: readU32(record, 9) };
