@@ -45,6 +45,11 @@ export function keyFromMnemonic(mnemonic: string, path = COSMOS_PATH, passphrase
   return keyFromPrivate(privateKey);
 }
 
+/** Whether 32 bytes are a scalar of secp256k1: neither 0 nor above the group's order. */
+export function isPrivateKey(bytes: Uint8Array): boolean {
+  return secp256k1.utils.isValidSecretKey(bytes);
+}
+
 /** @throws RangeError unless 32 bytes; Error when it is 0 or not below the group's order. */
 export function keyFromPrivate(privateKey: Uint8Array): AccountKeyPair {
   expectLength(privateKey, 32, 'private key');

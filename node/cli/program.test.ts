@@ -68,10 +68,28 @@ test('keys: made, shown, listed, exported, imported, recovered, deleted', SLOW, 
   const alice = JSON.parse(made.out) as { address: string; mnemonic: string };
   expect(alice.mnemonic.split(' ')).toHaveLength(24);
   expect((await autond(['keys', 'show', 'alice', '-a', ...home])).out).toBe(`${alice.address}\n`);
-  const secret = (await autond(['keys', 'export', 'alice', '--unsafe', ...home])).out;
+  const secret = (await autond(['keys', 'export', 'alice', '--unarmored-hex', '--unsafe', ...home])).out;
   expect(secret).toMatch(/^[0-9a-f]{64}\n$/);
   const imported = await autond(['keys', 'import', 'copy', '-o', 'json', ...home], secret);
   expect(JSON.parse(imported.out)).toMatchObject({ address: alice.address });
+  const passphrase = { AUTOND_ARMOR_PASSPHRASE: 'under this it travels' };
+  const bare = await autond(['keys', 'export', 'alice', '--unsafe', ...home]);
+  expect(bare).toMatchObject({ code: 1, err: expect.stringContaining('--unarmored-hex and --unsafe go together') });
+  const armor = await autond(['keys', 'export', 'alice', ...home], '', passphrase);
+  expect(armor.out).toMatch(/^-----BEGIN TENDERMINT PRIVATE KEY-----\nkdf: argon2\n/);
+  writeFileSync(join(root, 'alice.asc'), armor.out);
+  const carried = await autond(
+    ['keys', 'import', 'carried', join(root, 'alice.asc'), '-o', 'json', ...home],
+    '',
+    passphrase,
+  );
+  expect(JSON.parse(carried.out)).toMatchObject({ address: alice.address });
+  const piped = await autond(['keys', 'import', 'piped', ...home], `${armor.out}not under this\n`);
+  expect(piped).toMatchObject({ code: 1, err: expect.stringContaining('wrong passphrase') });
+  expect((await autond(['keys', 'import', 'piped', ...home], `${armor.out}under this it travels\n`)).code).toBe(0);
+  const zero = await autond(['keys', 'import', 'zero', ...home], `${'0'.repeat(64)}\n`);
+  expect(zero).toMatchObject({ code: 1, err: expect.stringContaining('no private key of secp256k1') });
+  for (const name of ['carried', 'piped']) expect((await autond(['keys', 'delete', name, '-y', ...home])).code).toBe(0);
   const recovered = await autond(['keys', 'add', 'again', '--recover', '-o', 'json', ...home], `${alice.mnemonic}\n`);
   expect(JSON.parse(recovered.out)).toMatchObject({ address: alice.address });
   expect(recovered.out).not.toContain('mnemonic');
@@ -114,9 +132,11 @@ test('keys of the file backend open with their password alone', SLOW, async () =
   const short = await autond(['keys', 'add', 'alice', ...home], 'short\n');
   expect(short.err).toContain('at least 8 characters');
   expect((await autond(['keys', 'add', 'alice', ...home], 'long enough\n')).code).toBe(0);
-  const wrong = await autond(['keys', 'export', 'alice', '--unsafe', ...home], 'not this one\n');
+  const wrong = await autond(['keys', 'export', 'alice', '--unarmored-hex', '--unsafe', ...home], 'not this one\n');
   expect(wrong).toMatchObject({ code: 1, out: '', err: expect.stringContaining('wrong password') });
-  const right = await autond(['keys', 'export', 'alice', '--unsafe', ...home], '', { AUTOND_PASSWORD: 'long enough' });
+  const right = await autond(['keys', 'export', 'alice', '--unarmored-hex', '--unsafe', ...home], '', {
+    AUTOND_PASSWORD: 'long enough',
+  });
   expect(right.out).toMatch(/^[0-9a-f]{64}\n$/);
 });
 

@@ -33,9 +33,12 @@ export function readLine(prompt: string): Promise<string> {
   return ask(prompt, false);
 }
 
-/** A password, not echoed: from $AUTOND_PASSWORD, the terminal, or a line of standard input. @throws Error when a new one is too short or not repeated. */
-export async function readPassword(prompt: string, confirm: boolean): Promise<string> {
-  const given = process.env.AUTOND_PASSWORD;
+/**
+ * A password, not echoed: from the environment's `variable`, the terminal, or a line of standard input.
+ * @throws Error when a new one is too short or not repeated.
+ */
+export async function readPassword(prompt: string, confirm: boolean, variable = 'AUTOND_PASSWORD'): Promise<string> {
+  const given = process.env[variable];
   const password = given ?? (await ask(prompt, true));
   if (confirm && password.length < MIN_PASSWORD)
     throw new Error(`the password needs at least ${MIN_PASSWORD} characters, got ${password.length}`);

@@ -6,6 +6,7 @@ import { parseCoins, parseGasPrice } from '#node/client/amounts.ts';
 import { parseListenAddress, parsePeers } from '#node/config/address.ts';
 import { parseConfig, renderConfig } from '#node/config/config.ts';
 import { parseDuration } from '#node/config/duration.ts';
+import { decodeArmor, encodeArmor } from '#node/keyring/armor.ts';
 import { FrameReader, frame } from '#node/p2p/framing.ts';
 import { fuzzRuns } from './runs.ts';
 
@@ -61,6 +62,19 @@ test('any text is an address, a duration, an amount or a refusal', () => {
         const result = parse(input);
         if (!result.ok) expect(result.error).not.toBe('');
       }
+    }),
+    { numRuns: fuzzRuns() },
+  );
+});
+
+test('an armor with any characters changed is read, or refused in a sentence', () => {
+  const headers = new Map([['kdf', 'argon2']]);
+  const text = encodeArmor({ type: 'TENDERMINT PRIVATE KEY', headers, body: new Uint8Array(53).fill(7) });
+  fc.assert(
+    fc.property(fc.nat(text.length), fc.nat(20), fc.string({ maxLength: 12 }), (at, gone, more) => {
+      const result = decodeArmor(`${text.slice(0, at)}${more}${text.slice(at + gone)}`);
+      if (!result.ok) expect(result.error).toMatch(/^armor: /);
+      else expect(result.value.body.length).toBeLessThan(100);
     }),
     { numRuns: fuzzRuns() },
   );

@@ -1,11 +1,14 @@
 import { Command, Option } from 'commander';
-import { fromHex, toHex } from '#core/bytes.ts';
-import { COSMOS_PATH, isMnemonic, keyFromMnemonic, newMnemonic } from '#core/crypto/keys.ts';
+import { fromHex, fromUtf8, toHex } from '#core/bytes.ts';
+import { COSMOS_PATH, isMnemonic, isPrivateKey, keyFromMnemonic, newMnemonic } from '#core/crypto/keys.ts';
 import type { Json } from '#runtime/module.ts';
 import { formatOperator } from '#runtime/modules/staking/addresses.ts';
 import { type AccountKey, addressOfKey } from '#runtime/tx/account-key.ts';
 import { accountKeyFromJson, accountKeyJson, keyAddress, multisigKey } from '../../client/account-keys.ts';
 import type { KeyInfo, Keyring } from '../../keyring/keyring.ts';
+import { ARMOR_TYPE, armorKey, openArmoredKey } from '../../keyring/sdk-key.ts';
+import { NODE_LIMITS } from '../../limits.ts';
+import { readFileBounded } from '../../storage/durable-file.ts';
 import {
   CliError,
   createOutput,
@@ -169,25 +172,71 @@ function showCommand(): Command {
     });
 }
 
+/** Not the keyring's own password. */
+const ARMOR_PASSPHRASE = 'AUTOND_ARMOR_PASSPHRASE';
+const ARMOR_END = /^-----END /;
+
+/** A file, or standard input: one line of hex, or the lines of an armor. */
+async function readSecret(file: string | undefined): Promise<string> {
+  if (file !== undefined) {
+    const bytes = await readFileBounded(file, NODE_LIMITS.maxConfigFileBytes);
+    if (bytes === undefined) throw new CliError(`there is no file ${file}`);
+    return fromUtf8(bytes).trim();
+  }
+  const first = (await readLine('Private key: an ASCII armor, or 64 hex digits')).trim();
+  if (!first.startsWith('-----')) return first;
+  const lines = [first];
+  // An empty line stands behind the headers; two of them are an input that has ended.
+  while (!ARMOR_END.test(lines.at(-1) ?? '') && !(lines.at(-1) === '' && lines.at(-2) === ''))
+    lines.push((await readLine('')).trim());
+  return lines.join('\n');
+}
+
+async function privateKeyIn(secret: string): Promise<Uint8Array> {
+  if (secret.startsWith('-----'))
+    return orFail(openArmoredKey(secret, await readPassword('Passphrase of the armor', false, ARMOR_PASSPHRASE)));
+  if (!/^[0-9a-fA-F]{64}$/.test(secret))
+    throw new CliError(
+      `expected an armor -----BEGIN ${ARMOR_TYPE}----- or 64 hex digits, got ${secret.length} characters`,
+    );
+  return fromHex(secret);
+}
+
 function importCommand(): Command {
-  return command('import', 'add a key from its private key: 64 hex digits, read from standard input')
+  return command('import', "add a key from an ASCII armor, as the Cosmos SDK's tools export it, or from 64 hex digits")
     .argument('<name>')
-    .action(async (name: string, flags: KeyFlags) => {
-      const text = (await readLine('Private key in hex')).trim();
-      if (!/^[0-9a-fA-F]{64}$/.test(text)) throw new CliError(`expected 64 hex digits, got ${text.length} characters`);
-      const key = orFail(await keyringOf(flags).add(name, fromHex(text)));
+    .argument('[file]', 'with the armor or the digits; by default standard input')
+    .action(async (name: string, file: string | undefined, flags: KeyFlags) => {
+      const secret = await privateKeyIn(await readSecret(file));
+      if (!isPrivateKey(secret))
+        throw new CliError('that is no private key of secp256k1: 0, or not below the order of the group');
+      const key = orFail(await keyringOf(flags).add(name, secret));
       createOutput(flags.output).result(describe(key, flags.prefix), lines(key, flags.prefix));
     });
 }
 
 function exportCommand(): Command {
-  return command('export', 'print the private key, not encrypted, in hex')
+  return command(
+    'export',
+    "print the private key in ASCII armor under a passphrase, as the Cosmos SDK's tools import it",
+  )
     .argument('<name>')
-    .requiredOption('--unsafe', 'yes, print the secret')
-    .action(async (name: string, flags: KeyFlags) => {
+    .option('--unarmored-hex', 'print it in hex, not encrypted; needs --unsafe', false)
+    .option('--unsafe', 'with --unarmored-hex: yes, print the secret', false)
+    .action(async (name: string, flags: KeyFlags & { readonly unarmoredHex: boolean; readonly unsafe: boolean }) => {
+      if (flags.unarmoredHex !== flags.unsafe)
+        throw new CliError(
+          '--unarmored-hex and --unsafe go together: they print the secret; without them it comes in armor',
+        );
+      const output = createOutput(flags.output);
       const pair = orFail(await keyringOf(flags).unlock(name));
-      const secret = toHex(pair.privateKey);
-      createOutput(flags.output).result({ name, private_key: secret }, [secret]);
+      if (flags.unsafe) {
+        const secret = toHex(pair.privateKey);
+        output.result({ name, private_key: secret }, [secret]);
+        return;
+      }
+      const armor = armorKey(pair.privateKey, await readPassword('Passphrase for the armor', true, ARMOR_PASSPHRASE));
+      output.result({ name, armor }, armor.split('\n'));
     });
 }
 
