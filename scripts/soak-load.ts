@@ -25,6 +25,8 @@ const WRONG_SEQUENCE = 32;
 const RPC_TIMEOUT_MS = 20_000;
 const FOLLOW_EVERY_MS = 500;
 const DRAIN_MS = 60_000;
+/** When all accounts send at once, in ms since the beginning: what a node starts with its first crowd is there before growth is judged. */
+const CROWDS_AT_MS = [1_000, 45_000, 90_000];
 
 interface Account {
   readonly key: AccountKeyPair;
@@ -201,14 +203,9 @@ function startSending(
   const { accounts, chainId } = plan;
   let next = 0;
   let refused = 0;
-  const sendOne = async (): Promise<void> => {
-    const at = next++ % accounts.length;
+  const send = async (at: number): Promise<void> => {
     const from = accounts[at] as Account;
     const to = accounts[(at + 1) % accounts.length] as Account;
-    if (from.busy) {
-      refused += 1;
-      return;
-    }
     from.busy = true;
     try {
       const outcome = await submit(nodes[at % nodes.length] as RpcClient, signedSend(from, to, chainId, at));
@@ -228,8 +225,25 @@ function startSending(
       from.busy = false;
     }
   };
-  const turns = steadily(plan.txsPerSecond, sendOne);
-  return { refused: () => refused, stop: () => turns.stop() };
+  const isBusy = (at: number): boolean => (accounts[at] as Account).busy;
+  let lastCrowd: Promise<unknown> | undefined;
+  const crowd = (): void => {
+    const free = accounts.flatMap((_, at) => (isBusy(at) ? [] : [at]));
+    lastCrowd = Promise.all(free.map(send));
+  };
+  const turns = steadily(plan.txsPerSecond, async () => {
+    const at = next++ % accounts.length;
+    if (isBusy(at)) refused += 1;
+    else await send(at);
+  });
+  const crowds = CROWDS_AT_MS.map((ms) => setTimeout(crowd, ms));
+  return {
+    refused: () => refused,
+    async stop() {
+      for (const timer of crowds) clearTimeout(timer);
+      await Promise.all([turns.stop(), lastCrowd]);
+    },
+  };
 }
 
 function signedSend(from: Account, to: Account, chainId: string, at: number): Uint8Array {
