@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.ts')).statusCommand(),
   signer: async () => (await import('./commands/signer.ts')).signerCommand(),
   abci: async () => (await import('./commands/abci.ts')).abciCommand(),
+  rollback: async () => (await import('./commands/rollback.ts')).rollbackCommand(),
   comet: async () => (await import('./commands/comet.ts')).cometCommand(),
   completion: async () => (await import('./commands/completion.ts')).completionCommand(() => createProgram()),
   version: async () => (await import('./commands/version.ts')).versionCommand(),
@@ -45,7 +46,7 @@ function forEachCommand(command: Command, visit: (command: Command) => void): vo
 }
 
 /** Names of errors whose message is written for the user; any other is a bug, and is shown with its stack. */
-const EXPECTED = new Set(['CliError', 'RpcClientError', 'AppError', 'KeyFileError']);
+const EXPECTED = new Set(['CliError', 'RpcClientError', 'AppError', 'KeyFileError', 'OfflineError', 'HomeLockedError']);
 
 /** Runs one command line. Answers the exit code: 0 done, 1 it failed, 2 it was not understood. */
 export async function runProgram(args: readonly string[]): Promise<number> {

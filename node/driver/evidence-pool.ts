@@ -229,6 +229,14 @@ export function openEvidencePool(
   };
 }
 
+/** Evidence of a block that is taken back is not done any more, and waits for another one. */
+export function returnedEvidence(evidence: readonly Evidence[]): KvOp[] {
+  return evidence.flatMap((item): KvOp[] => [
+    { type: 'del', key: storeKey('committedEvidence', ...keyOf(item)) },
+    { type: 'put', key: storeKey('pendingEvidence', ...keyOf(item)), value: encodeEvidence(item) },
+  ]);
+}
+
 const keyOf = (item: Evidence) => [u64be(evidenceHeight(item)), evidenceId(item)] as const;
 const idOf = (item: Evidence) => toHex(evidenceId(item));
 

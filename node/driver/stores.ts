@@ -89,11 +89,21 @@ export interface BlockStore {
    * Never the newest. Answers whether none is left to forget.
    */
   prune(retain: bigint, maxBlocks: number): Promise<boolean>;
+  /** Forgets the newest block, unless it is the only one. Atomic; on disk with the next synced write. */
+  dropNewest(): Promise<void>;
 }
 
 function read<T>(what: string, result: Result<T, string>): T {
   if (!result.ok) throw new Error(`the stored ${what} is damaged: ${result.error}`);
   return result.value;
+}
+
+function stored<T>(what: string, bytes: Uint8Array | undefined, reader: (bytes: Uint8Array) => T): T | undefined {
+  if (bytes === undefined) return undefined;
+  return read(
+    what,
+    decode(() => reader(bytes)),
+  );
 }
 
 class KvBlockStore implements BlockStore {
@@ -171,14 +181,7 @@ class KvBlockStore implements BlockStore {
   }
 
   meta(height: bigint): BlockMeta | undefined {
-    const bytes = this.#get('blockMeta', height);
-    return (
-      bytes &&
-      read(
-        'block',
-        decode(() => readMeta(bytes)),
-      )
-    );
+    return stored('block', this.#get('blockMeta', height), readMeta);
   }
 
   block(height: bigint): Block | undefined {
@@ -205,25 +208,11 @@ class KvBlockStore implements BlockStore {
   }
 
   commit(height: bigint): Commit | undefined {
-    const bytes = this.#get('commit', height);
-    return (
-      bytes &&
-      read(
-        'commit',
-        decode(() => readCommit('commit', bytes)),
-      )
-    );
+    return stored('commit', this.#get('commit', height), (bytes) => readCommit('commit', bytes));
   }
 
   seenCommit(height: bigint): ExtendedCommit | undefined {
-    const bytes = this.#get('seenCommit', height);
-    return (
-      bytes &&
-      read(
-        'commit',
-        decode(() => readExtendedCommit('commit', bytes)),
-      )
-    );
+    return stored('commit', this.#get('seenCommit', height), (bytes) => readExtendedCommit('commit', bytes));
   }
 
   heightOfHash(hash: Uint8Array): Height | undefined {
@@ -250,6 +239,19 @@ class KvBlockStore implements BlockStore {
     }
     await this.#kv.write(ops);
     return end === last;
+  }
+
+  async dropNewest(): Promise<void> {
+    const height = this.#height;
+    if (height <= this.#base) throw new Error(`block store: block ${height} is the only one`);
+    const before = toHeight(height - 1n);
+    await this.#kv.write([
+      ...this.#deletions(height),
+      // It came with the block.
+      { type: 'del', key: storeKey('commit', u64be(before)) },
+      put(storeKey('blockRange'), concat(u64be(this.#first), u64be(before))),
+    ]);
+    this.#height = before;
   }
 
   #deletions(height: bigint): KvOp[] {

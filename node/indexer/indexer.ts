@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { FinalizeBlockResponse } from '#core/abci.ts';
-import { readU64be } from '#core/bytes.ts';
+import { readU64be, u64be } from '#core/bytes.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { Block } from '#core/types/block.ts';
@@ -21,7 +21,7 @@ import {
   txByHashKey,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
-import { directWriter, type IndexWriter } from './writer.ts';
+import { directWriter, type IndexWriter, writeBlocks } from './writer.ts';
 
 /** Where committed blocks and their results are kept. */
 export interface IndexSource {
@@ -157,6 +157,57 @@ export async function clearIndex(kv: Kv): Promise<void> {
     if (keys.length === 0) return;
     await kv.write(keys.map((key) => ({ type: 'del', key })));
   }
+}
+
+/** What the work on an index needs that nobody has open. */
+export interface ClosedIndex {
+  readonly kv: Kv;
+  readonly source: IndexSource;
+  readonly isInjection: (tx: Uint8Array) => boolean;
+}
+
+export function indexedHeightOf(kv: Kv): bigint {
+  const stored = kv.get(indexedHeightKey);
+  return stored === undefined ? 0n : readU64be(stored);
+}
+
+/**
+ * Forgets every height above `height`; the source must have their blocks and results still. The mark goes first: what an
+ * interruption leaves above it is written over when the heights come again.
+ */
+export async function rollbackIndex({ kv, source, isInjection }: ClosedIndex, height: bigint): Promise<void> {
+  const indexed = indexedHeightOf(kv);
+  if (indexed <= height) return;
+  await kv.write([{ type: 'put', key: indexedHeightKey, value: u64be(height) }], { sync: true });
+  for (let above = height + 1n; above <= indexed; above++) {
+    const block = source.block(above);
+    const results = source.results(above);
+    if (block !== undefined && results !== undefined) await forget(kv, indexedBlock(block, results, isInjection));
+  }
+}
+
+/**
+ * Writes the entries of a range of heights anew. Answers how many it has written: heights whose block or results are not
+ * kept are passed over. The indexed height moves only where the range goes on from it.
+ */
+export async function reindex(
+  { kv, source, isInjection }: ClosedIndex,
+  range: { readonly from: bigint; readonly to: bigint },
+  told: (height: bigint) => void,
+): Promise<number> {
+  let indexed = indexedHeightOf(kv);
+  let written = 0;
+  for (let { from: height } = range; height <= range.to; height++) {
+    const block = source.block(height);
+    const results = source.results(height);
+    if (block !== undefined && results !== undefined) {
+      if (height === indexed + 1n || indexed === 0n) indexed = height;
+      await writeBlocks(kv, [indexedBlock(block, results, isInjection)], indexed, () => setImmediate());
+      written++;
+    }
+    told(height);
+  }
+  return written;
 }
 
 /** Everything that was written for the block, except that a hash may name a later transaction meanwhile. */

@@ -21,6 +21,8 @@ export interface SnapshotFiles extends SnapshotArchive {
   ): Promise<Result<Snapshot, string>>;
   /** Removes all but the newest `keep`. */
   keepNewest(keep: number): Promise<void>;
+  /** Removes those that are meant, and answers which. */
+  remove(isMeant: (snapshot: Snapshot) => boolean): Promise<readonly Snapshot[]>;
 }
 
 const MANIFEST = 'manifest';
@@ -59,6 +61,15 @@ export async function openSnapshotFiles(
     }
   }
 
+  async function remove(isMeant: (snapshot: Snapshot) => boolean): Promise<readonly Snapshot[]> {
+    // Not offered any more, then gone: who is in the middle of it takes a newer one.
+    const gone = known.filter(isMeant);
+    known = known.filter((snapshot) => !gone.includes(snapshot));
+    for (const { height, format } of gone)
+      await rm(join(folder, nameOf(height, format)), { recursive: true, force: true });
+    return gone;
+  }
+
   return {
     list: async () => known,
     oldest: () => known.at(-1)?.height,
@@ -85,11 +96,9 @@ export async function openSnapshotFiles(
       }
     },
     async keepNewest(keep) {
-      // Not offered any more, then gone: who is in the middle of it takes a newer one.
-      const gone = known.slice(keep);
-      known = known.slice(0, keep);
-      for (const { height, format } of gone)
-        await rm(join(folder, nameOf(height, format)), { recursive: true, force: true });
+      const kept = new Set(known.slice(0, keep));
+      await remove((snapshot) => !kept.has(snapshot));
     },
+    remove,
   };
 }
