@@ -49,6 +49,7 @@ export const ERRORS = {
     inputOutputMismatch: 4,
     sendDisabled: 5,
     denomMetadataNotFound: 6,
+    duplicateEntry: 8,
     multipleSenders: 9,
   },
   /** x/feegrant/errors.go of v0.50. */
@@ -125,7 +126,7 @@ export const ERRORS = {
     validatorTombstoned: 9,
   },
   /** x/evidence/types/errors.go of v0.50. */
-  evidence: { noEvidenceHandlerExists: 2, invalidEvidence: 3, evidenceExists: 4 },
+  evidence: { noEvidenceHandlerExists: 2, invalidEvidence: 3, evidenceExists: 5 },
   /** Buying compute credits. */
   credits: {
     /** The amount buys no whole credit. */

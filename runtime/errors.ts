@@ -53,12 +53,18 @@ export type GrpcStatus =
   | 'Unimplemented'
   | 'FailedPrecondition';
 
+const KIND_OF_STATUS: Record<GrpcStatus, SdkError> = {
+  NotFound: 'keyNotFound',
+  InvalidArgument: 'invalidRequest',
+  FailedPrecondition: 'invalidRequest',
+  ResourceExhausted: 'unknownRequest',
+  Unknown: 'unknownRequest',
+  Unimplemented: 'unknownRequest',
+};
+
 /** A query's failure as baseapp reports a gRPC status (gRPCErrorToSDKError): clients look for `rpc error: code = …`. */
 export function grpcFailure(status: GrpcStatus, description: string): Failure {
-  return sdkFailure(
-    status === 'NotFound' ? 'keyNotFound' : 'invalidRequest',
-    `rpc error: code = ${status} desc = ${description}`,
-  );
+  return sdkFailure(KIND_OF_STATUS[status], `rpc error: code = ${status} desc = ${description}`);
 }
 
 export function failGrpc(status: GrpcStatus, description: string): { readonly ok: false; readonly error: Failure } {

@@ -154,8 +154,10 @@ test('simulation: as wallets ask for it, with gas that then suffices', async () 
   expect(real.code).toBe(0);
   expect(hash).not.toBe(toHex(chain.app.info().lastBlockAppHash));
   expect(simulate(5n)).toMatchObject({
-    code: 18,
-    log: expect.stringMatching(/account sequence mismatch, expected 1, got 5: incorrect account sequence/),
+    code: 6,
+    log: expect.stringMatching(
+      /^rpc error: code = Unknown desc = account sequence mismatch, expected 1, got 5: incorrect account sequence with gas used: '\d+': unknown request$/,
+    ),
   });
   expect(simulate(1n, 10n ** 12n).log).toMatch(/insufficient funds with gas used: '\d+'/);
 });

@@ -283,7 +283,7 @@ function checkSigner(context: AnteContext, signing: Signing, entry: SignerEntry)
     if (!valid.ok) return valid;
   }
   events.emit('tx', [['acc_seq', `${formatAddress(chain, account.address)}/${info.sequence}`]]);
-  events.emit('tx', [['signature', signing.facts.signatureText(entry.at)]]);
+  for (const text of signing.facts.signatureTexts(entry.at)) events.emit('tx', [['signature', text]]);
   // A simulation's key may be made up, but it is as long as the one that will be written.
   return ok({ ...account, pubKey: account.pubKey ?? pickKey(info), sequence: account.sequence + 1n });
 }

@@ -2,7 +2,7 @@
  * What follows from a transaction's bytes and from what genesis has fixed, worked out once: it is asked in the mempool, in
  * the proposal and in the block, and rechecked after blocks in between. Nothing here depends on state or on who asks.
  */
-import { toBase64, utf8 } from '#core/bytes.ts';
+import { EMPTY, toBase64, utf8 } from '#core/bytes.ts';
 import { ok, type Result } from '#core/result.ts';
 import { type Coin, formatCoins, parseCoins } from '../coins.ts';
 import type { ChainParams } from '../context.ts';
@@ -11,6 +11,7 @@ import { type AccountKey, addressOfKey, readAccountKey } from './account-key.ts'
 import type { DecodedTx, TxTypes } from './decode.ts';
 import { checkMessages } from './router.ts';
 import { type Signers, signersOf } from './signers.ts';
+import { shownSignatures } from './verify.ts';
 
 /** A key that stands in the transaction, and the address that it owns. */
 export interface SentKey {
@@ -28,8 +29,8 @@ export interface TxFacts {
   form(types: TxTypes, chain: ChainParams): Result<Signers>;
   /** The key in a signer's info; undefined when there is none. */
   keyOf(signer: number): Result<SentKey> | undefined;
-  /** A signer's signature as its event shows it. */
-  signatureText(signer: number): string;
+  /** A signer's signature as its events show it: a multisignature's parts first. */
+  signatureTexts(signer: number): readonly string[];
   /** Whether {@link learnVerified} was told the same. */
   isVerified(signer: number, chainId: string, accountNumber: bigint): boolean;
   /**
@@ -64,7 +65,7 @@ class LazyFacts implements TxFacts {
   #feeText: string | undefined;
   #form: { readonly types: TxTypes; readonly chain: ChainParams; readonly result: Result<Signers> } | undefined;
   readonly #keys: Result<SentKey>[] = [];
-  readonly #signatures: string[] = [];
+  readonly #signatures: (readonly string[])[] = [];
   readonly #verified: { readonly chainId: string; readonly accountNumber: bigint }[] = [];
 
   constructor(tx: DecodedTx) {
@@ -106,12 +107,13 @@ class LazyFacts implements TxFacts {
     return made;
   }
 
-  signatureText(signer: number): string {
+  signatureTexts(signer: number): readonly string[] {
     const there = this.#signatures[signer];
     if (there !== undefined) return there;
-    const text = toBase64(this.#tx.raw.signatures[signer] ?? new Uint8Array(0));
-    this.#signatures[signer] = text;
-    return text;
+    const signature = this.#tx.raw.signatures[signer] ?? EMPTY;
+    const texts = shownSignatures(this.#tx.authInfo.signerInfos[signer]?.modeInfo, signature).map(toBase64);
+    this.#signatures[signer] = texts;
+    return texts;
   }
 
   isVerified(signer: number, chainId: string, accountNumber: bigint): boolean {

@@ -22,7 +22,7 @@ import { testKey } from '../test-chain.ts';
 import { addressOfKey, countKeys, readAccountKey } from './account-key.ts';
 import { aminoSignBytes } from './amino-json.ts';
 import { decodeTx } from './decode.ts';
-import { verifySignature } from './verify.ts';
+import { shownSignatures, verifySignature } from './verify.ts';
 
 const table = moduleTable();
 const members = [1, 2, 3].map(testKey);
@@ -114,6 +114,22 @@ test('a multisig key inside another signs as one of its members', () => {
   const half = encode(MultiSignatureSchema, { signatures: [signatureOf(1)] });
   expect(check(outer, both, modes, [half, signatureOf(9)])).toContain('2, 2, 1 bits');
   expect(check(outer, both, [amino, amino], [innerSignature, signatureOf(9)])).toContain('expected multi');
+});
+
+test('events show the parts of a multisignature, then the whole of them', () => {
+  const parts = [signatureOf(1), signatureOf(3)];
+  const whole = encode(MultiSignatureSchema, { signatures: parts });
+  const multi = (modeInfos: Mode[]): Mode => ({ sum: { case: 'multi', value: { bitarray: bits(0, 2), modeInfos } } });
+  const shown = (mode: Mode, signature: Uint8Array) =>
+    shownSignatures(create(SignerInfoSchema, { modeInfo: mode }).modeInfo, signature).map(toHex);
+  expect(shown(amino, signatureOf(1))).toEqual([toHex(signatureOf(1))]);
+  expect(shown(multi([amino, amino]), whole)).toEqual([...parts, whole].map(toHex));
+  expect(shown(multi([amino, amino]), Uint8Array.of(7))).toEqual(['07']);
+  const outer = encode(MultiSignatureSchema, { signatures: [whole, signatureOf(9)] });
+  const flat = [...parts, whole, signatureOf(9)];
+  expect(shown(multi([multi([amino, amino]), amino]), outer)).toEqual(
+    [...flat, encode(MultiSignatureSchema, { signatures: flat })].map(toHex),
+  );
 });
 
 test('keys beyond the limits are refused by name', () => {

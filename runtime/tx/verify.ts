@@ -9,7 +9,7 @@ import { ok, type Result } from '#core/result.ts';
 import { MultiSignatureSchema } from '#proto/gen/cosmos/crypto/multisig/v1beta1/multisig_pb.ts';
 import { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.ts';
 import type { ModeInfo, ModeInfo_Multi, SignerInfo } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
-import { decodeStrict } from '#proto/message.ts';
+import { decodeStrict, encode } from '#proto/message.ts';
 import type { ChainParams } from '../context.ts';
 import { failSdk } from '../errors.ts';
 import { type AccountKey, addressOfKey, type MultisigKey, readAccountKey, type SimpleKey } from './account-key.ts';
@@ -117,6 +117,16 @@ function multisigParts(key: MultisigKey, info: ModeInfo_Multi, signature: Uint8A
     parts.push(...inner.value);
   }
   return ok(parts);
+}
+
+/** What x/auth's events show of a signature (signatureDataToBz): its parts, then the whole of them. */
+export function shownSignatures(info: ModeInfo | undefined, signature: Uint8Array): readonly Uint8Array[] {
+  if (info?.sum.case !== 'multi') return [signature];
+  const decoded = decodeStrict(MultiSignatureSchema, signature);
+  if (!decoded.ok) return [signature];
+  const { modeInfos } = info.sum.value;
+  const parts = decoded.value.signatures.flatMap((part, i) => shownSignatures(modeInfos[i], part));
+  return [...parts, encode(MultiSignatureSchema, { signatures: parts })];
 }
 
 /** Indices of the keys that signed. The compact bit array has one bit a key, the first in the highest bit of a byte. */

@@ -118,6 +118,7 @@ export const authQueries: readonly QueryHandler[] = [
     request: q.QueryModuleAccountByNameRequestSchema,
     response: q.QueryModuleAccountByNameResponseSchema,
     query(context, { name }) {
+      if (name === '') return failGrpc('InvalidArgument', 'module name is empty');
       const account = getAccount(context.state.store(AUTH_STORE), moduleAddress(name));
       return account?.module === undefined
         ? failGrpc('NotFound', `account ${name} not found`)

@@ -3,7 +3,8 @@
  * {@link AUTHORIZATIONS}.
  */
 import { equal } from '#core/bytes.ts';
-import { ok, type Result } from '#core/result.ts';
+import { ERRORS } from '#core/errors.ts';
+import { err, ok, type Result } from '#core/result.ts';
 import { GenericAuthorizationSchema } from '#proto/gen/cosmos/authz/v1beta1/authz_pb.ts';
 import { SendAuthorizationSchema } from '#proto/gen/cosmos/bank/v1beta1/authz_pb.ts';
 import { type MsgSend, MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
@@ -34,7 +35,8 @@ const send = authorizationKind({
     if (limit.value.length === 0) return failSdk('invalidCoins', 'spend limit must be positive');
     if (allowList.length > RUNTIME_LIMITS.maxAllowedAddresses)
       return failSdk('invalidRequest', `allow_list: ${allowList.length} exceed ${RUNTIME_LIMITS.maxAllowedAddresses}`);
-    if (new Set(allowList).size !== allowList.length) return failSdk('invalidRequest', 'allow_list: duplicate entry');
+    if (new Set(allowList).size !== allowList.length)
+      return err({ codespace: 'bank', code: ERRORS.bank.duplicateEntry, message: 'allow_list: duplicate entry' });
     for (const [i, text] of allowList.entries()) {
       const address = parseAddress(chain, text, `allow_list[${i}]`);
       if (!address.ok) return address;

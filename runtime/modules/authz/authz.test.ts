@@ -120,9 +120,9 @@ test('what cannot be granted', async () => {
     [grant(chain, pack(SendAuthorizationSchema, { spendLimit: coins(-1n) })), 10, 'sdk', 'expected a whole number'],
     [
       grant(chain, pack(SendAuthorizationSchema, { spendLimit: coins(1n), allowList: ['x', 'x'] })),
-      18,
-      'sdk',
-      'duplicate',
+      8,
+      'bank',
+      'duplicate entry',
     ],
     [grant(chain, pack(MsgSendSchema, {})), 29, 'sdk', 'is none here'],
     [exec(chain, alice), 18, 'sdk', 'messages cannot be empty'],

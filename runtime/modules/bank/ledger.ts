@@ -185,8 +185,7 @@ function takeUnlocked(ledger: Ledger, from: Uint8Array, coins: readonly Coin[], 
     assert(amount > 0n, 'coins to move must be positive');
     const have = balanceOf(ledger.bank, from, denom);
     const spendable = maxBig(have - amountOf(locked, denom), 0n);
-    if (spendable < amount)
-      return failSdk('insufficientFunds', `spendable balance ${spendable}${denom} is smaller than ${amount}${denom}`);
+    if (spendable < amount) return failSdk('insufficientFunds', shortage({ denom, amount }, have, locked));
     setBalance(ledger.bank, from, denom, have - amount, have);
   }
   ledger.events.emit('coin_spent', [
@@ -194,6 +193,14 @@ function takeUnlocked(ledger: Ledger, from: Uint8Array, coins: readonly Coin[], 
     ['amount', formatCoins(coins)],
   ]);
   return ok(undefined);
+}
+
+/** x/bank subUnlockedCoins. */
+function shortage({ denom, amount }: Coin, have: bigint, locked: readonly Coin[]): string {
+  const kept = amountOf(locked, denom);
+  return kept > have
+    ? `locked amount exceeds account balance funds: ${kept}${denom} > ${have}${denom}`
+    : `spendable balance ${have - kept}${denom} is smaller than ${amount}${denom}`;
 }
 
 function give(ledger: Ledger, to: Uint8Array, coins: readonly Coin[]): void {

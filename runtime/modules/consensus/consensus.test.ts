@@ -52,8 +52,18 @@ test('a change of governance ends with its block, holds from the next, and is wh
   const answers: string[] = [];
   const chain = await startTestChain({ modules: [governing({}, answers), ...MODULES] });
   await chain.block();
-  const { consensusParamUpdates } = await chain.block();
+  const { consensusParamUpdates, events } = await chain.block();
   expect(answers).toEqual(['']);
+  expect(events.find(({ type }) => type === 'update_consensus_params')?.attributes.slice(0, 2)).toMatchObject([
+    { key: 'authority', value: authority },
+    {
+      key: 'parameters',
+      value:
+        'block:<max_bytes:1000000 max_gas:2000000 > ' +
+        'evidence:<max_age_num_blocks:100000 max_age_duration:<seconds:172800 nanos:5 > max_bytes:100000 > ' +
+        'validator:<pub_key_types:"ed25519" > version:<> ',
+    },
+  ]);
   expect(consensusParamUpdates).toEqual({
     block: sound.block,
     evidence: { ...evidence, maxAgeNanos: 172_800_000_000_005n, maxBytes: 100_000n },

@@ -10,6 +10,7 @@ import * as tx from '#proto/gen/cosmos/consensus/v1/tx_pb.ts';
 import * as proto from '#proto/gen/tendermint/types/params_pb.ts';
 import { create } from '#proto/message.ts';
 import { authoritySigners, requireAuthority } from '../../authority.ts';
+import { numberText, stringText, textOf, timeText } from '../../compact-text.ts';
 import type { BlockContext, GenesisContext, MessageContext } from '../../context.ts';
 import { failGrpc, failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
@@ -88,6 +89,28 @@ function checkChange(now: ConsensusParams, message: tx.MsgUpdateParams): Result<
   return next;
 }
 
+/** As v0.50 prints what the message says; its version is never part of it. */
+function paramsText({ block, evidence, validator }: ConsensusParams, abci: tx.MsgUpdateParams['abci']): string {
+  const { maxAgeNanos } = evidence;
+  const seconds = divFloor(maxAgeNanos, NANOS);
+  const parts = [
+    textOf('block', [numberText('max_bytes', block.maxBytes), numberText('max_gas', block.maxGas)]),
+    textOf('evidence', [
+      numberText('max_age_num_blocks', evidence.maxAgeNumBlocks),
+      timeText('max_age_duration', { seconds, nanos: Number(maxAgeNanos % NANOS) }),
+      numberText('max_bytes', evidence.maxBytes),
+    ]),
+    textOf(
+      'validator',
+      validator.pubKeyTypes.map((type) => stringText('pub_key_types', type)),
+    ),
+    textOf('version', []),
+  ];
+  if (abci !== undefined)
+    parts.push(textOf('abci', [numberText('vote_extensions_enable_height', abci.voteExtensionsEnableHeight)]));
+  return parts.join('');
+}
+
 function updateParams(context: MessageContext, message: tx.MsgUpdateParams): Result<Record<string, never>> {
   const allowed = requireAuthority(context.chain, message.authority);
   if (!allowed.ok) return allowed;
@@ -98,6 +121,10 @@ function updateParams(context: MessageContext, message: tx.MsgUpdateParams): Res
   if (!next.ok) return failSdk('invalidRequest', next.error);
   stored.set(store, toProto(next.value));
   changedAt.set(store, context.block.height);
+  context.events.emit('update_consensus_params', [
+    ['authority', message.authority],
+    ['parameters', paramsText(next.value, message.abci)],
+  ]);
   return ok({});
 }
 

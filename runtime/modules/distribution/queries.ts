@@ -31,10 +31,15 @@ function storeOf(context: QueryContext): KvReader {
   return context.state.store(DISTRIBUTION_STORE);
 }
 
-function findValidator(context: QueryContext, text: string): Result<Validator> {
+function readOperator(context: QueryContext, text: string): Result<Uint8Array> {
   if (text === '') return failGrpc('InvalidArgument', 'empty validator address');
   const operator = parseOperator(context.chain, text, 'validator_address');
-  if (!operator.ok) return failGrpc('InvalidArgument', operator.error.message);
+  return operator.ok ? operator : failGrpc('InvalidArgument', operator.error.message);
+}
+
+function findValidator(context: QueryContext, text: string): Result<Validator> {
+  const operator = readOperator(context, text);
+  if (!operator.ok) return operator;
   const validator = getValidator(context.state.store(STAKING_STORE), operator.value);
   return validator === undefined ? failGrpc('NotFound', `validator does not exist: ${text}`) : ok(validator);
 }
@@ -98,9 +103,9 @@ const validatorQueries: readonly QueryHandler[] = [
           'InvalidArgument',
           `starting height greater than ending height (${startingHeight} > ${endingHeight})`,
         );
-      const validator = findValidator(context, validatorAddress);
-      if (!validator.ok) return validator;
-      const prefix = concat(DISTRIBUTION_PREFIX.slashes, underValidator(validator.value.operator));
+      const operator = readOperator(context, validatorAddress);
+      if (!operator.ok) return operator;
+      const prefix = concat(DISTRIBUTION_PREFIX.slashes, underValidator(operator.value));
       const page = paginate(storeOf(context), prefix, pagination, (key, value) => {
         const [height] = pairKey(u64Key, u64Key).decode(key);
         return height < startingHeight || height > endingHeight ? undefined : decodeSlashEvent(value);

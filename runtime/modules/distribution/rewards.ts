@@ -204,12 +204,14 @@ export function withdrawRewards(scope: Scope, validator: Validator, delegator: U
   changeReferences(scope, operator, start.previousPeriod, -1);
   startingInfos.delete(store, [operator, delegator]);
   const { bondDenom } = getStakingParams(scope.state.store(STAKING_STORE), scope.chain);
+  // Nothing is told as a coin of 0, in the event and in the answer.
+  const told = whole.length === 0 ? [{ denom: bondDenom, amount: 0n }] : whole;
   scope.events.emit('withdraw_rewards', [
-    ['amount', formatCoins(whole.length === 0 ? [{ denom: bondDenom, amount: 0n }] : whole)],
+    ['amount', formatCoins(told)],
     ['validator', formatOperator(scope.chain, operator)],
     ['delegator', formatAddress(scope.chain, delegator)],
   ]);
-  return ok(whole);
+  return ok(told);
 }
 
 /** Pays the whole coins of a validator's commission to where its operator wants them. */

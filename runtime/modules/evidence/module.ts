@@ -116,12 +116,13 @@ export const evidenceModule: RuntimeModule = {
         return address.ok ? ok([address.value]) : address;
       },
       // Double signing comes from consensus, and there is no other evidence that anybody could submit.
-      handle: (_context, message) =>
-        err({
-          codespace: 'evidence',
-          code: ERRORS.evidence.noEvidenceHandlerExists,
-          message: `${message.evidence?.typeUrl.slice(0, 100) ?? 'nothing'}: unregistered handler for evidence type`,
-        }),
+      handle(_context, { evidence: any }) {
+        const { noEvidenceHandlerExists, invalidEvidence } = ERRORS.evidence;
+        const refuse = (code: number, message: string) => err({ codespace: 'evidence', code, message });
+        return any === undefined
+          ? refuse(invalidEvidence, 'missing evidence: invalid evidence')
+          : refuse(noEvidenceHandlerExists, `${any.typeUrl.slice(0, 100)}: unregistered handler for evidence type`);
+      },
     }),
   ],
   queries: [

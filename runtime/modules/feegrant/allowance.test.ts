@@ -78,9 +78,9 @@ test('what is no allowance is refused by name', () => {
   const cases: [{ typeUrl: string; value: Uint8Array } | undefined, string][] = [
     [undefined, 'allowance is empty'],
     [pack(f.BasicAllowanceSchema, { spendLimit: [{ denom: 'stake', amount: '-1' }] }), 'spend_limit'],
-    [pack(f.BasicAllowanceSchema, { expiration: { seconds: -1n } }), 'expiration'],
+    [pack(f.BasicAllowanceSchema, { expiration: { seconds: -1n } }), 'expiration time cannot be negative'],
     [pack(f.BasicAllowanceSchema, { expiration: { seconds: 1n << 60n } }), 'expiration'],
-    [periodic({ period: { seconds: 0n } }), 'invalid duration'],
+    [periodic({ period: { nanos: -1 } }), 'invalid duration'],
     [periodic({ period: { seconds: -5n } }), 'invalid duration'],
     [periodic({ period: { seconds: 1n << 60n } }), 'invalid duration'],
     [periodic({ periodSpendLimit: [] }), 'period_spend_limit'],

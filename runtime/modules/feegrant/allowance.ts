@@ -117,6 +117,8 @@ const MAX_PERIOD_SECONDS = 315_576_000_000n;
 const NANOS = 1_000_000_000n;
 
 function readBasic({ spendLimit, expiration }: f.BasicAllowance): Result<Basic> {
+  if (expiration !== undefined && expiration.seconds < 0n)
+    return fail('invalidDuration', 'expiration time cannot be negative: invalid duration');
   const limit = readLimit(spendLimit, 'spend_limit');
   if (!limit.ok) return limit;
   const until = expiration === undefined ? ok(undefined) : readTime(expiration, 'expiration');
@@ -134,8 +136,8 @@ function readPeriodic(message: f.PeriodicAllowance): Result<Periodic> {
   const canSpend = readLimit(message.periodCanSpend, 'period_can_spend');
   if (!canSpend.ok) return canSpend;
   const { seconds = 0n, nanos = 0 } = period ?? {};
-  if (seconds < 1n || seconds > MAX_PERIOD_SECONDS || nanos < 0 || nanos > 999_999_999)
-    return fail('invalidDuration', `period: expected 1 s … 10000 years, got ${seconds} s: invalid duration`);
+  if (seconds < 0n || seconds > MAX_PERIOD_SECONDS || nanos < 0 || nanos > 999_999_999)
+    return fail('invalidDuration', `period: expected 0 s … 10000 years, got ${seconds} s: invalid duration`);
   const reset = readTime(periodReset ?? { seconds: 0n, nanos: 0 }, 'period_reset');
   if (!reset.ok) return reset;
   return ok({

@@ -37,13 +37,17 @@ export function punish(scope: Scope, consensusAddress: Uint8Array, punishment: P
   const validator = getValidatorByConsensus(scope.state.store(STAKING_STORE), consensusAddress);
   const jailing = validator !== undefined && !validator.jailed;
   if (jailing) jailValidator(scope, validator);
+  // v0.50 tells both at once for who was down (x/slashing), and one after the other for who signed twice (x/evidence).
+  const jailed = jailing ? [['jailed', address] as const] : [];
+  const isDown = reason === 'missing_signature';
   scope.events.emit('slash', [
     ['address', address],
     ['power', String(power)],
     ['reason', reason],
-    ...(jailing ? [['jailed', address] as const] : []),
+    ...(isDown ? jailed : []),
     ['burned_coins', String(burned)],
   ]);
+  if (!isDown && jailing) scope.events.emit('slash', jailed);
 }
 
 function durationNanos(duration: { readonly seconds: bigint; readonly nanos: number } | undefined): bigint {
@@ -63,8 +67,9 @@ function countVote(scope: Scope, params: Params, { address, power, signed }: Vot
   const window = params.signedBlocksWindow;
   const index = info.indexOffset % window;
   const validator = getValidatorByConsensus(scope.state.store(STAKING_STORE), address);
-  // The jailed are still asked for a block or two; that they are silent is no new offence.
-  const missed = !signed && validator?.jailed !== true;
+  // The jailed are still asked for a block or two: nothing of that is counted.
+  if (validator?.jailed === true) return;
+  const missed = !signed;
   const before = hasMissed(store, address, index);
   if (missed !== before) setMissed(store, address, index, missed);
   let counter = info.missedBlocksCounter + (missed ? 1n : 0n) - (before ? 1n : 0n);
@@ -78,7 +83,7 @@ function countVote(scope: Scope, params: Params, { address, power, signed }: Vot
       ['height', String(height)],
     ]);
   const isOld = height > info.startHeight + window;
-  if (isOld && counter > window - minSigned(params) && validator !== undefined && !validator.jailed) {
+  if (isOld && counter > window - minSigned(params) && validator !== undefined) {
     punish(scope, address, {
       reason: 'missing_signature',
       height: height - VALIDATOR_UPDATE_DELAY - 1n,

@@ -1,5 +1,6 @@
 /** New validators, and what may be changed of them. */
 import { assert } from '#core/assert.ts';
+import { utf8 } from '#core/bytes.ts';
 import { consensusAddress, type PublicKey } from '#core/crypto/pubkey.ts';
 import { DEC_ONE, formatDec, parseDecAtomics } from '#core/dec.ts';
 import { ok, type Result } from '#core/result.ts';
@@ -9,6 +10,7 @@ import { DescriptionSchema } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.
 import type { MsgCreateValidator, MsgEditValidator } from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
 import { create } from '#proto/message.ts';
 import { formatCoins, parseAmount } from '../../coins.ts';
+import { stringText, textOf, timeText } from '../../compact-text.ts';
 import type { ChainParams } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
@@ -29,7 +31,7 @@ import {
   setValidator,
 } from './state.ts';
 
-/** x/staking/types/validator.go of v0.50: most characters of each part. */
+/** x/staking/types/validator.go of v0.50: most bytes of each part. */
 const DESCRIPTION_LIMITS = { moniker: 70, identity: 3000, website: 140, securityContact: 140, details: 280 } as const;
 const UNCHANGED = '[do-not-modify]';
 const DAY_NANOS = 86_400_000_000_000n;
@@ -39,7 +41,8 @@ const PARTS: readonly Part[] = ['moniker', 'identity', 'website', 'securityConta
 
 function checkDescription(description: Description): Result<void> {
   for (const part of PARTS) {
-    const { length } = description[part];
+    // In bytes, as Go counts.
+    const { length } = utf8(description[part]);
     if (length > DESCRIPTION_LIMITS[part])
       return failSdk('invalidRequest', `invalid ${part} length; got: ${length}, max: ${DESCRIPTION_LIMITS[part]}`);
   }
@@ -219,6 +222,16 @@ function changedMinimum(validator: Validator, text: string): Result<bigint> {
   return minimum;
 }
 
+/** The attribute holds the whole commission, as v0.50 prints it. */
+function commissionText({ rate, maxRate, maxChangeRate, updateTime }: Commission): string {
+  const rates = [
+    stringText('rate', String(rate)),
+    stringText('max_rate', String(maxRate)),
+    stringText('max_change_rate', String(maxChangeRate)),
+  ];
+  return `${textOf('commission_rates', rates)}${timeText('update_time', updateTime)}`;
+}
+
 export function editValidator(scope: Scope, message: MsgEditValidator): Result<void> {
   const operator = parseOperator(scope.chain, message.validatorAddress, 'validator_address');
   if (!operator.ok) return operator;
@@ -242,7 +255,7 @@ export function editValidator(scope: Scope, message: MsgEditValidator): Result<v
     minSelfDelegation: minimum.value,
   });
   scope.events.emit('edit_validator', [
-    ['commission_rate', formatDec(commission.value.rate)],
+    ['commission_rate', commissionText(commission.value)],
     ['min_self_delegation', String(minimum.value)],
   ]);
   return ok(undefined);

@@ -149,7 +149,12 @@ function handleCancel(
   if (validator === undefined) return failStaking('noValidatorFound');
   if (hasNoRate(validator)) return failStaking('delegatorShareExRateInvalid');
   if (validator.jailed) return failStaking('validatorJailed');
-  const entries = unbondings.get(store, [delegator, operator]) ?? [];
+  const entries = unbondings.get(store, [delegator, operator]);
+  if (entries === undefined)
+    return failSdk(
+      'notFound',
+      `unbonding delegation with delegator ${message.delegatorAddress} not found for validator ${message.validatorAddress}`,
+    );
   const at = entries.findIndex(
     (entry) =>
       entry.creationHeight === message.creationHeight && compareTime(entry.completionTime, context.block.time) > 0,
