@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   compare,
   concat,
+  concatAll,
   fromBase64,
   fromHex,
   fromUtf8,
@@ -53,6 +54,8 @@ test('u64 and length prefixes', () => {
   expect(lengthPrefixed(Uint8Array.of(9))).toEqual(Uint8Array.of(0, 0, 0, 1, 9));
   expect(() => u64be(-1n)).toThrow(RangeError);
   expect(concat(Uint8Array.of(1), new Uint8Array(0), Uint8Array.of(2))).toEqual(Uint8Array.of(1, 2));
+  // More than a call takes arguments.
+  expect(concatAll(Array.from({ length: 200_000 }, () => Uint8Array.of(7)))).toHaveLength(200_000);
 });
 
 test('bytes are UTF-8 or refused as the platform says, short or long', () => {

@@ -61,7 +61,13 @@ function isShortAscii(bytes: Uint8Array): boolean {
   return true;
 }
 
+/** Of few pieces, named one by one. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return concatAll(parts);
+}
+
+/** Of a list that may be long: spread into arguments it would end at what a call can take, some hundred thousand. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const out = new Uint8Array(length);

@@ -39,7 +39,7 @@ import {
   startArena,
   useAddressesOf,
 } from './adversarial.test-util.ts';
-import type { AnyMessage } from './context.ts';
+import type { AnyMessage, BlockContext } from './context.ts';
 import type { RuntimeModule } from './module.ts';
 import { MODULES } from './module-table.ts';
 import { AUTH_STORE, getAccount } from './modules/auth/state.ts';
@@ -221,6 +221,21 @@ test('Adversarial 30: steps of a block that throw do not halt the chain (ASA-202
   }
   expect(chain.app.stateAt(0n)?.state.store('broken').get(utf8('begin'))).toBeUndefined();
   expect(chain.app.brokenInvariants()).toEqual([]);
+});
+
+test('Adversarial 30: a block that tells of more than a call takes arguments is executed like any other', async () => {
+  // As when stake of many thousands of people is complete in one block.
+  const many = 150_000;
+  const tell = ({ events }: BlockContext) => {
+    for (let i = 0; i < many; i++) events.emit('told', [['n', String(i)]]);
+    return undefined;
+  };
+  const talkative: RuntimeModule = { name: 'talkative', stores: [], beginBlock: tell, endBlock: tell };
+  const chain = await startTestChain({ modules: [...MODULES, talkative] });
+  const { events } = await chain.block();
+  const told = events.filter(({ type }) => type === 'told');
+  expect(told).toHaveLength(2 * many);
+  expect(told.at(-1)?.attributes).toMatchObject([{ value: String(many - 1) }, { key: 'mode', value: 'EndBlock' }]);
 });
 
 test('Adversarial 30: no proposal and no block of any bytes stops the application', async () => {

@@ -1,5 +1,5 @@
 /** Messages on the ABCI socket: each preceded by its length as an unsigned varint (protoio's delimited form). */
-import { concat } from '#core/bytes.ts';
+import { concatAll } from '#core/bytes.ts';
 import { ABCI_LIMITS } from './limits.ts';
 
 /** The stream is not what it should be: nothing after it can be read. */
@@ -55,7 +55,7 @@ export function createFrameReader(maxBytes: number = ABCI_LIMITS.maxRequestBytes
         if (taken.length > 0) parts.push(taken.slice());
         return;
       }
-      const message = parts.length === 0 ? taken : concat(...parts, taken);
+      const message = parts.length === 0 ? taken : concatAll([...parts, taken]);
       parts.length = 0;
       length = 0;
       lengthBytes = 0;

@@ -4,7 +4,7 @@
  * may run between them.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { concat } from '#core/bytes.ts';
+import { concatAll } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { AbciAddress } from './address.ts';
 import { type AbciApplication, dispatch } from './dispatch.ts';
@@ -245,7 +245,7 @@ class Outbox {
   /** Resolves when the system has taken the bytes, or the connection is gone. */
   async flush(): Promise<void> {
     if (this.#bytes === 0) return;
-    const bytes = concat(...this.#waiting);
+    const bytes = concatAll(this.#waiting);
     this.#waiting = [];
     this.#bytes = 0;
     await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { concat } from '#core/bytes.ts';
+import { concatAll } from '#core/bytes.ts';
 import { NODE_LIMITS } from '../limits.ts';
 
 /** A request that the node refused, or that did not reach it. The message is for the user. */
@@ -67,7 +67,7 @@ async function boundedText(response: Response, maxBytes: number): Promise<string
     if (length > maxBytes) throw new Error(`the answer exceeds the limit of ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  return new TextDecoder().decode(concat(...chunks));
+  return new TextDecoder().decode(concatAll(chunks));
 }
 
 function reasonOf(error: unknown): string {

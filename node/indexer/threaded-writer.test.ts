@@ -56,6 +56,14 @@ const dump = (kv: Kv) => [...kv.entries({})].map(([key, value]) => `${toHex(key)
 
 const noSource = { heights: () => ({ base: 1n, latest: 9n }), block: () => undefined, results: () => undefined };
 
+test('a block of more transactions than a call takes arguments is handed over', () => {
+  const tx = Uint8Array.of(1, 2);
+  const block = { ...blockOf(3n, 0), txs: Array.from({ length: 150_000 }, () => tx) };
+  const { txs } = unpackBlock(packBlock(block));
+  expect(txs).toHaveLength(150_000);
+  expect(txs.at(-1)).toEqual(tx);
+});
+
 test('another thread writes what this one would have, and the database closes after it', async () => {
   const path = join(folder, 'both');
   const kv = await openLevelKv({ path, cacheBytes: 1 << 20 }, { rangeReader });

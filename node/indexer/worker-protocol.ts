@@ -1,5 +1,5 @@
 /** What the main thread and the one that writes the index say to each other. */
-import { concat } from '#core/bytes.ts';
+import { concatAll } from '#core/bytes.ts';
 import type { IndexedBlock } from './entries.ts';
 
 /** A block's transactions as one piece of memory: views into larger ones would take those along, copied whole. */
@@ -20,7 +20,7 @@ export type IndexResponse = { readonly kind: 'done' } | { readonly kind: 'failed
 
 /** The results must own their memory, as {@link IndexedBlock.results} made by a writer do. */
 export function packBlock({ height, txs, results, injected }: IndexedBlock): PackedBlock {
-  return { height, txs: concat(...txs), lengths: Uint32Array.from(txs, (tx) => tx.length), results, injected };
+  return { height, txs: concatAll(txs), lengths: Uint32Array.from(txs, (tx) => tx.length), results, injected };
 }
 
 export function unpackBlock({ height, txs, lengths, results, injected }: PackedBlock): IndexedBlock {

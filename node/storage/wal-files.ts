@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '#core/assert.ts';
-import { concat } from '#core/bytes.ts';
+import { concat, concatAll } from '#core/bytes.ts';
 import type { Wal } from '../driver/ports.ts';
 import { syncFolder, writeWhole } from './durable-file.ts';
 
@@ -67,7 +67,7 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
 
   async function flush(): Promise<void> {
     if (pending.length > 0) {
-      const bytes = concat(...pending);
+      const bytes = concatAll(pending);
       pending = [];
       synced = false;
       await writeWhole(file, bytes, null);

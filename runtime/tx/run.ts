@@ -170,7 +170,8 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
         message: `failed to execute message; message index: ${i}: ${handled.error.message}`,
       });
     responses.push({ typeUrl: typeUrlOf(handler.response), value: handled.value });
-    all.push(...events.events);
+    // One by one: a call takes no more arguments than the machine's stack has room for.
+    for (const event of events.events) all.push(event);
   }
   return ok({ responses, events: all });
 }
