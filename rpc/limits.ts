@@ -36,8 +36,12 @@ export const RPC_LIMITS = {
   maxQueuedRequests: 4_096,
   /** Characters of a WebSocket message, refused for its client's rate, in which its id is still looked for. */
   maxRefusedChars: 65_536,
-  /** Clients whose rate of requests is kept in mind; the one not seen for the longest time is forgotten. */
+  /** Clients, and networks of them, whose rate of requests is kept in mind; beyond that new ones share what one may do. */
   maxRateLimitedClients: 10_000,
+  /** As much as so many clients may do all /64s of a /48 together. */
+  clientsOfNetwork: 16,
+  /** Of those, how many are looked at for one that need not be kept any more. */
+  rateBucketsLookedAt: 16,
   /** Bytes that wait to be read by all WebSocket clients together; beyond that the one with the most is disconnected. */
   maxBufferedBytesOfAll: 268_435_456,
 } as const;

@@ -159,19 +159,49 @@ test('whose requests are counted together', () => {
   expect(caller('2001:db8::5')).toBe(caller('2001:db8:0:0:ffff::1'));
   expect(caller('10.0.0.1', '192.0.2.9, 10.0.0.1')).toBe('192.0.2.9');
   expect(caller('::1', '2001:db8::7')).toBe(caller('2001:db8::8'));
+  // With a port, or in brackets, as some proxies write them.
+  expect(caller('10.0.0.1', '192.0.2.9:4711')).toBe('192.0.2.9');
+  expect(caller('10.0.0.1', '[2001:db8::7]:443')).toBe(caller('::1', '2001:db8::8'));
+  expect(caller('10.0.0.1', '[2001:db8::7], 10.0.0.1:80')).toBe(caller('::1', '2001:db8::8'));
+  // What stands before something else than an address is not believed.
+  for (const odd of ['unknown', '192.0.2.9:x', '[192.0.2.9', 'a:b', '1.2.3.4.5:6', ' '])
+    expect(caller('10.0.0.1', `192.0.2.1, ${odd}`)).toBe('10.0.0.1');
   for (const nonsense of ['', 'unknown', 'x'.repeat(50_000), '10.0.0.1'])
     expect(caller('10.0.0.1', nonsense)).toBe('10.0.0.1');
   expect(caller(undefined)).toBe('');
 });
 
-test('Limit: maxRateLimitedClients, who was not seen for the longest time is forgotten first', () => {
-  const limiter = createRateLimiter({ requestsPerSecond: 1, now: () => 0 });
+test('Limit: maxRateLimitedClients, ever new addresses free nobody from waiting, and those beyond share one room', () => {
+  let now = 0;
+  const limiter = createRateLimiter({ requestsPerSecond: 1, now: () => now });
   expect(limiter.take('first')).toBe(0);
-  for (let i = 0; i < RPC_LIMITS.maxRateLimitedClients - 1; i++) limiter.take(`${i}`);
-  expect(limiter.take('first')).toBe(1_000);
-  limiter.take('one more');
+  for (let i = 1; i < RPC_LIMITS.maxRateLimitedClients; i++) expect(limiter.take(`${i}`)).toBe(0);
+  // All places are taken by who must wait: the newcomers have one room for all of them.
+  expect(['a', 'b', 'c'].map((one) => limiter.take(one))).toEqual([0, 1_000, 1_000]);
+  for (let i = 0; i < RPC_LIMITS.maxRateLimitedClients; i++) limiter.take(`new ${i}`);
+  expect([limiter.take('first'), limiter.take('1')]).toEqual([1_000, 1_000]);
   expect(limiter.size).toBe(RPC_LIMITS.maxRateLimitedClients);
-  expect([limiter.take('first'), limiter.take('0')]).toEqual([1_000, 0]);
+  // A batch is remembered for as long as its sender must wait, whoever comes meanwhile.
+  now = 1_000;
+  expect(limiter.take('first')).toBe(0);
+  limiter.charge('first', 99);
+  now = 50_000;
+  for (let i = 0; i < 2 * RPC_LIMITS.maxRateLimitedClients; i++) limiter.take(`later ${i}`);
+  expect(limiter.take('first')).toBe(51_000);
+  expect(limiter.size).toBe(RPC_LIMITS.maxRateLimitedClients);
+});
+
+test('Limit: clientsOfNetwork, who has a /48 has no more than some clients, and disturbs nobody outside of it', () => {
+  const limiter = createRateLimiter({ requestsPerSecond: 2, now: () => 0 });
+  let admitted = 0;
+  for (let i = 0; i < 65_536; i++) if (limiter.take(`2001:db8:5:${i.toString(16)}`) === 0) admitted++;
+  expect(admitted).toBe(2 * RPC_LIMITS.clientsOfNetwork);
+  expect(limiter.take('2001:db8:6:1')).toBe(0);
+  expect(limiter.take('192.0.2.1')).toBe(0);
+  // Within the network a client has no more than any other.
+  const other = createRateLimiter({ requestsPerSecond: 2, now: () => 0 });
+  expect([0, 0, 0].map(() => other.take('2001:db8:5:1'))).toEqual([0, 0, 500]);
+  expect(other.take('2001:db8:5:2')).toBe(0);
 });
 
 test('in no stretch of time is a client let in more often than a second of room and the time admit, and after the wait it is', () => {
