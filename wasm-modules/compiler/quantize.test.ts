@@ -194,6 +194,41 @@ test('a product whose input is the result of another product keeps its own scale
   }
 });
 
+test('a graph of an early operator set gets one that has integers, where its nodes mean the same there', async () => {
+  const random = createRandom(12);
+  const weights = floatTensor(
+    'w',
+    [4, 3, 3, 3],
+    Array.from({ length: 108 }, () => random.normal()),
+  );
+  const x = Float32Array.from({ length: 75 }, () => random.normal());
+  const graph = (last: string, opset: number) =>
+    modelOf([node('Conv', 'a', ['x', 'w'], ['h']), node(last, 'b', ['h'], ['y'])], {
+      opset,
+      constants: [weights],
+      inputs: [{ name: 'x', dtype: 1, dims: [1, 3, 5, 5] }],
+      outputs: [{ name: 'y', dtype: 1, dims: [1, 4, 3, 3] }],
+    });
+  const calibration = requests([new Uint8Array(x.buffer)]);
+  const opsetOf = (bytes: Uint8Array) => {
+    const read = readModel(bytes);
+    return read.ok ? read.value.opset : undefined;
+  };
+  for (const [options, opset] of [
+    [{}, 11],
+    [{ calibration }, 10],
+  ] as const) {
+    const { model } = quantize(graph('Relu', 9), options);
+    expect(opsetOf(model)).toBe(opset);
+    const [expected] = await runWithOnnxRuntime(model, { x: { dims: [1, 3, 5, 5], data: x } });
+    const own = new Float32Array(answer(openCore(compile(model, {}).module), new Uint8Array(x.buffer)).buffer);
+    expect([...own]).toEqual([...(expected?.data ?? [])].map((v) => expect.closeTo(Number(v), 4)));
+  }
+  expect(opsetOf(quantize(graph('Relu', 13), {}).model)).toBe(13);
+  // Clip takes its bounds as inputs since 11: as it stands it would be another node there.
+  expect(opsetOf(quantize(graph('Clip', 9), {}).model)).toBe(9);
+});
+
 test('a name of the graph that quantisation needs is refused', () => {
   const taken = modelOf([node('MatMul', 'a', ['x', 'y/int8.weights'], ['y'])], {
     constants: [floatTensor('y/int8.weights', [8, 8], new Array<number>(64).fill(1))],

@@ -34,7 +34,7 @@ export interface QuantizedNode {
 }
 
 export interface Quantized {
-  /** The quantised graph as an ONNX file. */
+  /** The quantised graph as an ONNX file, of a later operator set where the graph's own has no such operators. */
   readonly model: Uint8Array;
   readonly nodes: readonly QuantizedNode[];
 }
@@ -105,10 +105,62 @@ function quantizeModel(model: Model, ranges: Ranges | undefined): Quantized {
   }
   const read = new Set([...draft.nodes.flatMap(({ inputs }) => inputs), ...model.outputs.map(({ name }) => name)]);
   const kept = [...model.initializers].filter(([name]) => read.has(name));
+  const versions = { opset: opsetOf(model.opset, draft.nodes), irVersion: Math.max(model.irVersion, LEAST_IR) };
   return {
-    model: writeModel({ ...model, nodes: draft.nodes, initializers: new Map([...kept, ...draft.tensors]) }),
+    model: writeModel({
+      ...model,
+      ...versions,
+      nodes: draft.nodes,
+      initializers: new Map([...kept, ...draft.tensors]),
+    }),
     nodes: draft.report,
   };
+}
+
+/** Since this version of the format a constant need not be an input as well. */
+const LEAST_IR = 4;
+
+/** First version of the default operator set that has an operator as it is used here. */
+const SINCE: Readonly<Record<string, number>> = {
+  MatMulInteger: 10,
+  ConvInteger: 10,
+  QuantizeLinear: 10,
+  DynamicQuantizeLinear: 11,
+  // With an axis.
+  DequantizeLinear: 13,
+};
+
+/** Version up to 13 in which an operator of older graphs got another meaning, or takes what were attributes as inputs. */
+const CHANGED: Readonly<Record<string, number>> = {
+  BatchNormalization: 9,
+  Slice: 10,
+  TopK: 10,
+  Upsample: 10,
+  Clip: 11,
+  Pad: 11,
+  Resize: 11,
+  Scatter: 11,
+  Dropout: 12,
+  Hardmax: 13,
+  LogSoftmax: 13,
+  ReduceSum: 13,
+  Softmax: 13,
+  Split: 13,
+  Squeeze: 13,
+  Unsqueeze: 13,
+};
+
+/**
+ * The operator set in which other runtimes find the operators that quantisation adds. Where a node of the graph means
+ * something else in it the graph keeps its own: this compiler takes it, others may not.
+ */
+function opsetOf(own: number, nodes: readonly Node[]): number {
+  const needed = nodes.reduce((most, { domain, op }) => Math.max(most, (domain === '' && SINCE[op]) || 0), own);
+  const changes = nodes.some(({ op }) => {
+    const version = CHANGED[op] ?? 0;
+    return version > own && version <= needed;
+  });
+  return changes ? own : needed;
 }
 
 interface Plan {

@@ -117,6 +117,19 @@ test('QuantizeLinear and DequantizeLinear, by tensor and by channel, agree with 
   );
 });
 
+test('a scale and a zero point of one number each may be a scalar and a list of one, as ONNX Runtime has it', async () => {
+  const x = numbers('float32', [2, 3], () => 0.75);
+  const y = bytes('int8', [2, 3], 1);
+  for (const [ofScale, ofPoint] of [
+    [[], [1]],
+    [[1], []],
+  ] as const) {
+    const [scale, point] = [scales(ofScale, 2), bytes('int8', ofPoint, 3)];
+    await compare({ op: 'QuantizeLinear', inputs: [x, scale, point], results: ['int8'] });
+    await compare({ op: 'DequantizeLinear', inputs: [y, scale, point], results: ['float32'] });
+  }
+});
+
 test('DynamicQuantizeLinear agrees with ONNX Runtime: numbers, scale and zero point', async () => {
   await fc.assert(
     fc.asyncProperty(size, size, seeds, fc.constantFrom(-3, 0, 3), async (m, n, seed, centre) => {

@@ -34,9 +34,15 @@ function channelsOf(op: Operator, x: Value, scale: Value): Channels {
   return { blocks: elements(x.dims.slice(0, axis)), channels, each: elements(x.dims.slice(axis + 1)) };
 }
 
+/** A scalar, or a list of one. */
+function isSingle({ dims }: Value): boolean {
+  return dims.length <= 1 && elements(dims) === 1;
+}
+
 /** Operands of both directions after x, y and the type. */
 function scaleOperands(op: Operator, { blocks, channels, each }: Channels, scale: Value, zero?: Value): Operand[] {
-  if (zero !== undefined && zero.dims.join() !== scale.dims.join())
+  // Of a single number each may be a scalar or a list of one, as ONNX Runtime has it.
+  if (zero !== undefined && zero.dims.join() !== scale.dims.join() && !(isSingle(zero) && isSingle(scale)))
     op.invalid(`zero points of shape [${zero.dims}] for scales of [${scale.dims}]`);
   const step = (value: Value): number => (channels === 1 ? 0 : value.buffer.bytes / channels);
   return [
