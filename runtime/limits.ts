@@ -94,9 +94,10 @@ export const STATE_LIMITS = {
   pruneBudget: 1000,
   /** Leaves that an iteration looks up at once, at most. */
   scanBatch: 256,
-  /** Entries of one store that are kept of the last version as they were read, and how long their values may be. */
-  readValues: 32_768,
-  readValueBytes: 1_024,
+  /** Entries of one store that are kept of the last version as they were read; bytes of one with its key, and of all. */
+  readEntries: 32_768,
+  readEntryBytes: 1_280,
+  readBytes: 16 * 1024 * 1024,
   /** Height of a balanced tree of 2^32 leaves, and then some. */
   treeHeight: 64,
   /** Bytes of a snapshot's chunk: it has to fit into one message between peers. */

@@ -40,6 +40,8 @@ export class StoreAtVersion implements IdReader {
   #own: Tree | undefined;
   /** What was read of the last committed state: a transaction reads the same entries in the mempool, proposal and block. */
   readonly #known: Map<string, Uint8Array | typeof ABSENT> | undefined;
+  /** Bytes of its keys and values. */
+  #knownBytes = 0;
 
   /** @param remembers for a version that is not pruned while it is read from: the last. */
   constructor(ground: ViewGround, nodes: NodeStore, version: bigint, root: NodeLink | undefined, remembers = false) {
@@ -62,11 +64,19 @@ export class StoreAtVersion implements IdReader {
     const known = this.#known?.get(id);
     if (known !== undefined) return known === ABSENT ? undefined : known;
     const value = this.tree().findLeaf(id)?.value;
-    if (this.#known !== undefined && (value === undefined || value.length <= STATE_LIMITS.readValueBytes)) {
-      if (this.#known.size >= STATE_LIMITS.readValues) this.#known.clear();
-      this.#known.set(id, value ?? ABSENT);
-    }
+    if (this.#known !== undefined) this.#remember(this.#known, id, value);
     return value;
+  }
+
+  #remember(known: Map<string, Uint8Array | typeof ABSENT>, id: string, value: Uint8Array | undefined): void {
+    const bytes = id.length + (value?.length ?? 0);
+    if (bytes > STATE_LIMITS.readEntryBytes) return;
+    if (known.size >= STATE_LIMITS.readEntries || this.#knownBytes + bytes > STATE_LIMITS.readBytes) {
+      known.clear();
+      this.#knownBytes = 0;
+    }
+    known.set(id, value ?? ABSENT);
+    this.#knownBytes += bytes;
   }
 
   hasById(id: string): boolean {
