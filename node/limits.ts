@@ -133,6 +133,8 @@ export const NODE_LIMITS = {
   maxSnapshotsPerPeer: 10,
   maxKnownSnapshots: 100,
   maxSnapshotsMessageBytes: 4_194_304,
+  /** Zeros behind the end of an archive with a snapshot: tar fills up to 10 KiB. */
+  maxTarPaddingBytes: 65_536,
   /** Requests about snapshots of one peer that are answered at the same time. */
   snapshotRequestsPerPeer: 4,
   /** Chunks that are asked for at the same time, of all peers and of one, and how long one may take. */

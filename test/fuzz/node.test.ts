@@ -8,6 +8,7 @@ import { parseConfig, renderConfig } from '#node/config/config.ts';
 import { parseDuration } from '#node/config/duration.ts';
 import { decodeArmor, encodeArmor } from '#node/keyring/armor.ts';
 import { FrameReader, frame } from '#node/p2p/framing.ts';
+import { TAR_END, TarReader, tarEntry } from '#node/statesync/snapshot-file.ts';
 import { fuzzRuns } from './runs.ts';
 
 const LIMIT = 300;
@@ -75,6 +76,31 @@ test('an armor with any characters changed is read, or refused in a sentence', (
       const result = decodeArmor(`${text.slice(0, at)}${more}${text.slice(at + gone)}`);
       if (!result.ok) expect(result.error).toMatch(/^armor: /);
       else expect(result.value.body.length).toBeLessThan(100);
+    }),
+    { numRuns: fuzzRuns() },
+  );
+});
+
+test('an archive of any bytes, cut anywhere, gives entries within the limit or a sentence', () => {
+  const piece = fc.oneof(
+    fc
+      .tuple(fc.stringMatching(/^[0-9_a-z]{0,9}$/), fc.uint8Array({ maxLength: LIMIT + 9 }))
+      .map(([name, content]) => tarEntry(name, content)),
+    fc.uint8Array({ maxLength: 600 }),
+    fc.constant(TAR_END),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 6 }), fc.integer({ min: 1, max: 2_000 }), (pieces, size) => {
+      const stream = concat(...pieces);
+      const reader = new TarReader(LIMIT);
+      for (let at = 0; at < stream.length; at += size) {
+        const result = reader.push(stream.subarray(at, at + size));
+        if (!result.ok) {
+          expect(result.error).toMatch(/^archive: /);
+          return;
+        }
+        for (const { content } of result.value) expect(content.length).toBeLessThanOrEqual(LIMIT);
+      }
     }),
     { numRuns: fuzzRuns() },
   );
