@@ -1,15 +1,37 @@
-import { compare, toHex } from '#core/bytes.ts';
+import { compare } from '#core/bytes.ts';
 import type { Kv, KvOp, KvRange } from '#core/ports/kv.ts';
 
+/** The last that was written of each key, by {@link nameOf}. */
+type View = ReadonlyMap<string, KvOp>;
+
 /** What was written and is not in the database yet. */
-interface Layer {
-  readonly ops: KvOp[];
-  /** By key as hex; a value that is `undefined` was deleted. */
-  readonly view: Map<string, { readonly key: Uint8Array; readonly value: Uint8Array | undefined }>;
-  bytes: number;
+class Layer {
+  readonly ops: KvOp[] = [];
+  bytes = 0;
+  readonly #view = new Map<string, KvOp>();
+  /** How many of {@link ops} are in the view. */
+  #seen = 0;
+
+  add(op: KvOp): void {
+    this.ops.push(op);
+    this.bytes += op.key.length + (op.type === 'put' ? op.value.length : 0);
+  }
+
+  /** Made when somebody reads: most of what is written is in the database before anybody asks for it. */
+  view(): View {
+    for (; this.#seen < this.ops.length; this.#seen++) {
+      const op = this.ops[this.#seen] as KvOp;
+      this.#view.set(nameOf(op.key), op);
+    }
+    return this.#view;
+  }
 }
 
-const emptyLayer = (): Layer => ({ ops: [], view: new Map(), bytes: 0 });
+/** A key as a text, a character for each byte. */
+const nameOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('latin1');
+
+const written = (op: KvOp): Uint8Array | undefined => (op.type === 'put' ? op.value : undefined);
 
 /** What is held is not staged by the rule of the size, and lost when the database is closed: whoever holds it releases it. */
 export interface StagingKv extends Kv {
@@ -26,23 +48,17 @@ export interface StagingKv extends Kv {
  * for may be lost though a later one is on disk. With 0 nothing waits, and nothing may be built on what was not synced.
  */
 export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }): StagingKv {
-  let staged = emptyLayer();
-  let flushing = emptyLayer();
+  let staged = new Layer();
+  let flushing = new Layer();
   /** Apart from `staged`, which a write that was asked for before the hold may be about to take. */
-  let holding = emptyLayer();
+  let holding = new Layer();
   let tail: Promise<unknown> = Promise.resolve();
   let held = false;
   let failed: { readonly error: unknown } | undefined;
 
   function stage(ops: readonly KvOp[]): void {
     const layer = held ? holding : staged;
-    for (const op of ops) {
-      const { key } = op;
-      const value = op.type === 'put' ? op.value : undefined;
-      layer.ops.push(op);
-      layer.view.set(toHex(key), { key, value });
-      layer.bytes += key.length + (value?.length ?? 0);
-    }
+    for (const op of ops) layer.add(op);
   }
 
   /** One after the other, whoever asks: batches reach the database in the order in which they were written. */
@@ -50,14 +66,14 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
     const next = tail.then(async () => {
       if (failed !== undefined) throw new Error('an earlier write has failed', { cause: failed.error });
       flushing = staged;
-      staged = emptyLayer();
+      staged = new Layer();
       try {
         await kv.write(flushing.ops, { sync });
       } catch (error) {
         failed = { error };
         throw error;
       }
-      flushing = emptyLayer();
+      flushing = new Layer();
     });
     tail = next.catch(() => {
       // Whoever waits for it has been told.
@@ -70,8 +86,9 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
     const within = (key: Uint8Array) =>
       (gte === undefined || compare(key, gte) >= 0) && (lt === undefined || compare(key, lt) < 0);
     const order = (a: Uint8Array, b: Uint8Array) => (reverse ? compare(b, a) : compare(a, b));
-    const changed = [...new Map([...flushing.view, ...staged.view, ...holding.view]).values()]
+    const changed = [...new Map([...flushing.view(), ...staged.view(), ...holding.view()]).values()]
       .filter(({ key }) => within(key))
+      .map((op) => ({ key: op.key, value: written(op) }))
       .sort((a, b) => order(a.key, b.key));
     let at = 0;
     const { limit: _, ...unlimited } = range;
@@ -101,9 +118,9 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
   return {
     get(key) {
       if (isEmpty()) return kv.get(key);
-      const name = toHex(key);
-      const change = holding.view.get(name) ?? staged.view.get(name) ?? flushing.view.get(name);
-      return change === undefined ? kv.get(key) : change.value;
+      const name = nameOf(key);
+      const change = holding.view().get(name) ?? staged.view().get(name) ?? flushing.view().get(name);
+      return change === undefined ? kv.get(key) : written(change);
     },
     entries: (range) => (isEmpty() ? kv.entries(range) : limited(range)),
     hold() {
@@ -112,7 +129,7 @@ export function stagingKv(kv: Kv, options: { readonly maxStagedBytes: number }):
     async release() {
       held = false;
       const { ops } = holding;
-      holding = emptyLayer();
+      holding = new Layer();
       stage(ops);
       await flush(true);
     },
