@@ -121,13 +121,9 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
     return { publicKey: options.validatorKey, power: set?.validators[place]?.power ?? 0n };
   }
 
-  async function checked(run: () => Promise<CheckTxResponse>): Promise<Answer<CheckTxResponse>> {
-    try {
-      return ok(await run());
-    } catch (error) {
-      logger.error('A transaction could not be checked.', { error });
-      return fail('unavailable', "the transaction could not be checked; the node's log says more");
-    }
+  function notChecked(error: unknown): Answer<CheckTxResponse> {
+    logger.error('A transaction could not be checked.', { error });
+    return fail('unavailable', "the transaction could not be checked; the node's log says more");
   }
 
   async function tell(committed: CommittedBlock, indexed: Promise<void> | undefined): Promise<void> {
@@ -207,12 +203,21 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
     searchTxs: (request) => found(request, 'txs', (at) => index?.indexer.txAt(at)),
     searchBlocks: (request) => found(request, 'blocks', (at) => record(heightOfPosition(at))),
 
-    checkTx: (tx) => checked(async () => app.tryTx(tx)),
-    broadcastTx: (tx) =>
-      checked(async () => {
+    async checkTx(tx) {
+      try {
+        return ok(app.tryTx(tx));
+      } catch (error) {
+        return notChecked(error);
+      }
+    },
+    async broadcastTx(tx) {
+      try {
         const submitted = await mempool.submit(tx);
-        return submitted.ok ? submitted.value : refusalResponse(submitted.error);
-      }),
+        return ok(submitted.ok ? submitted.value : refusalResponse(submitted.error));
+      } catch (error) {
+        return notChecked(error);
+      }
+    },
     mempool: (limit) => ({ count: mempool.count(), bytes: mempool.bytes(), txs: mempool.list(limit) }),
     broadcastEvidence: (evidence) => consensus.submitEvidence(evidence),
 

@@ -9,7 +9,9 @@ export interface CheckQueueDeps {
 
 interface Job {
   readonly tx: Uint8Array;
-  readonly run: () => Promise<void>;
+  work(): Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -37,7 +39,7 @@ export class CheckQueue {
 
   check<T>(tx: Uint8Array, work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const job = { tx, run: () => work().then(resolve, reject) };
+      const job: Job = { tx, work, resolve, reject };
       if (this.#deps.verifyAhead === undefined) this.#admit([job]);
       else if (this.#groups === 0 && this.#gathered.length === 0 && this.#direct < NODE_LIMITS.minChecksAhead) {
         this.#direct += 1;
@@ -98,9 +100,17 @@ export class CheckQueue {
     // Whoever asks is answered later, never before he has his promise.
     await undefined;
     for (let done = 1; ; done++) {
-      const next = this.#urgent.shift() ?? this.#ready.shift()?.run;
-      if (next === undefined) break;
-      await next();
+      const urgent = this.#urgent.shift();
+      const job = urgent === undefined ? this.#ready.shift() : undefined;
+      if (urgent !== undefined) await urgent();
+      else if (job === undefined) break;
+      else {
+        try {
+          job.resolve(await job.work());
+        } catch (error) {
+          job.reject(error);
+        }
+      }
       if (done % NODE_LIMITS.checksPerTurn === 0) await this.#deps.nextTurn();
     }
     this.#running = false;

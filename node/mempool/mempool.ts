@@ -80,7 +80,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   let pending = 0;
   const queue = new CheckQueue({ verifyAhead: dependencies.verifyAhead, nextTurn: () => setImmediate() });
 
-  async function check(tx: Uint8Array, known?: string): Promise<Outcome> {
+  /** The outcome at once where the application is not asked. */
+  function check(tx: Uint8Array, known?: string): Outcome | Promise<Outcome> {
     if (tx.length > options.maxTxBytes)
       return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
     const key = known ?? txKey(tx);
@@ -90,15 +91,16 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       return refused('mempoolIsFull', `${pending} transactions are waiting to be checked`);
     }
     pending += 1;
-    try {
-      return await queue.check(tx, () => admit(tx, key));
-    } finally {
-      pending -= 1;
-    }
+    return queue.check(tx, () => admit(tx, key));
   }
 
   async function admit(tx: Uint8Array, key: string): Promise<Outcome> {
-    const response = await app.checkTx({ tx, type: 'new' });
+    let response: CheckTxResponse;
+    try {
+      response = await app.checkTx({ tx, type: 'new' });
+    } finally {
+      pending -= 1;
+    }
     if (response.code !== 0) {
       // It may be right later: funds may arrive, a sequence be reached.
       seen.delete(key);

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '#core/ports/logger.ts';
 import { err, type Result } from '#core/result.ts';
-import type { Backend } from '../backend.ts';
+import type { Answer, Backend } from '../backend.ts';
 import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
 import { blockRoutes } from './block-routes.ts';
 import { describeJson, type JsonObject, readJson } from './json/reader.ts';
@@ -47,6 +47,14 @@ export function methodsOf(dependencies: RpcDependencies): Methods {
   );
 }
 
+type Outcome = Result<unknown, RpcError>;
+
+/** A request that is being answered. */
+interface Begun {
+  readonly id: Id | null;
+  readonly outcome: Outcome | Promise<Outcome>;
+}
+
 export interface JsonRpc {
   /**
    * Answers a body: `undefined` when it holds notifications alone; `malformed` when it is no JSON-RPC at all.
@@ -63,7 +71,7 @@ export interface JsonRpc {
 /** The id of an answer to what has none (GET), as CometBFT writes it. */
 const NO_ID = -1;
 
-export function responseJson(id: Id | null, outcome: Result<unknown, RpcError>): string {
+export function responseJson(id: Id | null, outcome: Outcome): string {
   return JSON.stringify(
     outcome.ok ? { jsonrpc: '2.0', id, result: outcome.value } : { jsonrpc: '2.0', id, error: outcome.error },
   );
@@ -76,36 +84,42 @@ export function createJsonRpc(
   const { logger } = dependencies;
   const methods = methodsOf(dependencies);
 
-  async function run(
+  /** Begins a request; the promise of what comes later never rejects. */
+  function begin(
     id: Id,
     method: string,
     deadline: number,
     readParams: (found: Method) => Record<string, unknown>,
-  ): Promise<Result<unknown, RpcError>> {
+  ): Outcome | Promise<Outcome> {
     const found = methods.get(method);
     if (found === undefined) return err(rpcErrors.method(`there is no method ${describeJson(method)}`));
     const args = readJson(() => readParams(found));
     if (!args.ok) return err(rpcErrors.params(args.error));
-    return withDeadline(deadline, limits.responseTimeoutMs, async () => {
-      try {
-        const answer = await found.answer(args.value, { id });
-        return answer.ok ? answer : err(rpcErrors.internal(answer.error.message));
-      } catch (error) {
-        logger.error('A request failed unexpectedly.', { method, error });
-        return err(rpcErrors.internal(`${method} failed unexpectedly; the node's log says more`));
-      }
-    });
+    if (performance.now() >= deadline) return late(limits.responseTimeoutMs);
+    const failed = (error: unknown): Outcome => {
+      logger.error('A request failed unexpectedly.', { method, error });
+      return err(rpcErrors.internal(`${method} failed unexpectedly; the node's log says more`));
+    };
+    try {
+      const answer = found.answer(args.value, { id });
+      return answer instanceof Promise ? answer.then(outcomeOf, failed) : outcomeOf(answer);
+    } catch (error) {
+      return failed(error);
+    }
   }
 
-  /** @param room characters that the answers of a batch may still have. */
-  async function answerOne(request: unknown, deadline: number, room: number): Promise<string | undefined> {
+  /**
+   * A request of a body; `undefined`: it is a notification.
+   * @param room characters that the answers of a batch may still have.
+   */
+  function beginOne(request: unknown, deadline: number, room: number): Begun | undefined {
     const read = readRequest(request);
-    if (!read.ok) return responseJson(null, err(read.error));
+    if (!read.ok) return { id: null, outcome: err(read.error) };
     const { id, method, params } = read.value;
-    // A notification: JSON-RPC forbids an answer, and nothing here is done for its effect alone.
+    // JSON-RPC forbids an answer, and nothing here is done for its effect alone.
     if (id === undefined) return undefined;
-    if (room <= 0) return responseJson(id, err(rpcErrors.internal(TOO_MUCH)));
-    return responseJson(id, await run(id, method, deadline, (route) => readJsonParams(route.params, params)));
+    if (room <= 0) return { id, outcome: TOO_MUCH };
+    return { id, outcome: begin(id, method, deadline, (route) => readJsonParams(route.params, params)) };
   }
 
   /**
@@ -116,15 +130,17 @@ export function createJsonRpc(
     const answers: string[] = [];
     let room: number = RPC_LIMITS.maxBatchAnswerChars;
     for (let at = 0; at < requests.length; ) {
-      const begun = at;
+      const first = at;
       do at++;
       while (at < requests.length && isBroadcast(requests[at - 1]) && isBroadcast(requests[at]));
-      const answered = await Promise.all(
-        requests.slice(begun, at).map((request) => answerOne(request, deadline, room)),
-      );
-      for (const [i, answer] of answered.entries()) {
-        if (answer === undefined) continue;
-        answers.push(room > 0 ? answer : tooMuch(requests[begun + i]));
+      const begun = requests
+        .slice(first, at)
+        .map((request) => beginOne(request, deadline, room))
+        .filter((each) => each !== undefined);
+      const outcomes = await allInTime(begun, deadline, limits.responseTimeoutMs);
+      for (const [i, { id }] of begun.entries()) {
+        const answer = responseJson(id, outcomes[i] as Outcome);
+        answers.push(room > 0 ? answer : responseJson(id, TOO_MUCH));
         room -= answer.length;
       }
       // Most answers are made without waiting for anything: consensus must not wait for all of them.
@@ -141,8 +157,10 @@ export function createJsonRpc(
       const parsed = parseJson(body);
       if (!parsed.ok) return refuse(rpcErrors.parse(parsed.error));
       if (!Array.isArray(parsed.value)) {
-        const text = await answerOne(parsed.value, deadline, RPC_LIMITS.maxBatchAnswerChars);
-        return { text, malformed: false };
+        const begun = beginOne(parsed.value, deadline, RPC_LIMITS.maxBatchAnswerChars);
+        if (begun === undefined) return { text: undefined, malformed: false };
+        const [outcome] = await allInTime([begun], deadline, limits.responseTimeoutMs);
+        return { text: responseJson(begun.id, outcome as Outcome), malformed: false };
       }
       if (parsed.value.length === 0) return refuse(rpcErrors.request('the batch is empty'));
       if (parsed.value.length > limits.maxBatch)
@@ -154,9 +172,9 @@ export function createJsonRpc(
       return { text: answers.length === 0 ? undefined : `[${answers.join(',')}]`, malformed: false };
     },
     async get(method, query) {
-      const outcome = await run(NO_ID, method, performance.now() + limits.responseTimeoutMs, (route) =>
-        readUriParams(route.params, query),
-      );
+      const deadline = performance.now() + limits.responseTimeoutMs;
+      const begun = { outcome: begin(NO_ID, method, deadline, (route) => readUriParams(route.params, query)) };
+      const outcome = (await allInTime([begun], deadline, limits.responseTimeoutMs))[0] as Outcome;
       return { text: responseJson(NO_ID, outcome), error: outcome.ok ? undefined : outcome.error };
     },
   };
@@ -169,33 +187,49 @@ function isBroadcast(request: unknown): boolean {
   return typeof request === 'object' && request !== null && 'method' in request && BROADCASTS.has(request.method);
 }
 
-/** Instead of the answer to a request that had one. */
-function tooMuch(request: unknown): string {
-  const read = readRequest(request);
-  return responseJson(read.ok ? (read.value.id ?? null) : null, err(rpcErrors.internal(TOO_MUCH)));
-}
-
-const TOO_MUCH = `the answers of this batch exceed ${RPC_LIMITS.maxBatchAnswerChars} characters: ask for less at a time`;
+const TOO_MUCH: Outcome = err(
+  rpcErrors.internal(
+    `the answers of this batch exceed ${RPC_LIMITS.maxBatchAnswerChars} characters: ask for less at a time`,
+  ),
+);
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function withDeadline(
+const late = (timeoutMs: number): Outcome => err(rpcErrors.internal(`no answer within ${timeoutMs} ms`));
+
+function outcomeOf(answer: Answer<unknown>): Outcome {
+  return answer.ok ? answer : err(rpcErrors.internal(answer.error.message));
+}
+
+/** The outcomes of what was begun together, by one timer for all: what has not come by the deadline is late. */
+async function allInTime(
+  begun: readonly Pick<Begun, 'outcome'>[],
   deadline: number,
   timeoutMs: number,
-  work: () => Promise<Result<unknown, RpcError>>,
-): Promise<Result<unknown, RpcError>> {
-  const late = err(rpcErrors.internal(`no answer within ${timeoutMs} ms`));
-  const left = deadline - performance.now();
-  if (left <= 0) return late;
-  const { promise, resolve } = Promise.withResolvers<Result<unknown, RpcError>>();
-  const timer = setTimeout(() => resolve(late), left);
-  try {
-    return await Promise.race([work(), promise]);
-  } finally {
-    clearTimeout(timer);
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let missing = 0;
+  for (const [i, { outcome }] of begun.entries()) {
+    if (!(outcome instanceof Promise)) {
+      outcomes[i] = outcome;
+      continue;
+    }
+    outcomes[i] = late(timeoutMs);
+    missing += 1;
+    void outcome.then((come) => {
+      outcomes[i] = come;
+      missing -= 1;
+      if (missing === 0) resolve();
+    });
   }
+  if (missing === 0) return outcomes;
+  const timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
+  await promise;
+  clearTimeout(timer);
+  return [...outcomes];
 }
 
 function readRequest(
