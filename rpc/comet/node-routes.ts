@@ -49,6 +49,6 @@ export const nodeRoutes: Readonly<Record<string, Route>> = {
   genesis,
   genesis_chunked: genesisChunked,
   health: route({}, () => ok({})),
-  net_info: route({}, (backend) => ok(netInfoJson(backend.netInfo()))),
+  net_info: route({}, (backend) => ok(netInfoJson(backend.netInfo(), () => backend.status().node))),
   status: route({}, (backend) => ok(statusJson(backend.status()))),
 };

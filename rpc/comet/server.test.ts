@@ -215,6 +215,15 @@ test('GET: the list of methods, a method, and the status of an error', async () 
   expect(await get('/block?height=x')).toMatchObject({ status: 400, body: { error: { code: -32602 } } });
   expect(await get('/block?height=99')).toMatchObject({ status: 500, body: { error: { code: -32603 } } });
   expect(await get('/a/b')).toMatchObject({ status: 404, body: { error: { code: -32601 } } });
+  // Uptime checks ask for no more than the head.
+  for (const [path, status] of [
+    ['/health', 200],
+    ['/', 200],
+    ['/nothing', 404],
+  ] as const) {
+    const head = await fetch(`${server.url}${path}`, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([status, '']);
+  }
 });
 
 test('a body that is too large is refused with 413', async () => {

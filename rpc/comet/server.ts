@@ -40,7 +40,8 @@ export async function startCometServer(
     // A client that reads its answer at no speed would hold it in memory for ever.
     connectionTimeout: 2 * limits.responseTimeoutMs,
     forceCloseConnections: true,
-    exposeHeadRoutes: false,
+    // Uptime checks ask so.
+    exposeHeadRoutes: true,
     routerOptions: { maxParamLength: 128 },
     http: { maxHeaderSize: RPC_LIMITS.maxUriBytes },
   });

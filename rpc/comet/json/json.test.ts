@@ -12,6 +12,7 @@ import { commitJson, readCommitJson } from './commit.ts';
 import { readHeaderJson } from './header.ts';
 import { asInt64, readJson } from './reader.ts';
 import { merkleProofJson, readMerkleProofJson } from './results.ts';
+import { netInfoJson } from './status.ts';
 import {
   readPublicKeyJson,
   readValidatorJson,
@@ -42,6 +43,46 @@ test('any validator and any update survive', () => {
         expect(readValidatorUpdateJson('update', wire(validatorUpdateJson(update)))).toEqual(update);
     }),
   );
+});
+
+test('peers are shown with all that crawlers of networks read of them', () => {
+  const node = {
+    id: 'own',
+    moniker: 'me',
+    chainId: 'test-1',
+    listenAddress: 'tcp://0.0.0.0:26656',
+    rpcAddress: 'tcp://127.0.0.1:26657',
+    appVersion: 1n,
+    txIndex: true,
+  };
+  const peer = {
+    id: 'other',
+    moniker: 'you',
+    listenAddress: 'tcp://192.0.2.1:26656',
+    remoteIp: '192.0.2.1',
+    outbound: true,
+  };
+  expect(netInfoJson({ listening: true, listeners: [], peers: [peer] }, () => node)).toEqual({
+    listening: true,
+    listeners: [],
+    n_peers: '1',
+    peers: [
+      {
+        node_info: {
+          protocol_version: { p2p: '8', block: '11', app: '1' },
+          id: 'other',
+          listen_addr: 'tcp://192.0.2.1:26656',
+          network: 'test-1',
+          version: expect.stringMatching(/^0\.38\./),
+          channels: '',
+          moniker: 'you',
+          other: { tx_index: 'off', rpc_address: '' },
+        },
+        is_outbound: true,
+        remote_ip: '192.0.2.1',
+      },
+    ],
+  });
 });
 
 test('Merkle proofs survive', () => {

@@ -60,20 +60,30 @@ export function statusJson(status: NodeStatus) {
   };
 }
 
-function peerJson(peer: Peer) {
+/** Peers are of the same chain and speak the same protocols, or they would be none. */
+function peerJson(peer: Peer, node: NodeInfo) {
   return {
-    node_info: { id: peer.id, listen_addr: peer.listenAddress, moniker: peer.moniker },
+    node_info: nodeInfoJson({
+      ...node,
+      id: peer.id,
+      listenAddress: peer.listenAddress,
+      moniker: peer.moniker,
+      // Which of them has an index, and where, it does not tell.
+      txIndex: false,
+      rpcAddress: '',
+    }),
     is_outbound: peer.outbound,
     remote_ip: peer.remoteIp,
   };
 }
 
-export function netInfoJson(net: NetInfo) {
+/** @param own of this node, asked when there is a peer. */
+export function netInfoJson(net: NetInfo, own: () => NodeInfo) {
   return {
     listening: net.listening,
     listeners: [...net.listeners],
     n_peers: String(net.peers.length),
-    peers: net.peers.map(peerJson),
+    peers: net.peers.map((peer) => peerJson(peer, own())),
   };
 }
 
