@@ -40,6 +40,7 @@ import type {
 } from './context.ts';
 import { sdkFailure } from './errors.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
+import type { UsualFields } from './tx/usual-fields.ts';
 
 /** Parsed JSON of one module in `app_state`. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -116,6 +117,11 @@ export interface MessageHandler {
   validate(message: unknown, chain: ChainParams): Result<void>;
   /** Messages that stand inside it and may be executed by it. */
   nested(message: unknown): readonly AnyMessage[];
+  /**
+   * Reads a message to its end as it is usually written; undefined, or with something left, when it is not. See
+   * tx/usual.ts. For messages that nearly all transactions carry.
+   */
+  readonly usual: ((fields: UsualFields) => unknown) | undefined;
   /** The encoded response. */
   handle(context: MessageContext, message: unknown): Result<Uint8Array>;
 }
@@ -126,6 +132,7 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
   signers(message: MessageShape<Req>, chain: ChainParams): Result<readonly Uint8Array[]>;
   validate?(message: MessageShape<Req>, chain: ChainParams): Result<void>;
   nested?(message: MessageShape<Req>): readonly AnyMessage[];
+  usual?(fields: UsualFields): MessageShape<Req> | undefined;
   handle(context: MessageContext, message: MessageShape<Req>): Result<MessageInitShape<Res>>;
 }): MessageHandler {
   const { schema, response } = definition;
@@ -139,6 +146,7 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
         ? { ok: true, value: undefined }
         : definition.validate(message as MessageShape<Req>, chain),
     nested: (message) => definition.nested?.(message as MessageShape<Req>) ?? [],
+    usual: definition.usual,
     handle(context, message) {
       const result = definition.handle(context, message as MessageShape<Req>);
       if (!result.ok) return result;

@@ -3,7 +3,7 @@ import { concat, fromHex } from '#core/bytes.ts';
 import { lengthDelimited, ProtoWriter } from '#core/codec/proto-writer.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import { accountAddress } from '#core/crypto/keys.ts';
-import { ok, type Result } from '#core/result.ts';
+import { err, ok, type Result } from '#core/result.ts';
 import { LegacyAminoPubKeySchema } from '#proto/gen/cosmos/crypto/multisig/keys_pb.ts';
 import { PubKeySchema } from '#proto/gen/cosmos/crypto/secp256k1/keys_pb.ts';
 import { decodeStrict, typeUrlOf } from '#proto/message.ts';
@@ -29,7 +29,7 @@ export interface MultisigKey {
 
 export const SECP256K1_KEY = PubKeySchema;
 export const MULTISIG_KEY = LegacyAminoPubKeySchema;
-const SECP256K1_URL = typeUrlOf(PubKeySchema);
+export const SECP256K1_URL = typeUrlOf(PubKeySchema);
 const MULTISIG_URL = typeUrlOf(LegacyAminoPubKeySchema);
 const SECP256K1_BYTES = 33;
 
@@ -49,12 +49,25 @@ function readKey(any: StoredKey, depth: number): Result<AccountKey> {
       'invalidPubKey',
       `public key type ${any.typeUrl} is not supported, expected ${SECP256K1_URL} or ${MULTISIG_URL}`,
     );
-  const decoded = decodeStrict(PubKeySchema, any.value);
-  if (!decoded.ok) return failSdk('invalidPubKey', decoded.error);
-  const { key } = decoded.value;
+  const read = readKeyBytes(any.value);
+  if (!read.ok) return failSdk('invalidPubKey', read.error);
+  const key = read.value;
   if (key.length !== SECP256K1_BYTES || (key[0] !== 2 && key[0] !== 3))
     return failSdk('invalidPubKey', `secp256k1 key: expected ${SECP256K1_BYTES} bytes, compressed, got ${key.length}`);
   return ok({ kind: 'secp256k1', bytes: key });
+}
+
+/** As it stands in nearly all accounts and transactions: a message with nothing but a key of the right length. */
+const USUAL_KEY_BYTES = 2 + SECP256K1_BYTES;
+
+export function isUsualKey(value: Uint8Array): boolean {
+  return value.length === USUAL_KEY_BYTES && value[0] === 0x0a && value[1] === SECP256K1_BYTES;
+}
+
+function readKeyBytes(value: Uint8Array): Result<Uint8Array, string> {
+  if (isUsualKey(value)) return ok(value.subarray(2));
+  const decoded = decodeStrict(PubKeySchema, value);
+  return decoded.ok ? ok(decoded.value.key) : err(decoded.error);
 }
 
 function readMultisig(value: Uint8Array, depth: number): Result<AccountKey> {

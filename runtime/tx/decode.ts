@@ -12,6 +12,7 @@ import { type DescMessage, decodeChecked, decodeStrict } from '#proto/message.ts
 import { failSdk } from '../errors.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
 import type { MessageHandler } from '../module.ts';
+import { readUsualTx } from './usual.ts';
 
 export interface RawTx {
   readonly bodyBytes: Uint8Array;
@@ -31,6 +32,8 @@ export interface DecodedTx {
   readonly body: TxBody;
   readonly authInfo: AuthInfo;
   readonly messages: readonly TxMessage[];
+  /** Read by {@link readUsualTx}: it consists of few objects. */
+  readonly isUsual: boolean;
 }
 
 /** What decoding needs of the module table. */
@@ -43,6 +46,12 @@ export interface TxTypes {
 export function decodeTx(bytes: Uint8Array, types: TxTypes): Result<DecodedTx> {
   if (bytes.length > LIMITS.maxTxBytes)
     return failSdk('txTooLarge', `transaction: ${bytes.length} bytes exceed the limit of ${LIMITS.maxTxBytes}`);
+  const usual = readUsualTx(bytes, types);
+  return usual === undefined ? decodeStrictly(bytes, types) : ok(usual);
+}
+
+/** {@link decodeTx} of what is no longer than the limit, usual or not. */
+export function decodeStrictly(bytes: Uint8Array, types: TxTypes): Result<DecodedTx> {
   const raw = readRawTx(bytes);
   if (!raw.ok) return raw;
   const resolveAny = (typeUrl: string) => types.resolveAny(typeUrl);
@@ -64,6 +73,7 @@ export function decodeTx(bytes: Uint8Array, types: TxTypes): Result<DecodedTx> {
     body: body.value,
     authInfo: authInfo.value,
     messages: messages.value,
+    isUsual: false,
   });
 }
 

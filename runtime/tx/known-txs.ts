@@ -65,7 +65,8 @@ class PartCount {
  * Whether a transaction takes about as much memory as its bytes say: a few kilobytes of empty coins, which anybody may send,
  * take a hundred when decoded.
  */
-function isCompact({ body, authInfo, messages, raw, size }: DecodedTx): boolean {
+function isCompact({ body, authInfo, messages, raw, size, isUsual }: DecodedTx): boolean {
+  if (isUsual) return true;
   const count = new PartCount(RUNTIME_LIMITS.knownTxParts + (size >>> RUNTIME_LIMITS.knownTxPartShift));
   if (!count.fits(raw.signatures) || !count.fits(authInfo) || !count.fits(body)) return false;
   for (const { message } of messages) if (!count.fits(message)) return false;

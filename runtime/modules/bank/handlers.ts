@@ -8,6 +8,7 @@ import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
 import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type UsualFields, usualCoins } from '../../tx/usual-fields.ts';
 import { isBlocked, type Ledger, ledgerOf, type Output, requireSendEnabled, sendCoins, sendToMany } from './ledger.ts';
 
 type MsgSend = MessageShape<typeof tx.MsgSendSchema>;
@@ -117,12 +118,22 @@ function signer(chain: ChainParams, text: string, title: string): Result<readonl
   return address.ok ? ok([address.value]) : address;
 }
 
+function usualSend(fields: UsualFields): MsgSend | undefined {
+  const fromAddress = fields.text(0x0a);
+  const toAddress = fields.text(0x12);
+  const amount = usualCoins(fields, 0x1a);
+  return amount === undefined
+    ? undefined
+    : { $typeName: 'cosmos.bank.v1beta1.MsgSend', fromAddress, toAddress, amount };
+}
+
 export const bankMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgSendSchema,
     response: tx.MsgSendResponseSchema,
     signers: (message, chain) => signer(chain, message.fromAddress, 'from_address'),
     validate: (message, chain) => check(readSend(message, chain)),
+    usual: usualSend,
     handle: handleSend,
   }),
   messageHandler({

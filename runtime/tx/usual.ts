@@ -1,0 +1,123 @@
+/**
+ * Reads a transaction as wallets write it, in one pass and without an object that is not part of the answer: a few
+ * messages, signers and coins, simple keys and modes, fields in ascending order, shortest varints, ASCII. It answers for
+ * nothing else: what looks different is left to the strict decoder (decode.ts), whose verdict and words are the rule. So
+ * what is read here is what that one reads, and why something is refused is never said here.
+ */
+import type { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.ts';
+import type { AuthInfo, Fee, ModeInfo, SignerInfo, TxBody } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
+import type { DescMessage } from '#proto/message.ts';
+import type { MessageHandler } from '../module.ts';
+import { isUsualKey, SECP256K1_KEY, SECP256K1_URL } from './account-key.ts';
+import { UsualFields, usualCoins } from './usual-fields.ts';
+
+/** Of messages, signers, signatures and coins each: what is read here consists of few objects. */
+const MOST = 4;
+
+interface UsualMessage {
+  readonly handler: MessageHandler;
+  readonly message: unknown;
+}
+
+/** What this asks of the TxTypes that the decoder is given. */
+interface Types {
+  readonly messages: ReadonlyMap<string, MessageHandler>;
+  resolveAny(typeUrl: string): DescMessage | undefined;
+}
+
+/** The DecodedTx that the strict decoder makes of the same bytes, or undefined: ask that one. */
+export function readUsualTx(bytes: Uint8Array, types: Types) {
+  const fields = new UsualFields(bytes);
+  let outer = fields.enter(0x0a);
+  if (outer < 0) return undefined;
+  const bodyBytes = fields.rest();
+  const messages: UsualMessage[] = [];
+  const body = readBody(fields, types, messages);
+  if (body === undefined || !fields.leave(outer)) return undefined;
+  outer = fields.enter(0x12);
+  if (outer < 0) return undefined;
+  const authInfoBytes = fields.rest();
+  const authInfo = readAuthInfo(fields, types);
+  if (authInfo === undefined || !fields.leave(outer)) return undefined;
+  const signatures: Uint8Array[] = [];
+  for (;;) {
+    const signature = fields.view(0x1a);
+    if (signature === undefined) break;
+    if (signatures.push(signature) > MOST) return undefined;
+  }
+  if (fields.at !== bytes.length) return undefined;
+  const raw = { bodyBytes, authInfoBytes, signatures };
+  return { raw, size: bytes.length, body, authInfo, messages, isUsual: true as const };
+}
+
+function readBody(fields: UsualFields, types: Types, messages: UsualMessage[]): TxBody | undefined {
+  const anys: TxBody['messages'] = [];
+  for (let outer = fields.enter(0x0a); outer >= 0; outer = fields.enter(0x0a)) {
+    const typeUrl = fields.name(0x0a);
+    const handler = types.messages.get(typeUrl);
+    const around = fields.enter(0x12);
+    if (handler?.usual === undefined || around < 0 || types.resolveAny(typeUrl) !== handler.schema) return undefined;
+    const value = fields.rest();
+    const message = handler.usual(fields);
+    if (message === undefined || !fields.leave(around) || !fields.leave(outer)) return undefined;
+    if (messages.push({ handler, message }) > MOST) return undefined;
+    anys.push({ $typeName: 'google.protobuf.Any', typeUrl, value });
+  }
+  return {
+    $typeName: 'cosmos.tx.v1beta1.TxBody',
+    messages: anys,
+    memo: fields.text(0x12),
+    timeoutHeight: fields.uint64(0x18),
+    extensionOptions: [],
+    nonCriticalExtensionOptions: [],
+  };
+}
+
+function readAuthInfo(fields: UsualFields, types: Types): AuthInfo | undefined {
+  const signerInfos: SignerInfo[] = [];
+  for (let outer = fields.enter(0x0a); outer >= 0; outer = fields.enter(0x0a)) {
+    const info = readSignerInfo(fields, types);
+    if (info === undefined || !fields.leave(outer) || signerInfos.push(info) > MOST) return undefined;
+  }
+  const outer = fields.enter(0x12);
+  if (outer < 0) return undefined;
+  const amount = usualCoins(fields, 0x0a);
+  if (amount === undefined) return undefined;
+  const fee: Fee = {
+    $typeName: 'cosmos.tx.v1beta1.Fee',
+    amount,
+    gasLimit: fields.uint64(0x10),
+    payer: fields.text(0x1a),
+    granter: fields.text(0x22),
+  };
+  return fields.leave(outer) ? { $typeName: 'cosmos.tx.v1beta1.AuthInfo', signerInfos, fee } : undefined;
+}
+
+function readSignerInfo(fields: UsualFields, types: Types): SignerInfo | undefined {
+  const outer = fields.enter(0x0a);
+  let publicKey: SignerInfo['publicKey'];
+  if (outer >= 0) {
+    const typeUrl = fields.name(0x0a);
+    const value = fields.view(0x12);
+    if (typeUrl !== SECP256K1_URL || value === undefined || !isUsualKey(value)) return undefined;
+    if (!fields.leave(outer) || types.resolveAny(typeUrl) !== SECP256K1_KEY) return undefined;
+    publicKey = { $typeName: 'google.protobuf.Any', typeUrl, value };
+  }
+  const modeInfo = readMode(fields);
+  if (modeInfo === undefined) return undefined;
+  const sequence = fields.uint64(0x18);
+  return publicKey === undefined
+    ? { $typeName: 'cosmos.tx.v1beta1.SignerInfo', sequence, modeInfo }
+    : { $typeName: 'cosmos.tx.v1beta1.SignerInfo', sequence, publicKey, modeInfo };
+}
+
+/** A single one. */
+function readMode(fields: UsualFields): ModeInfo | undefined {
+  const outer = fields.enter(0x12);
+  const around = outer < 0 ? -1 : fields.enter(0x0a);
+  if (around < 0) return undefined;
+  const mode = fields.value(0x08) as SignMode;
+  if (!fields.leave(around) || !fields.leave(outer)) return undefined;
+  const single = { $typeName: 'cosmos.tx.v1beta1.ModeInfo.Single' as const, mode };
+  return { $typeName: 'cosmos.tx.v1beta1.ModeInfo', sum: { case: 'single', value: single } };
+}
