@@ -1,20 +1,15 @@
 import { assert } from '#core/assert.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../limits.ts';
-import { idOf } from './key-id.ts';
-import type { IdReader, KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
+import { idOf, keyOf, type StoreKey, toId } from './key-id.ts';
+import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
 import { insert, type SortedMap, scan } from './sorted-map.ts';
 
 /** One key's pending change; `value` undefined means deleted. */
 export interface Change {
   /** The key as a string (key-id.ts). */
   readonly id: string;
-  readonly key: Uint8Array;
   readonly value: Uint8Array | undefined;
-}
-
-function takesIds(store: KvReader): store is IdReader {
-  return 'getById' in store && 'hasById' in store;
 }
 
 function isWriter(store: KvReader): store is KvWriter {
@@ -25,9 +20,8 @@ function isWriter(store: KvReader): store is KvWriter {
  * A copy-on-write overlay. Reads fall through to the parent; writes stay here until {@link Branch.write} hands them to the
  * parent, or the branch is dropped. Branches nest. The parent must not change under an open branch except by its `write`.
  */
-export class Branch implements KvWriter, IdReader {
+export class Branch implements KvWriter {
   readonly #parent: KvReader;
-  readonly #byId: IdReader | undefined;
   /** Made with the first change: many branches see none. */
   #changes: Map<string, Change> | undefined;
   /** Changes in key order, brought up to date from `#unindexed` when somebody iterates. */
@@ -39,7 +33,6 @@ export class Branch implements KvWriter, IdReader {
 
   constructor(parent: KvReader) {
     this.#parent = parent;
-    this.#byId = takesIds(parent) ? parent : undefined;
   }
 
   /** Grows with each change; two equal readings mean that nothing was written in between. */
@@ -47,32 +40,24 @@ export class Branch implements KvWriter, IdReader {
     return this.#revision;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.getById(idOf(key), key);
-  }
-
-  has(key: Uint8Array): boolean {
-    return this.hasById(idOf(key), key);
-  }
-
-  getById(id: string, key: Uint8Array): Uint8Array | undefined {
+  get(key: StoreKey): Uint8Array | undefined {
+    const id = toId(key);
     const change = this.#changes?.get(id);
-    if (change !== undefined) return change.value;
-    return this.#byId === undefined ? this.#parent.get(key) : this.#byId.getById(id, key);
+    return change === undefined ? this.#parent.get(id) : change.value;
   }
 
-  hasById(id: string, key: Uint8Array): boolean {
+  has(key: StoreKey): boolean {
+    const id = toId(key);
     const change = this.#changes?.get(id);
-    if (change !== undefined) return change.value !== undefined;
-    return this.#byId === undefined ? this.#parent.has(key) : this.#byId.hasById(id, key);
+    return change === undefined ? this.#parent.has(id) : change.value !== undefined;
   }
 
   /** @throws RangeError for an empty key, or one longer than the limit. */
-  set(key: Uint8Array, value: Uint8Array): void {
+  set(key: StoreKey, value: Uint8Array): void {
     this.#change(key, value);
   }
 
-  delete(key: Uint8Array): void {
+  delete(key: StoreKey): void {
     this.#change(key, undefined);
   }
 
@@ -107,9 +92,9 @@ export class Branch implements KvWriter, IdReader {
       if (this.#changes !== undefined) for (const change of this.#changes.values()) parent.#keep(change);
     } else {
       assert(isWriter(parent), 'a branch over a read-only store cannot be written');
-      for (const { key, value } of this.changes()) {
-        if (value === undefined) parent.delete(key);
-        else parent.set(key, value);
+      for (const { id, value } of this.changes()) {
+        if (value === undefined) parent.delete(id);
+        else parent.set(id, value);
       }
     }
     this.clear();
@@ -124,11 +109,11 @@ export class Branch implements KvWriter, IdReader {
     this.#revision++;
   }
 
-  #change(key: Uint8Array, value: Uint8Array | undefined): void {
+  #change(key: StoreKey, value: Uint8Array | undefined): void {
     // Not an assertion: a key may be made of what a transaction says, and that must not stop the node.
     if (key.length === 0 || key.length > STATE_LIMITS.keyBytes)
       throw new RangeError(`store key: expected 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`);
-    this.#keep({ id: idOf(key), key, value });
+    this.#keep({ id: toId(key), value });
   }
 
   #keep(change: Change): void {
@@ -159,14 +144,14 @@ function* merge(
     const id = change === undefined ? '' : idOf(entry[0]);
     while (change !== undefined && (reverse ? change.id > id : change.id < id)) {
       if (change.value !== undefined) {
-        yield [change.key, change.value];
+        yield [keyOf(change.id), change.value];
         if (--left === 0) return;
       }
       change = next(changes);
     }
     let shown: readonly [Uint8Array, Uint8Array] | undefined = entry;
     if (change !== undefined && change.id === id) {
-      shown = change.value === undefined ? undefined : [change.key, change.value];
+      shown = change.value === undefined ? undefined : [entry[0], change.value];
       change = next(changes);
     }
     if (shown !== undefined) {
@@ -176,7 +161,7 @@ function* merge(
   }
   for (; change !== undefined; change = next(changes)) {
     if (change.value === undefined) continue;
-    yield [change.key, change.value];
+    yield [keyOf(change.id), change.value];
     if (--left === 0) return;
   }
 }

@@ -1,6 +1,7 @@
 /** How keys and values of typed collections become bytes. Decoding our own store cannot fail: a failure is a bug. */
 import { assert } from '#core/assert.ts';
 import { concat, fromUtf8, readU64be, u64be, utf8 } from '#core/bytes.ts';
+import { idOf } from './key-id.ts';
 
 export interface ValueCodec<V> {
   encode(value: V): Uint8Array;
@@ -12,6 +13,10 @@ export interface KeyCodec<K> {
   encode(key: K): Uint8Array;
   /** A part that others follow: fixed width, or preceded by its length. @throws RangeError over 255 bytes. */
   encodePart(key: K): Uint8Array;
+  /** The id (key-id.ts) of what {@link encode} answers, behind that of what comes before it. */
+  id(key: K, under: string): string;
+  /** The same of {@link encodePart}. */
+  idPart(key: K, under: string): string;
   decode(bytes: Uint8Array): K;
   /** Reads a part at `at`. */
   decodePart(bytes: Uint8Array, at: number): { readonly key: K; readonly next: number };
@@ -19,17 +24,29 @@ export interface KeyCodec<K> {
 
 const MAX_PART = 255;
 
-function withLength(bytes: Uint8Array): Uint8Array {
+function checkPart(length: number): number {
   // Not an assertion: a key may be made of what a transaction or a query says, and that must not stop the node.
-  if (bytes.length > MAX_PART)
-    throw new RangeError(`key part: expected at most ${MAX_PART} bytes, got ${bytes.length}`);
-  return concat(Uint8Array.of(bytes.length), bytes);
+  if (length > MAX_PART) throw new RangeError(`key part: expected at most ${MAX_PART} bytes, got ${length}`);
+  return length;
 }
 
-function variableWidth<K>(toBytes: (key: K) => Uint8Array, fromBytes: (bytes: Uint8Array) => K): KeyCodec<K> {
+/** The id of the byte that precedes a part. */
+const LENGTH_IDS = Array.from({ length: MAX_PART + 1 }, (_, length) => String.fromCharCode(length));
+
+function lengthId(length: number): string {
+  return LENGTH_IDS[checkPart(length)] as string;
+}
+
+function variableWidth<K>(
+  toBytes: (key: K) => Uint8Array,
+  fromBytes: (bytes: Uint8Array) => K,
+): Omit<KeyCodec<K>, 'id' | 'idPart'> {
   return {
     encode: toBytes,
-    encodePart: (key) => withLength(toBytes(key)),
+    encodePart(key) {
+      const bytes = toBytes(key);
+      return concat(Uint8Array.of(checkPart(bytes.length)), bytes);
+    },
     decode: fromBytes,
     decodePart(bytes, at) {
       const length = bytes[at];
@@ -41,18 +58,37 @@ function variableWidth<K>(toBytes: (key: K) => Uint8Array, fromBytes: (bytes: Ui
 }
 
 /** Raw bytes. As a part of a pair: one length byte, then the bytes (the Cosmos SDK's length-prefixed address keys). */
-export const bytesKey: KeyCodec<Uint8Array> = variableWidth(
-  (key) => key,
-  (bytes) => bytes,
-);
+export const bytesKey: KeyCodec<Uint8Array> = {
+  ...variableWidth(
+    (key) => key,
+    (bytes) => bytes,
+  ),
+  id: idOf,
+  idPart: (key, under) => under + idOf(key, lengthId(key.length)),
+};
 
 /** UTF-8. As a part of a pair: one length byte, then the bytes. */
-export const stringKey: KeyCodec<string> = variableWidth(utf8, fromUtf8);
+export const stringKey: KeyCodec<string> = {
+  ...variableWidth(utf8, fromUtf8),
+  id: (key, under) => under + textId(key),
+  idPart(key, under) {
+    const id = textId(key);
+    return under + lengthId(id.length) + id;
+  },
+};
+
+/** ASCII is its own id. */
+function textId(text: string): string {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return idOf(utf8(text));
+  return text;
+}
 
 /** Eight bytes, big-endian, so that byte order is numeric order. */
 export const u64Key: KeyCodec<bigint> = {
   encode: u64be,
   encodePart: u64be,
+  id: (key, under) => idOf(u64be(key), under),
+  idPart: (key, under) => idOf(u64be(key), under),
   decode(bytes) {
     assert(bytes.length === 8, `a stored u64 key has ${bytes.length} bytes`);
     return readU64be(bytes);
@@ -74,6 +110,8 @@ export function pairKey<A, B>(first: KeyCodec<A>, second: KeyCodec<B>): PairCode
     prefix: (key) => first.encodePart(key),
     encode: ([a, b]) => concat(first.encodePart(a), second.encode(b)),
     encodePart: ([a, b]) => concat(first.encodePart(a), second.encodePart(b)),
+    id: ([a, b], under) => second.id(b, first.idPart(a, under)),
+    idPart: ([a, b], under) => second.idPart(b, first.idPart(a, under)),
     decode(bytes) {
       const { key, next } = first.decodePart(bytes, 0);
       return [key, second.decode(bytes.slice(next))];

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toHex, utf8 } from '#core/bytes.ts';
+import { concat, toHex, utf8 } from '#core/bytes.ts';
 import { bytesKey, intValue, pairKey, presentValue, stringKey, stringValue, u64Key, u64Value } from './codecs.ts';
 import { index, indexedMap, item, keySet, map, sequence, storeLayout } from './collections.ts';
+import { idOf, keyOf } from './key-id.ts';
 import { modelStore } from './model-store.test-util.ts';
 
 const P = Uint8Array.of(7);
@@ -52,6 +53,11 @@ test('a map iterates in key order, within ranges and under a first part', () => 
   balances.delete(store, [bob, 'uauton']);
   expect(balances.has(store, [bob, 'uauton'])).toBe(false);
   expect(toHex(balances.storeKey([bob, 'u']))).toBe('0703626f6275');
+  const entry = balances.at([bob, 'u']);
+  entry.set(store, 8n);
+  expect([balances.get(store, [bob, 'u']), entry.get(store), store.map.has('0703626f6275')]).toEqual([8n, 8n, true]);
+  entry.delete(store);
+  expect(entry.has(store)).toBe(false);
 });
 
 test('the largest prefix has an end of its range too', () => {
@@ -71,9 +77,17 @@ test('key codecs: what is encoded decodes, alone and as a part', () => {
       expect(codec.decode(codec.encode(key))).toEqual(key);
       const part = codec.encodePart(key);
       expect(codec.decodePart(part, 0)).toEqual({ key, next: part.length });
+      expect(keyOf(codec.id(key, 'p'))).toEqual(concat(utf8('p'), codec.encode(key)));
+      expect(keyOf(codec.idPart(key, ''))).toEqual(part);
+      for (const under of ['', 'u', 'under']) {
+        const address = new Uint8Array(20).map((_, i) => c[i] ?? i);
+        expect(keyOf(idOf(address, under))).toEqual(concat(utf8(under), address));
+      }
     }),
   );
-  expect(() => bytesKey.encodePart(new Uint8Array(256))).toThrow(/at most 255 bytes, got 256/);
+  for (const part of [bytesKey.encodePart, bytesKey.idPart])
+    expect(() => part(new Uint8Array(256), '')).toThrow(/at most 255 bytes, got 256/);
+  expect(() => stringKey.idPart('ä'.repeat(128), '')).toThrow(/at most 255 bytes, got 256/);
   expect(presentValue.decode(presentValue.encode(true))).toBe(true);
 });
 

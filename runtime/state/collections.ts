@@ -6,6 +6,7 @@ import { assert } from '#core/assert.ts';
 import { compare, concat, EMPTY, prefixEnd } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import { type KeyCodec, pairKey, presentValue, u64Value, type ValueCodec } from './codecs.ts';
+import { idOf } from './key-id.ts';
 import type { KvReader, KvWriter } from './kv-view.ts';
 
 /**
@@ -36,15 +37,34 @@ export interface Item<V> {
 }
 
 export function item<V>(prefix: Uint8Array, codec: ValueCodec<V>): Item<V> {
-  return {
-    get(store) {
-      const bytes = store.get(prefix);
-      return bytes === undefined ? undefined : codec.decode(bytes);
-    },
-    has: (store) => store.has(prefix),
-    set: (store, value) => store.set(prefix, codec.encode(value)),
-    delete: (store) => store.delete(prefix),
-  };
+  return new Cell(idOf(prefix), codec);
+}
+
+class Cell<V> implements Item<V> {
+  readonly #id: string;
+  readonly #codec: ValueCodec<V>;
+
+  constructor(id: string, codec: ValueCodec<V>) {
+    this.#id = id;
+    this.#codec = codec;
+  }
+
+  get(store: KvReader): V | undefined {
+    const bytes = store.get(this.#id);
+    return bytes === undefined ? undefined : this.#codec.decode(bytes);
+  }
+
+  has(store: KvReader): boolean {
+    return store.has(this.#id);
+  }
+
+  set(store: KvWriter, value: V): void {
+    store.set(this.#id, this.#codec.encode(value));
+  }
+
+  delete(store: KvWriter): void {
+    store.delete(this.#id);
+  }
 }
 
 /** A counter that hands out each number once. */
@@ -86,6 +106,8 @@ export interface CollectionMap<K, V> {
   readonly keyCodec: KeyCodec<K>;
   /** The whole store key of `key`: what a proof of it is asked with. */
   storeKey(key: K): Uint8Array;
+  /** The entry of `key`, for who reads it and then writes it: its store key is made once. */
+  at(key: K): Item<V>;
   get(store: KvReader, key: K): V | undefined;
   has(store: KvReader, key: K): boolean;
   set(store: KvWriter, key: K, value: V): void;
@@ -96,17 +118,19 @@ export interface CollectionMap<K, V> {
 }
 
 export function map<K, V>(prefix: Uint8Array, keyCodec: KeyCodec<K>, valueCodec: ValueCodec<V>): CollectionMap<K, V> {
-  const storeKey = (key: K) => concat(prefix, keyCodec.encode(key));
+  const under = idOf(prefix);
+  const id = (key: K) => keyCodec.id(key, under);
   return {
     keyCodec,
-    storeKey,
+    storeKey: (key) => concat(prefix, keyCodec.encode(key)),
+    at: (key) => new Cell(id(key), valueCodec),
     get(store, key) {
-      const bytes = store.get(storeKey(key));
+      const bytes = store.get(id(key));
       return bytes === undefined ? undefined : valueCodec.decode(bytes);
     },
-    has: (store, key) => store.has(storeKey(key)),
-    set: (store, key, value) => store.set(storeKey(key), valueCodec.encode(value)),
-    delete: (store, key) => store.delete(storeKey(key)),
+    has: (store, key) => store.has(id(key)),
+    set: (store, key, value) => store.set(id(key), valueCodec.encode(value)),
+    delete: (store, key) => store.delete(id(key)),
     entries: (store, range = {}) =>
       each(
         store.entries(rawRange(prefix, keyCodec, range)),
@@ -170,7 +194,7 @@ export function index<K, V, I>(
   };
 }
 
-export interface IndexedMap<K, V, X> extends CollectionMap<K, V> {
+export interface IndexedMap<K, V, X> extends Omit<CollectionMap<K, V>, 'at'> {
   readonly indexes: X;
 }
 

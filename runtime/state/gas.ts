@@ -1,6 +1,7 @@
 import { assert } from '#core/assert.ts';
 import { MAX_UINT64, minBig } from '#core/int.ts';
 import type { KvRange } from '#core/ports/kv.ts';
+import type { StoreKey } from './key-id.ts';
 import type { KvReader, KvWriter, StateView, StateWriter } from './kv-view.ts';
 
 /**
@@ -94,8 +95,32 @@ const COSTS = {
 } as const;
 
 /** Bytes of key and value are charged where the Cosmos SDK's gaskv charges them. */
-function payRead(meter: GasMeter, key: Uint8Array, value: Uint8Array | undefined): void {
-  meter.consume(COSTS.readPerByte * (key.length + (value?.length ?? 0)), 'ReadPerByte');
+function payRead(meter: GasMeter, key: StoreKey, value: Uint8Array | undefined): void {
+  meter.consume(COSTS.readPerByte * (key.length + (value === undefined ? 0 : value.length)), 'ReadPerByte');
+}
+
+function meteredGet(inner: KvReader, meter: GasMeter, key: StoreKey): Uint8Array | undefined {
+  meter.consume(COSTS.readFlat, 'ReadFlat');
+  const value = inner.get(key);
+  payRead(meter, key, value);
+  return value;
+}
+
+function meteredHas(inner: KvReader, meter: GasMeter, key: StoreKey): boolean {
+  meter.consume(COSTS.has, 'Has');
+  return inner.has(key);
+}
+
+function meteredEntries(inner: KvReader, meter: GasMeter, range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+  const below = inner.entries(range);
+  return (function* () {
+    meter.consume(COSTS.iterNextFlat, 'IterNextFlat');
+    for (const entry of below) {
+      payRead(meter, entry[0], entry[1]);
+      meter.consume(COSTS.iterNextFlat, 'IterNextFlat');
+      yield entry;
+    }
+  })();
 }
 
 class MeteredReader implements KvReader {
@@ -107,62 +132,47 @@ class MeteredReader implements KvReader {
     this.#meter = meter;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    this.#meter.consume(COSTS.readFlat, 'ReadFlat');
-    const value = this.#inner.get(key);
-    payRead(this.#meter, key, value);
-    return value;
+  get(key: StoreKey): Uint8Array | undefined {
+    return meteredGet(this.#inner, this.#meter, key);
   }
 
-  has(key: Uint8Array): boolean {
-    this.#meter.consume(COSTS.has, 'Has');
-    return this.#inner.has(key);
+  has(key: StoreKey): boolean {
+    return meteredHas(this.#inner, this.#meter, key);
   }
 
   entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
-    const below = this.#inner.entries(range);
-    const meter = this.#meter;
-    return (function* () {
-      meter.consume(COSTS.iterNextFlat, 'IterNextFlat');
-      for (const entry of below) {
-        payRead(meter, entry[0], entry[1]);
-        meter.consume(COSTS.iterNextFlat, 'IterNextFlat');
-        yield entry;
-      }
-    })();
+    return meteredEntries(this.#inner, this.#meter, range);
   }
 }
 
 class MeteredStore implements KvWriter {
-  readonly #reader: MeteredReader;
   readonly #inner: KvWriter;
   readonly #meter: GasMeter;
 
   constructor(inner: KvWriter, meter: GasMeter) {
-    this.#reader = new MeteredReader(inner, meter);
     this.#inner = inner;
     this.#meter = meter;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.#reader.get(key);
+  get(key: StoreKey): Uint8Array | undefined {
+    return meteredGet(this.#inner, this.#meter, key);
   }
 
-  has(key: Uint8Array): boolean {
-    return this.#reader.has(key);
+  has(key: StoreKey): boolean {
+    return meteredHas(this.#inner, this.#meter, key);
   }
 
   entries(range: KvRange): Iterable<readonly [Uint8Array, Uint8Array]> {
-    return this.#reader.entries(range);
+    return meteredEntries(this.#inner, this.#meter, range);
   }
 
-  set(key: Uint8Array, value: Uint8Array): void {
+  set(key: StoreKey, value: Uint8Array): void {
     this.#meter.consume(COSTS.writeFlat, 'WriteFlat');
     this.#meter.consume(COSTS.writePerByte * (key.length + value.length), 'WritePerByte');
     this.#inner.set(key, value);
   }
 
-  delete(key: Uint8Array): void {
+  delete(key: StoreKey): void {
     this.#meter.consume(COSTS.delete, 'Delete');
     this.#inner.delete(key);
   }

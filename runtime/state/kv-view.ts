@@ -1,4 +1,5 @@
 import type { KvRange } from '#core/ports/kv.ts';
+import type { StoreKey } from './key-id.ts';
 
 /**
  * What a module sees of its store. A key is never empty; a value may be empty, but then ICS-23 cannot prove it
@@ -6,8 +7,8 @@ import type { KvRange } from '#core/ports/kv.ts';
  * Byte strings handed in or out are immutable: nobody writes into them afterwards.
  */
 export interface KvReader {
-  get(key: Uint8Array): Uint8Array | undefined;
-  has(key: Uint8Array): boolean;
+  get(key: StoreKey): Uint8Array | undefined;
+  has(key: StoreKey): boolean;
   /**
    * Ascending by bytes unless `reverse`, between `gte` (inclusive) and `lt` (exclusive), at most `limit` entries.
    * A snapshot of the moment of the call: writes made while iterating are not seen.
@@ -16,15 +17,9 @@ export interface KvReader {
 }
 
 export interface KvWriter extends KvReader {
-  set(key: Uint8Array, value: Uint8Array): void;
+  set(key: StoreKey, value: Uint8Array): void;
   /** Deleting an absent key does nothing. */
-  delete(key: Uint8Array): void;
-}
-
-/** A store that is asked by a key's id (key-id.ts), from who has made it already: layers need not each make it again. */
-export interface IdReader extends KvReader {
-  getById(id: string, key: Uint8Array): Uint8Array | undefined;
-  hasById(id: string, key: Uint8Array): boolean;
+  delete(key: StoreKey): void;
 }
 
 /** All named stores at one moment, read only. */

@@ -1,16 +1,18 @@
 import { fromHex, toHex } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
+import { keyOf, type StoreKey } from './key-id.ts';
 import type { KvWriter } from './kv-view.ts';
 
 /** A store as plain as can be: hex keys sorted at each look. */
 export function modelStore(): KvWriter & { readonly map: Map<string, Uint8Array> } {
   const map = new Map<string, Uint8Array>();
+  const name = (key: StoreKey) => toHex(typeof key === 'string' ? keyOf(key) : key);
   return {
     map,
-    get: (key) => map.get(toHex(key)),
-    has: (key) => map.has(toHex(key)),
-    set: (key, value) => void map.set(toHex(key), value),
-    delete: (key) => void map.delete(toHex(key)),
+    get: (key) => map.get(name(key)),
+    has: (key) => map.has(name(key)),
+    set: (key, value) => void map.set(name(key), value),
+    delete: (key) => void map.delete(name(key)),
     entries: (range) => slice(map, range),
   };
 }

@@ -14,7 +14,7 @@ import { NodeStore, RecordCache } from './iavl/node-store.ts';
 import { proveKey } from './iavl/proof.ts';
 import type { SealedTree } from './iavl/seal.ts';
 import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
-import type { IdReader, StateView } from './kv-view.ts';
+import type { KvReader, StateView } from './kv-view.ts';
 import { checkPolicy, keptFrom, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
 import type { SnapshotSource } from './snapshot/export.ts';
 import type { CommitId, StateLease, StateProof, StateStore } from './state-store.ts';
@@ -248,9 +248,9 @@ export class MultiStore implements StateStore {
         continue;
       }
       const editor = new TreeEditor(tree);
-      for (const { id, key, value } of changes) {
-        if (value === undefined) editor.remove(key, id);
-        else editor.set(key, value, id);
+      for (const { id, value } of changes) {
+        if (value === undefined) editor.remove(id);
+        else editor.set(id, value);
       }
       const sealed = editor.seal(version);
       trees.set(name, sealed);
@@ -279,13 +279,11 @@ export class MultiStore implements StateStore {
   }
 
   /** Reads what is last committed at the time of each call: the ground under the working branch. */
-  #lastCommitted(name: string): IdReader {
+  #lastCommitted(name: string): KvReader {
     this.#nodesOf(name);
     return {
       get: (key) => this.latest().store(name).get(key),
       has: (key) => this.latest().store(name).has(key),
-      getById: (id) => this.latest().store(name).getById(id),
-      hasById: (id) => this.latest().store(name).hasById(id),
       entries: (range) => this.latest().store(name).entries(range),
     };
   }

@@ -3,8 +3,8 @@ import { STATE_LIMITS } from '../limits.ts';
 import type { NodeStore } from './iavl/node-store.ts';
 import type { NodeLink } from './iavl/record.ts';
 import { Tree } from './iavl/tree.ts';
-import { idOf } from './key-id.ts';
-import type { IdReader } from './kv-view.ts';
+import { idOf, type StoreKey, toId } from './key-id.ts';
+import type { KvReader } from './kv-view.ts';
 
 /** A version was pruned while somebody still read it. Not a bug: whoever reads over a longer time takes a lease. */
 export class PrunedVersionError extends Error {
@@ -32,7 +32,7 @@ export interface ViewGround {
  * One store at one version. While that is the writer's version it reads the writer's resident nodes, afterwards the
  * database: it never holds the writer up, and holds no memory worth counting.
  */
-export class StoreAtVersion implements IdReader {
+export class StoreAtVersion implements KvReader {
   readonly #ground: ViewGround;
   readonly #nodes: NodeStore;
   readonly #version: bigint;
@@ -52,15 +52,8 @@ export class StoreAtVersion implements IdReader {
     this.#root = root;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.getById(idOf(key));
-  }
-
-  has(key: Uint8Array): boolean {
-    return this.hasById(idOf(key));
-  }
-
-  getById(id: string): Uint8Array | undefined {
+  get(key: StoreKey): Uint8Array | undefined {
+    const id = toId(key);
     const known = this.#known?.get(id);
     if (known !== undefined) return known === ABSENT ? undefined : known;
     const value = this.tree().findLeaf(id)?.value;
@@ -79,7 +72,8 @@ export class StoreAtVersion implements IdReader {
     this.#knownBytes += bytes;
   }
 
-  hasById(id: string): boolean {
+  has(key: StoreKey): boolean {
+    const id = toId(key);
     const known = this.#known?.get(id);
     return known === undefined ? this.tree().has(id) : known !== ABSENT;
   }

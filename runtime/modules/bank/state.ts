@@ -4,7 +4,7 @@ import { MetadataSchema } from '#proto/gen/cosmos/bank/v1beta1/bank_pb.ts';
 import { decodeStrict, encode, type MessageInitShape, type MessageShape } from '#proto/message.ts';
 import type { Coin } from '../../coins.ts';
 import { bytesKey, intValue, pairKey, stringKey, type ValueCodec } from '../../state/codecs.ts';
-import { item, keySet, map, storeLayout } from '../../state/collections.ts';
+import { type Item, item, keySet, map, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 
 export const BANK_STORE = 'bank';
@@ -38,9 +38,9 @@ export function readMetadata(bytes: Uint8Array): Metadata {
 const balanceKey = pairKey(bytesKey, stringKey);
 const ownerKey = pairKey(stringKey, bytesKey);
 
-/** Read only: {@link setBalance} writes them. */
+/** Read only: {@link Balance} writes them. */
 export const balances = map(layout.balances, balanceKey, intValue);
-/** By denomination and address: who has some. {@link setBalance} writes them. */
+/** By denomination and address: who has some. {@link Balance} writes them. */
 export const owners = keySet(layout.owners, ownerKey);
 export const supply = map(layout.supply, stringKey, intValue);
 export const metadata = map(layout.metadata, stringKey, metadataValue);
@@ -59,15 +59,37 @@ export function ownersUnder(denom: string): Uint8Array {
   return ownerKey.prefix(denom);
 }
 
-/** @param before what the account has; its owner is listed under the denomination while it has some. */
-export function setBalance(store: KvWriter, address: Uint8Array, denom: string, amount: bigint, before: bigint): void {
-  if (amount === 0n) {
-    balances.delete(store, [address, denom]);
-    owners.delete(store, [denom, address]);
-    return;
+/** What an account has of one denomination: for who reads it and then writes it, since its store key is made once. */
+export class Balance {
+  readonly #address: Uint8Array;
+  readonly #denom: string;
+  readonly #entry: Item<bigint>;
+
+  constructor(address: Uint8Array, denom: string) {
+    this.#address = address;
+    this.#denom = denom;
+    this.#entry = balances.at([address, denom]);
   }
-  balances.set(store, [address, denom], amount);
-  if (before === 0n) owners.add(store, [denom, address]);
+
+  get(store: KvReader): bigint {
+    return this.#entry.get(store) ?? 0n;
+  }
+
+  /** @param before what the account has; its owner is listed under the denomination while it has some. */
+  set(store: KvWriter, amount: bigint, before: bigint): void {
+    if (amount === 0n) {
+      this.#entry.delete(store);
+      owners.delete(store, [this.#denom, this.#address]);
+      return;
+    }
+    this.#entry.set(store, amount);
+    if (before === 0n) owners.add(store, [this.#denom, this.#address]);
+  }
+}
+
+/** {@link Balance.set} */
+export function setBalance(store: KvWriter, address: Uint8Array, denom: string, amount: bigint, before: bigint): void {
+  new Balance(address, denom).set(store, amount, before);
 }
 
 export function balanceOf(store: KvReader, address: Uint8Array, denom: string): bigint {

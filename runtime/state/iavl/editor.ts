@@ -1,9 +1,9 @@
 /** Changes to a tree: the rotations of cosmos/iavl v1 and its reuse of old nodes, so the same roots for the same operations. */
 import { assert } from '#core/assert.ts';
 import { STATE_LIMITS } from '../../limits.ts';
-import { idOf } from '../key-id.ts';
+import { idOf, type StoreKey, toId } from '../key-id.ts';
 import { ROOT } from './arena.ts';
-import { type LeafRecord, putU32 } from './record.ts';
+import { type NewLeaf, putU32 } from './record.ts';
 import { type SealedTree, seal } from './seal.ts';
 import type { Tree } from './tree.ts';
 
@@ -40,7 +40,7 @@ export class TreeEditor {
   readonly #tree: Tree;
   readonly #orphans = new Orphans();
   /** New leaves; a link's slot is the leaf's place here. */
-  readonly #leaves: LeafRecord[] = [];
+  readonly #leaves: NewLeaf[] = [];
   /** Of the set or removal under way. */
   #key = '';
   #least: string | undefined;
@@ -51,22 +51,21 @@ export class TreeEditor {
   }
 
   /** The value as edited so far. */
-  get(key: Uint8Array): Uint8Array | undefined {
+  get(key: StoreKey): Uint8Array | undefined {
     const tree = this.#tree;
-    const id = idOf(key);
+    const id = toId(key);
     if (tree.isEmpty) return undefined;
-    const link = tree.find(id);
-    const leaf = this.#leafAt(link);
-    return idOf(leaf.key) === id ? leaf.value : undefined;
+    const leaf = this.#leafAt(tree.find(id));
+    return leaf.id === id ? leaf.value : undefined;
   }
 
-  /** @param id of the key (key-id.ts), where the caller has it already */
-  set(key: Uint8Array, value: Uint8Array, id: string = idOf(key)): void {
+  set(key: StoreKey, value: Uint8Array): void {
     assert(
       key.length > 0 && key.length <= STATE_LIMITS.keyBytes,
       `a store key must be 1 … ${STATE_LIMITS.keyBytes} bytes, got ${key.length}`,
     );
-    this.#leaves.push({ key, value });
+    const id = toId(key);
+    this.#leaves.push({ id, value });
     this.#key = id;
     this.#least = undefined;
     this.#grew = false;
@@ -75,11 +74,12 @@ export class TreeEditor {
   }
 
   /** Whether the key was there. */
-  remove(key: Uint8Array, id: string = idOf(key)): boolean {
+  remove(key: StoreKey): boolean {
     const tree = this.#tree;
+    const id = toId(key);
     if (tree.isEmpty) return false;
     const link = tree.find(id);
-    const found = tree.foundKey ?? idOf(this.#leafAt(link).key);
+    const found = tree.foundKey ?? this.#leafAt(link).id;
     if (found !== id) return false;
     this.#key = id;
     this.#least = undefined;
@@ -95,9 +95,11 @@ export class TreeEditor {
     return seal(this.#tree, this.#leaves, this.#orphans.finish(), version);
   }
 
-  #leafAt(link: number): LeafRecord {
+  #leafAt(link: number): NewLeaf {
     const { arena } = this.#tree;
-    return arena.version(link) === 0 ? (this.#leaves[arena.slot(link)] as LeafRecord) : this.#tree.leaf(link);
+    if (arena.version(link) === 0) return this.#leaves[arena.slot(link)] as NewLeaf;
+    const { key, value } = this.#tree.leaf(link);
+    return { id: idOf(key), value };
   }
 
   #placeLeaf(link: number): void {
@@ -125,7 +127,7 @@ export class TreeEditor {
 
   #setAtLeaf(link: number): void {
     const { arena } = this.#tree;
-    const there = this.#least ?? idOf(this.#leafAt(link).key);
+    const there = this.#least ?? this.#leafAt(link).id;
     if (there === this.#key) {
       this.#retire(link);
       this.#placeLeaf(link);

@@ -12,8 +12,9 @@ import {
 } from '#core/crypto/sha256-lanes.ts';
 import { divFloorSafe } from '#core/int.ts';
 import { STATE_LIMITS } from '../../limits.ts';
+import { idOf, putId } from '../key-id.ts';
 import type { Arena } from './arena.ts';
-import { HASH_BYTES, type LeafRecord } from './record.ts';
+import { HASH_BYTES, type LeafRecord, type NewLeaf } from './record.ts';
 
 /** Three varints of at most 8 bytes, a length byte, two hashes with theirs; a leaf's key on top. */
 const FIXED_PREIMAGE_BYTES = 128;
@@ -53,17 +54,10 @@ export function nodeHeader(height: number, size: number, version: number): Uint8
 }
 
 /** The preimage of a leaf; the hash of its value is `hashes[from …]`. Answers what follows it. */
-function putLeaf(
-  out: Uint8Array,
-  at: number,
-  key: Uint8Array,
-  version: number,
-  hashes: Uint8Array,
-  from: number,
-): number {
-  const keyAt = putVarint(out, putHeader(out, at, 0, 1, version), key.length);
-  for (let i = 0; i < key.length; i++) out[keyAt + i] = key[i] as number;
-  const hashAt = keyAt + key.length;
+function putLeaf(out: Uint8Array, at: number, id: string, version: number, hashes: Uint8Array, from: number): number {
+  const keyAt = putVarint(out, putHeader(out, at, 0, 1, version), id.length);
+  putId(out, keyAt, id);
+  const hashAt = keyAt + id.length;
   out[hashAt] = HASH_BYTES;
   for (let i = 0; i < HASH_BYTES; i++) out[hashAt + 1 + i] = hashes[from + i] as number;
   return hashAt + 1 + HASH_BYTES;
@@ -82,13 +76,16 @@ function putChildren(out: Uint8Array, at: number, hashes: Uint8Array, from: numb
 }
 
 /** Writes the hash of a leaf to `out[at …]`. */
-export function leafHashInto(leaf: LeafRecord, version: number, out: Uint8Array, at: number): void {
-  const { key, value } = leaf;
+export function leafHashInto({ key, value }: LeafRecord, version: number, out: Uint8Array, at: number): void {
+  newLeafHashInto({ id: idOf(key), value }, version, out, at);
+}
+
+function newLeafHashInto({ id, value }: NewLeaf, version: number, out: Uint8Array, at: number): void {
   if (value.length <= COPIED_VALUE_BYTES) {
     scratch.set(value);
     sha256Into(scratch, value.length, valueHash, 0);
   } else valueHash.set(sha256(value));
-  sha256Into(scratch, putLeaf(scratch, 0, key, version, valueHash, 0), out, at);
+  sha256Into(scratch, putLeaf(scratch, 0, id, version, valueHash, 0), out, at);
 }
 
 /** Writes the hash of an inner node to `out[at …]`; its children's hashes are `hashes[from …]`, left then right. */
@@ -175,7 +172,7 @@ class LaneQueue {
  */
 export function hashNodes(
   arena: Arena,
-  leaves: readonly LeafRecord[],
+  leaves: readonly NewLeaf[],
   byHeight: readonly (readonly number[])[],
   version: number,
 ): void {
@@ -195,8 +192,8 @@ export function hashNodes(
   }
 }
 
-function hashLeaves(arena: Arena, leaves: readonly LeafRecord[], links: readonly number[], version: number): void {
-  const leafOf = (i: number): LeafRecord => leaves[arena.slot(links[i] as number)] as LeafRecord;
+function hashLeaves(arena: Arena, leaves: readonly NewLeaf[], links: readonly number[], version: number): void {
+  const leafOf = (i: number): NewLeaf => leaves[arena.slot(links[i] as number)] as NewLeaf;
   const valueHashes = new Uint8Array(links.length * HASH_BYTES);
   const values = new LaneQueue(
     (i, bytes, at) => {
@@ -214,16 +211,16 @@ function hashLeaves(arena: Arena, leaves: readonly LeafRecord[], links: readonly
   }
   values.finish();
   const nodes = new LaneQueue(
-    (i, bytes, at) => putLeaf(bytes, at, leafOf(i).key, version, valueHashes, i * HASH_BYTES),
+    (i, bytes, at) => putLeaf(bytes, at, leafOf(i).id, version, valueHashes, i * HASH_BYTES),
     arena.hashes,
     (i) => (links[i] as number) * HASH_BYTES,
   );
   const fixed = putHeader(scratch, 0, 0, 1, version) + 1 + HASH_BYTES;
   for (let i = 0; i < links.length; i++) {
     const leaf = leafOf(i);
-    const { length } = leaf.key;
+    const { length } = leaf.id;
     if (length <= LANE_KEY_BYTES) nodes.add(i, fixed + putVarint(scratch, 0, length) + length);
-    else leafHashInto(leaf, version, arena.hashes, (links[i] as number) * HASH_BYTES);
+    else newLeafHashInto(leaf, version, arena.hashes, (links[i] as number) * HASH_BYTES);
   }
   nodes.finish();
 }

@@ -4,6 +4,7 @@
  * as its two links, with the children's hashes, so that neither hashing nor a proof ever reads a sibling.
  */
 import { assert } from '#core/assert.ts';
+import { idOf, putId } from '../key-id.ts';
 
 /** A node as its parent (or the commit record) knows it. */
 export interface NodeLink {
@@ -25,6 +26,12 @@ export interface NodeLink {
 
 export interface LeafRecord {
   readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** A leaf that is not in the database yet; its key as its id. */
+export interface NewLeaf {
+  readonly id: string;
   readonly value: Uint8Array;
 }
 
@@ -84,16 +91,16 @@ export function readLink(bytes: Uint8Array, at: number): NodeLink {
 
 export function encodeLeaf(key: Uint8Array, value: Uint8Array): Uint8Array {
   const out = new Uint8Array(LEAF_HEADER_BYTES + key.length + value.length);
-  putLeaf(out, key, value);
+  putLeaf(out, { id: idOf(key), value });
   return out;
 }
 
 /** Fills `out`, which has a leaf record's length and holds zeros. */
-export function putLeaf(out: Uint8Array, key: Uint8Array, value: Uint8Array): void {
-  out[1] = key.length >>> 8;
-  out[2] = key.length;
-  out.set(key, LEAF_HEADER_BYTES);
-  out.set(value, LEAF_HEADER_BYTES + key.length);
+export function putLeaf(out: Uint8Array, { id, value }: NewLeaf): void {
+  out[1] = id.length >>> 8;
+  out[2] = id.length;
+  putId(out, LEAF_HEADER_BYTES, id);
+  out.set(value, LEAF_HEADER_BYTES + id.length);
 }
 
 /** Views of `record`. @throws AssertionError on a record that we did not write: the database is damaged. */

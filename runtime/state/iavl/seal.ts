@@ -16,8 +16,8 @@ import { hashNodes } from './hash.ts';
 import {
   HASH_BYTES,
   LEAF_HEADER_BYTES,
-  type LeafRecord,
   LINK_BYTES,
+  type NewLeaf,
   NODE_HEADER_BYTES,
   type NodeLink,
   PAGE_NODES,
@@ -48,7 +48,7 @@ export interface FreshLeaf {
 /** Up to this height a page holds a connected piece of the tree; above, whatever comes. */
 const LOW_HEIGHT = 3;
 
-export function seal(tree: Tree, leaves: readonly LeafRecord[], orphans: Uint8Array, version: number): SealedTree {
+export function seal(tree: Tree, leaves: readonly NewLeaf[], orphans: Uint8Array, version: number): SealedTree {
   assert(version > 0 && version <= STATE_LIMITS.maxVersion, `version ${version} is out of range`);
   if (tree.isEmpty) return { root: undefined, hash: EMPTY_ROOT, puts: [], fresh: [], orphans };
   const puts: KvOp[] = [];
@@ -147,13 +147,13 @@ function put({ tree, version, puts, keys }: Sealing, nonce: number, record: Uint
   puts.push({ type: 'put', key: nodes.keyInto(keys.take(nodes.keyBytes), version, nonce), value: record });
 }
 
-function putLeaves(sealing: Sealing, leaves: readonly LeafRecord[], fresh: FreshLeaf[]): void {
+function putLeaves(sealing: Sealing, leaves: readonly NewLeaf[], fresh: FreshLeaf[]): void {
   const { arena } = sealing.tree;
   const chunks = new Chunks(LEAF_CHUNK_BYTES);
   for (const link of sealing.layout.byHeight[0] ?? []) {
-    const { key, value } = leaves[arena.slot(link)] as LeafRecord;
-    const record = chunks.take(LEAF_HEADER_BYTES + key.length + value.length);
-    putLeaf(record, key, value);
+    const leaf = leaves[arena.slot(link)] as NewLeaf;
+    const record = chunks.take(LEAF_HEADER_BYTES + leaf.id.length + leaf.value.length);
+    putLeaf(record, leaf);
     const nonce = arena.nonce(link);
     fresh.push({ nonce, record });
     put(sealing, nonce, record);
