@@ -144,20 +144,32 @@ export function expectLength(bytes: Uint8Array, length: number, title: string): 
 }
 
 const B64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const B64_PAD = '='.charCodeAt(0);
 /** The value of each digit by its code; 255 for what is none. */
 const B64_VALUES = new Uint8Array(256).fill(255);
 for (let i = 0; i < 64; i++) B64_VALUES[B64.charCodeAt(i)] = i;
 
+/** Digits that are put together at once: a call takes only so many arguments. */
+const B64_PIECE = new Uint8Array(1024);
+
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function toBase64(bytes: Uint8Array): string {
   let out = '';
+  let filled = 0;
   for (let i = 0; i < bytes.length; i += 3) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1];
-    const c = bytes[i + 2];
-    out += B64.charAt(a >> 2) + B64.charAt(((a & 3) << 4) | ((b ?? 0) >> 4));
-    out += b === undefined ? '=' : B64.charAt(((b & 15) << 2) | ((c ?? 0) >> 6));
-    out += c === undefined ? '=' : B64.charAt(c & 63);
+    const left = bytes.length - i;
+    const three =
+      ((bytes[i] as number) << 16) |
+      ((left > 1 ? (bytes[i + 1] as number) : 0) << 8) |
+      (left > 2 ? (bytes[i + 2] as number) : 0);
+    B64_PIECE[filled] = B64.charCodeAt(three >> 18);
+    B64_PIECE[filled + 1] = B64.charCodeAt((three >> 12) & 63);
+    B64_PIECE[filled + 2] = left > 1 ? B64.charCodeAt((three >> 6) & 63) : B64_PAD;
+    B64_PIECE[filled + 3] = left > 2 ? B64.charCodeAt(three & 63) : B64_PAD;
+    filled += 4;
+    if (filled < B64_PIECE.length && left > 3) continue;
+    out += String.fromCharCode.apply(null, B64_PIECE.subarray(0, filled) as unknown as number[]);
+    filled = 0;
   }
   return out;
 }

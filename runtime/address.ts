@@ -71,7 +71,7 @@ export function parseAddress(
   text: string,
   title: string,
 ): Result<Uint8Array, Failure> {
-  const { bytes: parsed } = recentOf(chain.bech32Prefix);
+  const { bytes: parsed, texts } = recentOf(chain.bech32Prefix);
   const known = parsed.get(text);
   if (known !== undefined) return ok(known);
   if (text.length === 0) return failSdk('invalidAddress', `${title}: empty address string is not allowed`);
@@ -83,6 +83,8 @@ export function parseAddress(
   if (prefix !== chain.bech32Prefix)
     return failSdk('unauthorized', `${title}: invalid Bech32 prefix; expected ${chain.bech32Prefix}, got ${prefix}`);
   parsed.set(text, bytes);
+  // In lower case it is how the address is written too.
+  if (text === text.toLowerCase()) texts.set(idOf(bytes), text);
   return ok(bytes);
 }
 

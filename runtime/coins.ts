@@ -56,7 +56,9 @@ export function parseCoins(
 
 /** `5uauton,7ucredit`; the empty list is the empty string (types/coin.go Coins.String). */
 export function formatCoins(coins: readonly Coin[]): string {
-  return coins.map(({ denom, amount }) => `${amount}${denom}`).join(',');
+  let text = '';
+  for (const { denom, amount } of coins) text += text === '' ? `${amount}${denom}` : `,${amount}${denom}`;
+  return text;
 }
 
 export function toProtoCoin(coin: Coin): { readonly denom: string; readonly amount: string } {

@@ -11,9 +11,15 @@ export class EventLog implements EventSink {
   }
 
   emit(type: string, attributes: readonly (readonly [key: string, value: string])[]): void {
-    const all: EventAttribute[] = [];
-    for (const attribute of attributes) all.push(toAttribute(attribute));
-    for (const attribute of this.#extra) all.push(attribute);
+    const extra = this.#extra;
+    const { length } = attributes;
+    // As long as it will be: an array that grows takes room for more than an event ever has.
+    const all: EventAttribute[] = new Array(length + extra.length);
+    for (let i = 0; i < length; i++) {
+      const [key, value] = attributes[i] as readonly [string, string];
+      all[i] = { key, value, index: true };
+    }
+    for (let i = 0; i < extra.length; i++) all[length + i] = extra[i] as EventAttribute;
     this.events.push({ type, attributes: all });
   }
 }

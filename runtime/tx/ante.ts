@@ -229,7 +229,8 @@ function checkSigners(context: AnteContext, signing: Signing, signers: Signers, 
   const { tx, facts, params } = signing;
   const entries: SignerEntry[] = [];
   let keys = 0;
-  for (const [at, address] of signers.all.entries()) {
+  for (let at = 0; at < signers.all.length; at++) {
+    const address = signers.all[at] as Uint8Array;
     const info = tx.authInfo.signerInfos[at];
     const signature = tx.raw.signatures[at];
     if (info === undefined || signature === undefined)
@@ -285,7 +286,9 @@ function checkSigner(context: AnteContext, signing: Signing, entry: SignerEntry)
   events.emit('tx', [['acc_seq', `${formatAddress(chain, account.address)}/${info.sequence}`]]);
   for (const text of signing.facts.signatureTexts(entry.at)) events.emit('tx', [['signature', text]]);
   // A simulation's key may be made up, but it is as long as the one that will be written.
-  return ok({ ...account, pubKey: account.pubKey ?? pickKey(info), sequence: account.sequence + 1n });
+  const { address, accountNumber, module, vesting } = account;
+  const pubKey = account.pubKey ?? pickKey(info);
+  return ok({ address, accountNumber, sequence: account.sequence + 1n, pubKey, module, vesting });
 }
 
 function requireSignature(context: AnteContext, { tx, facts }: Signing, entry: SignerEntry): Result<void> {

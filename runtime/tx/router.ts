@@ -42,8 +42,8 @@ function openAny(types: TxTypes, { typeUrl, value }: AnyMessage): Result<TxMessa
  */
 export function checkMessages(types: TxTypes, messages: readonly TxMessage[], chain: ChainParams): Result<void> {
   const budget = { left: RUNTIME_LIMITS.maxMessages };
-  for (const [i, message] of messages.entries()) {
-    const valid = checkMessage(types, message, chain, budget, 1);
+  for (let i = 0; i < messages.length; i++) {
+    const valid = checkMessage(types, messages[i] as TxMessage, chain, budget, 1);
     if (!valid.ok) return err({ ...valid.error, message: `message ${i}: ${valid.error.message}` });
   }
   return ok(undefined);

@@ -18,7 +18,7 @@ import type { ModuleTable } from '../module-table.ts';
 import type { StateBranch } from '../state/branch.ts';
 import { type GasMeter, gasMeter, meteredState } from '../state/gas.ts';
 import { type AntePassed, runAnte, type TxMode } from './ante.ts';
-import type { DecodedTx } from './decode.ts';
+import type { DecodedTx, TxMessage } from './decode.ts';
 import { messageRouter } from './router.ts';
 
 export interface TxEnvironment {
@@ -153,7 +153,8 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
   const router = messageRouter(environment.table);
   const responses: Ran['responses'] = [];
   const all: Event[] = [];
-  for (const [i, { handler, message }] of tx.messages.entries()) {
+  for (let i = 0; i < tx.messages.length; i++) {
+    const { handler, message } = tx.messages[i] as TxMessage;
     const events = new EventLog([['msg_index', String(i)]]);
     const signers = handler.signers(message, chain);
     if (!signers.ok) return signers;

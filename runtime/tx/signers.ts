@@ -1,4 +1,4 @@
-import { toHex } from '#core/bytes.ts';
+import { equal } from '#core/bytes.ts';
 import { ok, type Result } from '#core/result.ts';
 import { parseAddress } from '../address.ts';
 import type { ChainParams } from '../context.ts';
@@ -13,21 +13,21 @@ export interface Signers {
 /** Signers of the messages in order, then the fee payer when it is none of them. The first pays unless told otherwise. */
 export function signersOf(tx: DecodedTx, chain: ChainParams): Result<Signers> {
   const all: Uint8Array[] = [];
-  const seen = new Set<string>();
-  const add = (address: Uint8Array): void => {
-    const id = toHex(address);
-    if (!seen.has(id)) all.push(address);
-    seen.add(id);
-  };
   for (const { handler, message } of tx.messages) {
     const signers = handler.signers(message, chain);
     if (!signers.ok) return signers;
-    for (const address of signers.value) add(address);
+    for (const address of signers.value) addOnce(all, address);
   }
   const payer = tx.authInfo.fee?.payer ?? '';
   if (payer === '') return ok({ all, feePayer: all[0] });
   const address = parseAddress(chain, payer, 'fee.payer');
   if (!address.ok) return address;
-  add(address.value);
+  addOnce(all, address.value);
   return ok({ all, feePayer: address.value });
+}
+
+/** A transaction has few signers: as many as messages at most, and a payer. */
+function addOnce(all: Uint8Array[], address: Uint8Array): void {
+  for (const known of all) if (equal(known, address)) return;
+  all.push(address);
 }

@@ -16,7 +16,7 @@ import { RUNTIME_LIMITS } from '../../limits.ts';
 import type { KvReader, KvWriter, StateWriter } from '../../state/kv-view.ts';
 import { AUTH_STORE, ensureAccount, getAccount, setAccount } from '../auth/state.ts';
 import { lockedCoins, trackDelegation, trackUndelegation } from '../vesting/schedule.ts';
-import { BANK_STORE, balanceOf, isSendEnabled, setBalance, supply, supplyOf } from './state.ts';
+import { BANK_STORE, Balance, balanceOf, isSendEnabled, supply, supplyOf } from './state.ts';
 
 export interface Ledger {
   readonly bank: KvWriter;
@@ -43,19 +43,41 @@ export function ledgerOf(context: {
   };
 }
 
+/** Whose coins move, and how events call it. */
+interface Party {
+  readonly address: Uint8Array;
+  readonly text: string;
+}
+
+/** What moves, and how events show it. */
+interface Sum {
+  readonly coins: readonly Coin[];
+  readonly text: string;
+}
+
+function partyOf({ chain }: Ledger, address: Uint8Array): Party {
+  return { address, text: formatAddress(chain, address) };
+}
+
+function sumOf(coins: readonly Coin[]): Sum {
+  return { coins, text: formatCoins(coins) };
+}
+
 /** Moves coins. The recipient gets an account when it has none. Blocked and send-disabled are the message's concern. */
 export function sendCoins(ledger: Ledger, from: Uint8Array, to: Uint8Array, coins: readonly Coin[]): Result<void> {
-  const taken = take(ledger, from, coins);
+  const sum = sumOf(coins);
+  const sender = partyOf(ledger, from);
+  const taken = take(ledger, sender, sum);
   if (!taken.ok) return taken;
-  give(ledger, to, coins);
+  const recipient = partyOf(ledger, to);
+  give(ledger, recipient, sum);
   ensureAccount(ledger.auth, to);
-  const sender = formatAddress(ledger.chain, from);
   ledger.events.emit('transfer', [
-    ['recipient', formatAddress(ledger.chain, to)],
-    ['sender', sender],
-    ['amount', formatCoins(coins)],
+    ['recipient', recipient.text],
+    ['sender', sender.text],
+    ['amount', sum.text],
   ]);
-  ledger.events.emit('message', [['sender', sender]]);
+  ledger.events.emit('message', [['sender', sender.text]]);
   return ok(undefined);
 }
 
@@ -71,14 +93,16 @@ export function sendToMany(
   total: readonly Coin[],
   outputs: readonly Output[],
 ): Result<void> {
-  const taken = take(ledger, from, total);
+  const sender = partyOf(ledger, from);
+  const taken = take(ledger, sender, sumOf(total));
   if (!taken.ok) return taken;
-  ledger.events.emit('message', [['sender', formatAddress(ledger.chain, from)]]);
+  ledger.events.emit('message', [['sender', sender.text]]);
   for (const { to, coins } of outputs) {
-    give(ledger, to, coins);
+    const [recipient, sum] = [partyOf(ledger, to), sumOf(coins)];
+    give(ledger, recipient, sum);
     ledger.events.emit('transfer', [
-      ['recipient', formatAddress(ledger.chain, to)],
-      ['amount', formatCoins(coins)],
+      ['recipient', recipient.text],
+      ['amount', sum.text],
     ]);
     ensureAccount(ledger.auth, to);
   }
@@ -93,19 +117,21 @@ export function mintCoins(ledger: Ledger, module: string, coins: readonly Coin[]
       return failSdk('invalidCoins', `the supply of ${denom} would exceed 2^256 − 1`);
     supply.set(ledger.bank, denom, next);
   }
-  const address = moduleAddress(module);
-  give(ledger, address, coins);
+  const minter = partyOf(ledger, moduleAddress(module));
+  const sum = sumOf(coins);
+  give(ledger, minter, sum);
   ledger.events.emit('coinbase', [
-    ['minter', formatAddress(ledger.chain, address)],
-    ['amount', formatCoins(coins)],
+    ['minter', minter.text],
+    ['amount', sum.text],
   ]);
   return ok(undefined);
 }
 
 /** Destroys coins of a module's account. @param module one with the permission `burner`. */
 export function burnCoins(ledger: Ledger, module: string, coins: readonly Coin[]): Result<void> {
-  const address = moduleAddress(module);
-  const taken = take(ledger, address, coins);
+  const burner = partyOf(ledger, moduleAddress(module));
+  const sum = sumOf(coins);
+  const taken = take(ledger, burner, sum);
   if (!taken.ok) return taken;
   for (const { denom, amount } of coins) {
     const left = supplyOf(ledger.bank, denom) - amount;
@@ -114,8 +140,8 @@ export function burnCoins(ledger: Ledger, module: string, coins: readonly Coin[]
     else supply.set(ledger.bank, denom, left);
   }
   ledger.events.emit('burn', [
-    ['burner', formatAddress(ledger.chain, address)],
-    ['amount', formatCoins(coins)],
+    ['burner', burner.text],
+    ['amount', sum.text],
   ]);
   return ok(undefined);
 }
@@ -170,27 +196,29 @@ export function undelegateCoins(ledger: Ledger, module: string, to: Uint8Array, 
 
 /** x/bank DelegateCoins and UndelegateCoins: coin_spent and coin_received, without a transfer. */
 function move(ledger: Ledger, from: Uint8Array, to: Uint8Array, coins: readonly Coin[]): Result<void> {
-  const taken = takeUnlocked(ledger, from, coins, []);
+  const sum = sumOf(coins);
+  const taken = takeUnlocked(ledger, partyOf(ledger, from), sum, []);
   if (!taken.ok) return taken;
-  give(ledger, to, coins);
+  give(ledger, partyOf(ledger, to), sum);
   return ok(undefined);
 }
 
-function take(ledger: Ledger, from: Uint8Array, coins: readonly Coin[]): Result<void> {
-  return takeUnlocked(ledger, from, coins, lockedOf(ledger, from));
+function take(ledger: Ledger, from: Party, sum: Sum): Result<void> {
+  return takeUnlocked(ledger, from, sum, lockedOf(ledger, from.address));
 }
 
-function takeUnlocked(ledger: Ledger, from: Uint8Array, coins: readonly Coin[], locked: readonly Coin[]): Result<void> {
-  for (const { denom, amount } of coins) {
+function takeUnlocked(ledger: Ledger, from: Party, sum: Sum, locked: readonly Coin[]): Result<void> {
+  for (const { denom, amount } of sum.coins) {
     assert(amount > 0n, 'coins to move must be positive');
-    const have = balanceOf(ledger.bank, from, denom);
+    const balance = new Balance(from.address, denom);
+    const have = balance.get(ledger.bank);
     const spendable = maxBig(have - amountOf(locked, denom), 0n);
     if (spendable < amount) return failSdk('insufficientFunds', shortage({ denom, amount }, have, locked));
-    setBalance(ledger.bank, from, denom, have - amount, have);
+    balance.set(ledger.bank, have - amount, have);
   }
   ledger.events.emit('coin_spent', [
-    ['spender', formatAddress(ledger.chain, from)],
-    ['amount', formatCoins(coins)],
+    ['spender', from.text],
+    ['amount', sum.text],
   ]);
   return ok(undefined);
 }
@@ -203,14 +231,15 @@ function shortage({ denom, amount }: Coin, have: bigint, locked: readonly Coin[]
     : `spendable balance ${have - kept}${denom} is smaller than ${amount}${denom}`;
 }
 
-function give(ledger: Ledger, to: Uint8Array, coins: readonly Coin[]): void {
-  for (const { denom, amount } of coins) {
-    const before = balanceOf(ledger.bank, to, denom);
+function give(ledger: Ledger, to: Party, sum: Sum): void {
+  for (const { denom, amount } of sum.coins) {
+    const balance = new Balance(to.address, denom);
+    const before = balance.get(ledger.bank);
     assert(before + amount <= RUNTIME_LIMITS.maxAmount, `a balance of ${denom} exceeds its supply`);
-    setBalance(ledger.bank, to, denom, before + amount, before);
+    balance.set(ledger.bank, before + amount, before);
   }
   ledger.events.emit('coin_received', [
-    ['receiver', formatAddress(ledger.chain, to)],
-    ['amount', formatCoins(coins)],
+    ['receiver', to.text],
+    ['amount', sum.text],
   ]);
 }
