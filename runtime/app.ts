@@ -212,18 +212,23 @@ class App implements RuntimeApplication {
 
   async checkTx({ tx, type }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
     const decoded = this.#txs.decode(tx);
-    const outcome = this.#runCheck(this.#check, decoded, type === 'new' ? 'check' : 'recheck');
-    if (outcome.admitted !== undefined && decoded.ok) this.#remember(tx, decoded.value, outcome.admitted.repeats);
+    const verifier = this.#signatures.checking();
+    const outcome = this.#runCheck(this.#check, decoded, type === 'new' ? 'check' : 'recheck', verifier);
+    const { admitted } = outcome;
+    // With a transaction that is kept it is remembered which of its signatures are good: they need not be kept twice.
+    const kept = admitted !== undefined && decoded.ok && this.#remember(tx, decoded.value, admitted.repeats);
+    const known = kept ? verifiedSignatures(decoded.value) : [];
+    for (const signature of known) this.#signatures.forget(signature);
+    verifier.learn(known);
     return checkResponse(outcome);
   }
 
-  /** A transaction has changed the state of checks. */
-  #remember(bytes: Uint8Array, tx: DecodedTx, repeats: boolean): void {
-    if (this.#txs.keep(bytes, tx)) {
-      // With the transaction it is remembered which of its signatures are good: they need not be kept twice.
-      for (const signature of verifiedSignatures(tx)) this.#signatures.forget(signature);
-      if (this.#allChecked) this.#checked.push({ tx, repeats });
-    } else this.#allChecked = false;
+  /** A transaction has changed the state of checks. Answers whether it is kept. */
+  #remember(bytes: Uint8Array, tx: DecodedTx, repeats: boolean): boolean {
+    const kept = this.#txs.keep(bytes, tx);
+    if (!kept) this.#allChecked = false;
+    else if (this.#allChecked) this.#checked.push({ tx, repeats });
+    return kept;
   }
 
   async verifyAhead(txs: readonly Uint8Array[]): Promise<void> {
@@ -268,11 +273,11 @@ class App implements RuntimeApplication {
   }
 
   tryTx(tx: Uint8Array): abci.CheckTxResponse {
-    return checkResponse(this.#runCheck(this.#check.branch(), this.#txs.decode(tx), 'check'));
+    return checkResponse(this.#runCheck(this.#check.branch(), this.#txs.decode(tx), 'check', this.#signatures));
   }
 
-  #runCheck(state: StateBranch, decoded: Result<DecodedTx>, mode: 'check' | 'recheck'): TxOutcome {
-    return runDecodedTx(this.#environment(this.#nextBlock()), state, decoded, mode);
+  #runCheck(state: StateBranch, decoded: Result<DecodedTx>, mode: 'check' | 'recheck', verifier: Verifier): TxOutcome {
+    return runDecodedTx({ ...this.#environment(this.#nextBlock()), verifier }, state, decoded, mode);
   }
 
   /** @throws RangeError that names the field when the genesis document's `app_state` is refused. */

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type secp256k1Api from 'secp256k1';
 import { concat, fromHex, toHex } from '#core/bytes.ts';
@@ -53,7 +53,7 @@ export function createNativeVerifier(options: { readonly keyCacheEntries: number
       if (publicKey.length !== 33 || signature.length !== 64) return false;
       try {
         // libsecp256k1 refuses high S in verification; it accepts the hybrid encodings 06 and 07 only at 65 bytes.
-        return secp256k1.ecdsaVerify(signature, createHash('sha256').update(message).digest(), publicKey);
+        return secp256k1.ecdsaVerify(signature, hash('sha256', message, 'buffer'), publicKey);
       } catch {
         return false;
       }

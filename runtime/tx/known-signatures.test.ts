@@ -35,6 +35,25 @@ test('a good signature is verified once, a bad one each time', () => {
   expect(counts.calls).toBe(4);
 });
 
+test('what a check finds good is learned afterwards, but for what is remembered elsewhere', () => {
+  const { counts, counted } = counting(pureVerifier);
+  const known = knownSignatures(counted);
+  const key = testKey(1);
+  const statements = ['one', 'two'].map((text) => {
+    const message = utf8(text);
+    return { publicKey: key.publicKey, message, signature: signSecp256k1(key.privateKey, message) };
+  });
+  const checking = known.checking();
+  for (const { publicKey, message, signature } of statements) {
+    expect(checking.secp256k1(publicKey, message, signature)).toBe(true);
+    expect(checking.secp256k1(testKey(2).publicKey, message, signature)).toBe(false);
+  }
+  expect(statements.map(known.knows)).toEqual([false, false]);
+  checking.learn(statements.slice(0, 1).map(({ signature }) => signature));
+  expect(statements.map(known.knows)).toEqual([false, true]);
+  expect(counts.calls).toBe(4);
+});
+
 test('the verdicts are those of the verifier inside, whatever was asked before and however little is kept', () => {
   // A cheap scheme with the same shape: the signature is the key followed by the message.
   const scheme: Verifier = {

@@ -15,10 +15,18 @@ export interface KnownSignatures extends Verifier {
   forget(signature: Uint8Array): void;
   /** Whether this statement is remembered as true. */
   knows(check: SignatureCheck): boolean;
+  /** The same verdicts, for a transaction that is checked now. */
+  checking(): CheckingVerifier;
   /** The same verdicts, for executing a block. */
   readonly inBlock: Verifier;
   /** The block is committed: what {@link inBlock} was asked is forgotten, since no transaction comes twice. */
   executed(): void;
+}
+
+/** Learns when it is told to: what a transaction that is kept remembers itself need not be copied for it to be forgotten. */
+export interface CheckingVerifier extends Verifier {
+  /** Learns what it has found true, but for these very signatures. */
+  learn(except: readonly Uint8Array[]): void;
 }
 
 export interface KnownSignatureLimits {
@@ -59,10 +67,13 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
     const found = known.get(idOf(signature));
     return found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message);
   };
-  const secp256k1: Verifier['secp256k1'] = (publicKey, message, signature) => {
-    if (knows({ publicKey, message, signature })) return true;
-    if (!inner.secp256k1(publicKey, message, signature)) return false;
+  const learnCopy = ({ publicKey, message, signature }: SignatureCheck): void =>
     learn({ publicKey: publicKey.slice(), message: message.slice(), signature: signature.slice() });
+  const secp256k1: Verifier['secp256k1'] = (publicKey, message, signature) => {
+    const check = { publicKey, message, signature };
+    if (knows(check)) return true;
+    if (!inner.secp256k1(publicKey, message, signature)) return false;
+    learnCopy(check);
     return true;
   };
   return {
@@ -71,6 +82,22 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
     forget: (signature) => forget(idOf(signature)),
     ed25519,
     secp256k1,
+    checking() {
+      const found: SignatureCheck[] = [];
+      return {
+        ed25519,
+        secp256k1(publicKey, message, signature) {
+          const check = { publicKey, message, signature };
+          if (knows(check)) return true;
+          if (!inner.secp256k1(publicKey, message, signature)) return false;
+          found.push(check);
+          return true;
+        },
+        learn(except) {
+          for (const check of found) if (!except.includes(check.signature)) learnCopy(check);
+        },
+      };
+    },
     inBlock: {
       ed25519,
       secp256k1(publicKey, message, signature) {
