@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { plainText } from '#wasm-modules/text.ts';
 import { type ChainClient, createChainClient } from '../client/chain-client.ts';
 import { createRpcClient } from '../client/rpc-client.ts';
-import { type Keyring, type KeyringBackend, openKeyring } from '../keyring/keyring.ts';
+import { KEYRING_BACKENDS, type Keyring, type KeyringBackend, openKeyring } from '../keyring/keyring.ts';
 import { readPassword } from './prompt.ts';
 
 /** A command that cannot do what was asked: its message is all that the user sees, exit code 1. */
@@ -40,7 +40,7 @@ export const homeOption = () =>
     .default(defaultHome(), '$AUTOND_HOME or ~/.autond')
     .argParser((text: string) => resolve(text));
 
-function defaultHome(): string {
+export function defaultHome(): string {
   return resolve(process.env.AUTOND_HOME ?? join(homedir(), '.autond'));
 }
 
@@ -55,7 +55,7 @@ export const nodeOption = () =>
 
 export const keyringOption = () =>
   new Option('--keyring-backend <backend>', 'file: keys under a password; test: keys not encrypted')
-    .choices(['file', 'test'])
+    .choices(KEYRING_BACKENDS)
     .default('file');
 
 export interface OutputFlags {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { plainText } from '#wasm-modules/text.ts';
+import { applyClientConfig } from './client-defaults.ts';
 
 /**
  * The commands in the order of the help text. Each is loaded when it is asked for: reading a key should not wait for
@@ -9,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./commands/init.ts')).initCommand(),
   start: async () => (await import('./commands/start.ts')).startCommand(),
   localnet: async () => (await import('./commands/localnet.ts')).localnetCommand(),
+  config: async () => (await import('./commands/config.ts')).configCommand(),
   genesis: async () => (await import('./commands/genesis.ts')).genesisCommand(),
   export: async () => (await import('./commands/export.ts')).exportCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
@@ -40,6 +42,7 @@ export async function createProgram(wanted?: string): Promise<Command> {
   const one = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? COMMANDS[wanted] : undefined;
   for (const load of one === undefined ? Object.values(COMMANDS) : [one]) program.addCommand(await load());
   forEachCommand(program, (command) => command.exitOverride());
+  program.hook('preAction', (_, command) => applyClientConfig(command));
   return program;
 }
 

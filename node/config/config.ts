@@ -97,24 +97,59 @@ export function renderConfig(values: ConfigValues): string {
 
 /** Reads the text of config.toml; `overrides` (from flags) win. The error names the setting. */
 export function parseConfig(text: string, overrides: ConfigValues = {}): Result<NodeConfig, string> {
+  const { errors, checked } = checkConfig(text, overrides);
+  return errors[0] === undefined ? ok(assemble(checked)) : err(errors[0]);
+}
+
+interface CheckedConfig {
+  /** A sentence for each setting that is wrong. */
+  readonly errors: readonly string[];
+  /** What the file says, or the default, as it is written there. */
+  readonly values: ConfigValues;
+  /** The same as the program takes them. */
+  readonly checked: ReadonlyMap<string, unknown>;
+}
+
+/** Everything that is to be said against the text of config.toml, and the values of all settings. */
+export function checkConfig(text: string, overrides: ConfigValues = {}): CheckedConfig {
   const values = new Map<string, unknown>();
+  const errors: string[] = [];
   try {
     flatten(parse(text), '', values);
   } catch (error) {
-    if (error instanceof TomlError) return err(`not valid TOML: ${error.message.split('\n')[0]}`);
-    throw error;
+    if (!(error instanceof TomlError)) throw error;
+    errors.push(`not valid TOML: ${error.message.split('\n')[0]}`);
   }
   for (const [name, value] of Object.entries(overrides)) values.set(name, value);
-  for (const name of values.keys()) {
-    if (!byName.has(name)) return err(`${name}: no such setting${nearest(name, [...byName.keys()])}`);
-  }
+  for (const name of values.keys())
+    if (!byName.has(name)) errors.push(`${name}: no such setting${nearest(name, [...byName.keys()])}`);
   const checked = new Map<string, unknown>();
+  const written: Record<string, SettingValue> = {};
   for (const [name, setting] of byName) {
-    const value = check(setting, values.get(name) ?? fallbackValue(setting));
-    if (!value.ok) return err(`${name}: ${value.error}`);
-    checked.set(name, value.value);
+    const value = values.get(name) ?? fallbackValue(setting);
+    const result = check(setting, value);
+    if (!result.ok) errors.push(`${name}: ${result.error}`);
+    else checked.set(name, result.value);
+    written[name] = value as SettingValue;
   }
-  return ok(assemble(checked));
+  return { errors, values: written, checked };
+}
+
+/** A text as the type that its setting has in the file. The error names the setting. */
+export function parseSetting(name: string, text: string): Result<SettingValue, string> {
+  const setting = byName.get(name);
+  if (setting === undefined) return err(`${name}: no such setting${nearest(name, [...byName.keys()])}`);
+  const value = typedSetting(name, text);
+  const result = check(setting, value);
+  return result.ok ? ok(value) : err(`${name}: ${result.error}`);
+}
+
+/** The same without judging it. */
+export function typedSetting(name: string, text: string): SettingValue {
+  const kind = byName.get(name)?.kind;
+  if (kind === 'integer' && /^\d+$/.test(text)) return Number(text);
+  if (kind === 'flag' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
 }
 
 function flatten(table: object, prefix: string, into: Map<string, unknown>): void {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export interface HomePaths {
   readonly home: string;
   readonly config: string;
+  /** Of the command line. */
+  readonly clientConfig: string;
   readonly genesis: string;
   readonly nodeKey: string;
   /** Peers that the node has heard of. */
@@ -30,6 +32,7 @@ export function homePaths(home: string): HomePaths {
   return {
     home,
     config: config('config.toml'),
+    clientConfig: config('client.toml'),
     genesis: config('genesis.json'),
     nodeKey: config('node_key.json'),
     addressBook: config('addrbook.json'),

@@ -10,8 +10,10 @@ import { NODE_LIMITS } from '../limits.ts';
 import { readFileBounded, replaceFileDurably } from '../storage/durable-file.ts';
 import { DEFAULT_COST, type ScryptCost, type SealedSecret, seal, unseal } from './secret-box.ts';
 
+export const KEYRING_BACKENDS = ['file', 'test'] as const;
+
 /** `file`: each key under a password. `test`: not encrypted, for networks whose coins are worth nothing. */
-export type KeyringBackend = 'file' | 'test';
+export type KeyringBackend = (typeof KEYRING_BACKENDS)[number];
 
 export interface KeyInfo {
   readonly name: string;

@@ -46,18 +46,3 @@ export async function exists(path: string): Promise<boolean> {
     () => false,
   );
 }
-
-/** The text of a config.toml with one setting of text changed. @throws RangeError when it has no such line. */
-export function replaceSetting(text: string, section: string, key: string, value: string): string {
-  let inside = section === '';
-  let found = false;
-  const lines = text.split('\n').map((line) => {
-    const header = /^\[([\w-]+)\]$/.exec(line)?.[1];
-    if (header !== undefined) inside = header === section;
-    if (!inside || !line.startsWith(`${key} = `)) return line;
-    found = true;
-    return `${key} = ${JSON.stringify(value)}`;
-  });
-  if (!found) throw new RangeError(`there is no ${key} in section [${section}]`);
-  return lines.join('\n');
-}

@@ -9,10 +9,10 @@ import { parseAddress } from '#runtime/address.ts';
 import { formatCoins } from '#runtime/coins.ts';
 import { keyAddress } from '../../client/account-keys.ts';
 import { parseCoin, parseCoins } from '../../client/amounts.ts';
+import { editSetting } from '../../config/edit.ts';
 import { homePaths } from '../../config/home.ts';
 import { NODE_LIMITS } from '../../limits.ts';
 import { DEFAULT_COMMISSION, type Gentx, makeGentx, readGentx } from '../../localnet/gentx.ts';
-import { replaceSetting } from '../../localnet/home.ts';
 import { nodeIdOf } from '../../p2p/node-id.ts';
 import { readNodeKey, readValidatorKey } from '../../privval/key-files.ts';
 import { readFileBounded, replaceFileDurably } from '../../storage/durable-file.ts';
@@ -200,7 +200,11 @@ function collectCommand(): Command {
     const peers = gentxs.map(({ peer }) => peer).filter((peer) => peer !== '' && !peer.startsWith(`${id}@`));
     const config = await readFile(paths.config, 'utf8').catch(() => undefined);
     if (config !== undefined)
-      await replaceFileDurably(paths.config, replaceSetting(config, 'p2p', 'persistent_peers', peers.join(',')), 0o644);
+      await replaceFileDurably(
+        paths.config,
+        orFail(editSetting(config, 'p2p', 'persistent_peers', peers.join(',')), paths.config),
+        0o644,
+      );
     createOutput(flags.output).result(
       { genesis: paths.genesis, validators: collected.validators.map(({ name, power }) => ({ name, power })), peers },
       [

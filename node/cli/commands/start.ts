@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { AssertionError } from '#core/assert.ts';
 import type { Logger } from '#core/ports/logger.ts';
-import { type ConfigValues, type NodeConfig, parseConfig } from '../../config/config.ts';
+import { type ConfigValues, type NodeConfig, parseConfig, typedSetting } from '../../config/config.ts';
 import { homePaths } from '../../config/home.ts';
-import { SETTINGS, type SettingValue } from '../../config/schema.ts';
+import type { SettingValue } from '../../config/schema.ts';
 import { createLogger } from '../../logger.ts';
 import { type NodeOptions, type RunningNode, startNode } from '../../node.ts';
 import { CliError, homeOption, withOptions } from '../context.ts';
@@ -35,15 +35,7 @@ function readSetting(text: string, before: ConfigValues): ConfigValues {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('expected name=value, such as consensus.timeout_commit=500ms');
   const name = text.slice(0, at);
-  return { ...before, [name]: typed(name, text.slice(at + 1)) };
-}
-
-/** A flag's text as the type that its setting has in the file; parseConfig judges it. */
-function typed(name: string, text: string): SettingValue {
-  const kind = SETTINGS.find(({ section, key }) => (section === '' ? key : `${section}.${key}`) === name)?.kind;
-  if (kind === 'integer' && /^\d+$/.test(text)) return Number(text);
-  if (kind === 'flag' && (text === 'true' || text === 'false')) return text === 'true';
-  return text;
+  return { ...before, [name]: typedSetting(name, text.slice(at + 1)) };
 }
 
 async function loadConfig(flags: Flags): Promise<NodeConfig> {
