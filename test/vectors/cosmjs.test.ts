@@ -1,14 +1,20 @@
 /** Transactions made by CosmJS, as outside software makes them, against the application. */
 import { fromBase64 as decodeBase64 } from '@cosmjs/encoding';
 import { DirectSecp256k1HdWallet, encodePubkey, makeAuthInfoBytes, makeSignDoc, Registry } from '@cosmjs/proto-signing';
-import { defaultRegistryTypes } from '@cosmjs/stargate';
-import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
+import { AminoTypes, createDefaultAminoConverters, defaultRegistryTypes } from '@cosmjs/stargate';
+import { MsgMultiSend, MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
 import { TxMsgData } from 'cosmjs-types/cosmos/base/abci/v1beta1/abci';
+import * as distribution from 'cosmjs-types/cosmos/distribution/v1beta1/tx';
+import * as staking from 'cosmjs-types/cosmos/staking/v1beta1/tx';
 import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
+import { MsgCreateVestingAccount } from 'cosmjs-types/cosmos/vesting/v1beta1/tx';
 import { expect, test } from 'vitest';
 import { accountAddress, COSMOS_PATH, keyFromMnemonic } from '#core/crypto/keys.ts';
+import { decodeStrict } from '#proto/message.ts';
+import { moduleTable } from '#runtime/module-table.ts';
 import { BANK_STORE, balanceOf } from '#runtime/modules/bank/state.ts';
 import { startTestChain, testKey } from '#runtime/test-chain.ts';
+import { aminoJsonOf } from '#runtime/tx/amino-json.ts';
 
 const MNEMONIC =
   'economy stock theory fatal elder harbor betray wasp final emotion task crumble siren bottom lizard educate guess current outdoor pair theory focus wife stone';
@@ -73,3 +79,58 @@ async function accountOf(chain: Awaited<ReturnType<typeof startTestChain>>, addr
   const base = BaseAccount.decode(account?.value ?? new Uint8Array(0));
   return { accountNumber: Number(base.accountNumber), sequence: Number(base.sequence) };
 }
+
+const [delegatorAddress, validatorAddress] = ['auton1delegator', 'auton1valoper'];
+const coin = { denom: 'uauton', amount: '7' };
+const text = { moniker: 'm', identity: 'i', website: 'w', securityContact: 's', details: 'd' };
+const pubkey = {
+  typeUrl: '/cosmos.crypto.ed25519.PubKey',
+  value: Uint8Array.of(0x0a, 32, ...new Uint8Array(32).fill(9)),
+};
+const commission = { rate: '100000000000000000', maxRate: '1000000000000000000', maxChangeRate: '50000000000000000' };
+
+/**
+ * Every message for which CosmJS knows the form that hardware wallets sign, and which this chain has; but for
+ * MsgWithdrawValidatorCommission, which CosmJS calls otherwise than the Cosmos SDK (`MsgWithdrawValCommission`).
+ */
+const AMINO_SAMPLES: readonly (readonly [typeUrl: string, value: object])[] = [
+  [MsgSend.typeUrl, { fromAddress: 'a', toAddress: 'b', amount: [coin] }],
+  [MsgMultiSend.typeUrl, { inputs: [{ address: 'a', coins: [coin] }], outputs: [{ address: 'b', coins: [coin] }] }],
+  [staking.MsgDelegate.typeUrl, { delegatorAddress, validatorAddress, amount: coin }],
+  [staking.MsgUndelegate.typeUrl, { delegatorAddress, validatorAddress, amount: coin }],
+  [
+    staking.MsgBeginRedelegate.typeUrl,
+    { delegatorAddress, validatorSrcAddress: 's', validatorDstAddress: 'd', amount: coin },
+  ],
+  [
+    staking.MsgCancelUnbondingDelegation.typeUrl,
+    { delegatorAddress, validatorAddress, amount: coin, creationHeight: 4n },
+  ],
+  [
+    staking.MsgCreateValidator.typeUrl,
+    { description: text, commission, minSelfDelegation: '1', delegatorAddress, validatorAddress, pubkey, value: coin },
+  ],
+  [
+    staking.MsgEditValidator.typeUrl,
+    { description: text, commissionRate: '200000000000000000', minSelfDelegation: '3', validatorAddress },
+  ],
+  [staking.MsgEditValidator.typeUrl, { description: text, validatorAddress }],
+  [distribution.MsgFundCommunityPool.typeUrl, { amount: [coin], depositor: 'a' }],
+  [distribution.MsgSetWithdrawAddress.typeUrl, { delegatorAddress, withdrawAddress: 'w' }],
+  [distribution.MsgWithdrawDelegatorReward.typeUrl, { delegatorAddress, validatorAddress }],
+  [MsgCreateVestingAccount.typeUrl, { fromAddress: 'a', toAddress: 'b', amount: [coin], endTime: 99n, delayed: true }],
+];
+
+test('amino: every message stands in the sign document as CosmJS puts it there', () => {
+  const aminoTypes = new AminoTypes(createDefaultAminoConverters());
+  const registry = new Registry(defaultRegistryTypes);
+  const table = moduleTable();
+  for (const [typeUrl, init] of AMINO_SAMPLES) {
+    const bytes = registry.encode({ typeUrl, value: init });
+    const { schema } = table.messages.get(typeUrl) ?? {};
+    const read = schema && decodeStrict(schema, bytes, { resolveAny: table.resolveAny });
+    if (schema === undefined || !read?.ok) throw new Error(`${typeUrl} is not read`);
+    const expected = aminoTypes.toAmino({ typeUrl, value: registry.decode({ typeUrl, value: bytes }) });
+    expect(JSON.parse(aminoJsonOf(table, schema, read.value)), typeUrl).toEqual(JSON.parse(JSON.stringify(expected)));
+  }
+});
