@@ -13,6 +13,7 @@ import { vm } from './vm.ts';
 import { vmCalls } from './vm-calls.ts';
 import { vmEventLoop } from './vm-event-loop.ts';
 import { vmGas } from './vm-gas.ts';
+import { vmGasEach } from './vm-gas-each.ts';
 import { vmKernels } from './vm-kernels.ts';
 import { vmStart } from './vm-start.ts';
 
@@ -27,6 +28,7 @@ export const entries: readonly Entry[] = [
   vmCalls,
   vmEventLoop,
   vmGas,
+  vmGasEach,
   emptyBlocks,
   blockSync,
   txPath,

@@ -9,7 +9,7 @@ import { ABI, assemble } from '#test/vm/assemble.ts';
 import { admitted, ECHO, guest, result, run, wat } from '#test/vm/wat.ts';
 import { admit, instrument } from './admission.ts';
 import { wrapComponent } from './component.ts';
-import { BYTES_PER_GAS_LOG2, TABLE_ENTRY_GAS } from './gas-table.ts';
+import { BYTES_PER_GAS_LOG2, CALL_GAS, PAGE_GAS, TABLE_ENTRY_GAS } from './gas-table.ts';
 import { MODULE_LIMITS } from './limits.ts';
 import { outcomeName } from './outcome.ts';
 import { OP } from './wasm/opcodes.ts';
@@ -185,10 +185,10 @@ test('Hostile module: bulk operations beyond their segment or memory pay first, 
     });
     return outcomeName(run(core, { gasLimit }));
   };
-  // The price of a call is between 100,000 and 200,000.
-  expect(ends(4, 200_000n)).toBe('trap(fault)');
-  expect(ends(8_000_004, 1_000_000n)).toBe('out-of-gas');
-  expect(ends(8_000_004, 1_200_000n)).toBe('trap(fault)');
+  const before = CALL_GAS + PAGE_GAS;
+  expect(ends(4, before + 100n)).toBe('trap(fault)');
+  expect(ends(8_000_004, before + 1_000_000n)).toBe('out-of-gas');
+  expect(ends(8_000_004, before + 1_000_100n)).toBe('trap(fault)');
 });
 
 const NOT_UTF8: readonly (readonly [string, readonly number[]])[] = [

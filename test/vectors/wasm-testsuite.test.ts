@@ -87,17 +87,25 @@ function exportTypes(bytes: Uint8Array): Map<string, FuncType> {
   return out;
 }
 
-function refusalCode(bytes: Uint8Array): string | undefined {
+function refusalOf(bytes: Uint8Array): { readonly code: string; readonly message: string } | undefined {
   try {
     validate(bytes);
     return undefined;
   } catch (error) {
-    return (error as { code: string }).code;
+    return error as Error & { readonly code: string };
   }
 }
 
+/** A refusal says which feature models may not use. */
+function isUnsupported(run: Run, bytes: Uint8Array): boolean {
+  const refusal = refusalOf(bytes);
+  if (refusal?.code !== 'unsupported') return false;
+  if (!/which models may not (have|use)/.test(refusal.message)) run.failures.push(`unnamed: ${refusal.message}`);
+  return true;
+}
+
 function load(run: Run, bytes: Uint8Array): Loaded | undefined {
-  if (refusalCode(bytes) === 'unsupported') return undefined;
+  if (isUnsupported(run, bytes)) return undefined;
   const rewritten = instrument(bytes, { allowImports: true });
   const imports = run.registered as object;
   try {
@@ -196,11 +204,11 @@ function assertion(run: Run, command: Command, action: Action): void {
 
 function refused(run: Run, command: Command, bytes: Uint8Array): void {
   run.counts.refusals++;
-  if (refusalCode(bytes) === undefined) run.failures.push(`line ${command.line}: ${command.type}: accepted`);
+  if (refusalOf(bytes) === undefined) run.failures.push(`line ${command.line}: ${command.type}: accepted`);
 }
 
 function uninstantiable(run: Run, command: Command, bytes: Uint8Array): void {
-  if (refusalCode(bytes) === 'unsupported') {
+  if (isUnsupported(run, bytes)) {
     run.tainted = true;
     return;
   }

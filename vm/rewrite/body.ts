@@ -1,6 +1,7 @@
 /** Rewriting one function body: gas, stack depth, traps with a reason, bulk operations by length, canonical NaNs. */
 import { defined } from '#core/assert.ts';
-import { FUNCTION_UNITS, GAS_CLASSES, LOOP_UNITS, regionGas } from '../gas-table.ts';
+import { FUNCTION_UNITS, gasPrices, LOOP_UNITS, NAN_UNITS, regionGas } from '../gas-table.ts';
+import { MAX_PAGES } from '../limits.ts';
 import { TRAP } from '../reserved.ts';
 import type { FunctionFacts } from '../wasm/check.ts';
 import { decode, type Instruction, newInstruction } from '../wasm/instruction.ts';
@@ -77,6 +78,18 @@ const NOISY: ReadonlySet<number> = new Set([
   OP.tableInit,
 ]);
 
+/** Pages that the memory may reach, as the module declares it. */
+function mostPages({ memories: [memory] }: Module): number {
+  return memory === undefined ? 0 : (memory.max ?? MAX_PAGES);
+}
+
+/** What makes the values canonical that an instruction leaves, and locals before it. */
+function nanUnits({ before, after }: NanPlan, ordinal: number): number {
+  const result = after.get(ordinal);
+  const own = result === undefined ? 0 : NAN_UNITS[result];
+  return (before.get(ordinal) ?? []).reduce((sum, { kind }) => sum + NAN_UNITS[kind], own);
+}
+
 /**
  * A region is what runs at most once each time its header is passed: a function's body without its loops, or a loop's
  * body without the loops inside. Its header pays for all of it, both arms of each `if` included.
@@ -85,9 +98,13 @@ function survey(input: BodyInput): Survey {
   const charges = [FUNCTION_UNITS];
   const regions = [0];
   const quiet = new Set<number>();
+  const nans = planNans(input);
+  const prices = gasPrices(mostPages(input.module));
+  let ordinal = 0;
   walk(input, (it) => {
     const region = defined(regions.at(-1), 'the current region');
-    charges[region] = defined(charges[region], 'its charge') + GAS_CLASSES[it.op.gas];
+    const units = prices[it.op.gas] + nanUnits(nans, ordinal++);
+    charges[region] = defined(charges[region], 'its charge') + units;
     if (NOISY.has(it.op.code)) for (const outer of regions) quiet.delete(outer);
     if (it.op.code === OP.loop) {
       quiet.add(charges.length);
@@ -96,7 +113,6 @@ function survey(input: BodyInput): Survey {
     } else if (it.op.code === OP.block || it.op.code === OP.if) regions.push(region);
     else if (it.op.code === OP.end) regions.pop();
   });
-  const nans = planNans(input);
   const scratch = new Map<ValType, number>();
   const next = input.type.params.length + input.body.locals.length;
   for (const type of new Set([...nans.after.values()].map(scratchType))) scratch.set(type, next + scratch.size);

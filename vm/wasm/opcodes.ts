@@ -65,23 +65,23 @@ const SPECIAL = `
 01 nop none free
 02 block block free
 03 loop block free
-04 if block branch
+04 if block branchIf
 05 else none free
 0b end none free
 0c br label branch
-0d br_if label branch
+0d br_if label branchIf
 0e br_table labels brTable
 0f return none branch
 10 call func call
 11 call_indirect indirect callIndirect
 1a drop none free
-1b select none simple
-1c select types simple
+1b select none select
+1c select types select
 20 local.get local simple
 21 local.set local simple
 22 local.tee local simple
-23 global.get global simple
-24 global.set global simple
+23 global.get global global
+24 global.set global global
 3f memory.size memory simple
 40 memory.grow memory grow
 fc008 memory.init memory.init bulk
@@ -97,12 +97,12 @@ fc00e table.copy table.copy bulk`;
  * f f32, d f64, v v128.
  */
 const PLAIN = `
-45 i:i simple - i32.eqz
-46 ii:i simple - i32.eq i32.ne i32.lt_s i32.lt_u i32.gt_s i32.gt_u i32.le_s i32.le_u i32.ge_s i32.ge_u
-50 l:i simple - i64.eqz
-51 ll:i simple - i64.eq i64.ne i64.lt_s i64.lt_u i64.gt_s i64.gt_u i64.le_s i64.le_u i64.ge_s i64.ge_u
-5b ff:i simple blind f32.eq f32.ne f32.lt f32.gt f32.le f32.ge
-61 dd:i simple blind f64.eq f64.ne f64.lt f64.gt f64.le f64.ge
+45 i:i compare - i32.eqz
+46 ii:i compare - i32.eq i32.ne i32.lt_s i32.lt_u i32.gt_s i32.gt_u i32.le_s i32.le_u i32.ge_s i32.ge_u
+50 l:i compare - i64.eqz
+51 ll:i compare - i64.eq i64.ne i64.lt_s i64.lt_u i64.gt_s i64.gt_u i64.le_s i64.le_u i64.ge_s i64.ge_u
+5b ff:i floatCompare blind f32.eq f32.ne f32.lt f32.gt f32.le f32.ge
+61 dd:i floatCompare blind f64.eq f64.ne f64.lt f64.gt f64.le f64.ge
 67 i:i mul - i32.clz i32.ctz i32.popcnt
 6a ii:i simple - i32.add i32.sub
 6c ii:i mul - i32.mul
@@ -113,112 +113,138 @@ const PLAIN = `
 7e ll:l mul - i64.mul
 7f ll:l div - i64.div_s i64.div_u i64.rem_s i64.rem_u
 83 ll:l simple - i64.and i64.or i64.xor i64.shl i64.shr_s i64.shr_u i64.rotl i64.rotr
-8b f:f simple - f32.abs f32.neg
-8d f:f float f32 f32.ceil f32.floor f32.trunc f32.nearest
+8b f:f unary - f32.abs f32.neg
+8d f:f round f32 f32.ceil f32.floor f32.trunc f32.nearest
 91 f:f floatDiv f32 f32.sqrt
 92 ff:f float f32 f32.add f32.sub f32.mul
 95 ff:f floatDiv f32 f32.div
 96 ff:f float f32 f32.min f32.max
 98 ff:f float - f32.copysign
-99 d:d simple - f64.abs f64.neg
-9b d:d float f64 f64.ceil f64.floor f64.trunc f64.nearest
+99 d:d unary - f64.abs f64.neg
+9b d:d round f64 f64.ceil f64.floor f64.trunc f64.nearest
 9f d:d floatDiv f64 f64.sqrt
 a0 dd:d float f64 f64.add f64.sub f64.mul
 a3 dd:d floatDiv f64 f64.div
 a4 dd:d float f64 f64.min f64.max
 a6 dd:d float - f64.copysign
-a7 l:i simple - i32.wrap_i64
-a8 f:i float blind i32.trunc_f32_s i32.trunc_f32_u
-aa d:i float blind i32.trunc_f64_s i32.trunc_f64_u
-ac i:l simple - i64.extend_i32_s i64.extend_i32_u
-ae f:l float blind i64.trunc_f32_s i64.trunc_f32_u
-b0 d:l float blind i64.trunc_f64_s i64.trunc_f64_u
-b2 i:f float - f32.convert_i32_s f32.convert_i32_u
-b4 l:f float - f32.convert_i64_s f32.convert_i64_u
-b6 d:f float f32 f32.demote_f64
-b7 i:d float - f64.convert_i32_s f64.convert_i32_u
-b9 l:d float - f64.convert_i64_s f64.convert_i64_u
-bb f:d float f64 f64.promote_f32
-bc f:i simple - i32.reinterpret_f32
-bd d:l simple - i64.reinterpret_f64
-be i:f simple - f32.reinterpret_i32
-bf l:d simple - f64.reinterpret_i64
-c0 i:i simple - i32.extend8_s i32.extend16_s
-c2 l:l simple - i64.extend8_s i64.extend16_s i64.extend32_s
-fc000 f:i float blind i32.trunc_sat_f32_s i32.trunc_sat_f32_u
-fc002 d:i float blind i32.trunc_sat_f64_s i32.trunc_sat_f64_u
-fc004 f:l float blind i64.trunc_sat_f32_s i64.trunc_sat_f32_u
-fc006 d:l float blind i64.trunc_sat_f64_s i64.trunc_sat_f64_u
+a7 l:i unary - i32.wrap_i64
+a8 f:i truncate blind i32.trunc_f32_s i32.trunc_f32_u
+aa d:i truncate blind i32.trunc_f64_s i32.trunc_f64_u
+ac i:l unary - i64.extend_i32_s i64.extend_i32_u
+ae f:l truncate blind i64.trunc_f32_s i64.trunc_f32_u
+b0 d:l truncate blind i64.trunc_f64_s i64.trunc_f64_u
+b2 i:f convert - f32.convert_i32_s f32.convert_i32_u
+b4 l:f convert - f32.convert_i64_s f32.convert_i64_u
+b6 d:f round f32 f32.demote_f64
+b7 i:d convert - f64.convert_i32_s f64.convert_i32_u
+b9 l:d convert - f64.convert_i64_s f64.convert_i64_u
+bb f:d round f64 f64.promote_f32
+bc f:i toInteger - i32.reinterpret_f32
+bd d:l toInteger - i64.reinterpret_f64
+be i:f toFloat - f32.reinterpret_i32
+bf l:d toFloat - f64.reinterpret_i64
+c0 i:i unary - i32.extend8_s i32.extend16_s
+c2 l:l unary - i64.extend8_s i64.extend16_s i64.extend32_s
+fc000 f:i truncate blind i32.trunc_sat_f32_s i32.trunc_sat_f32_u
+fc002 d:i truncate blind i32.trunc_sat_f64_s i32.trunc_sat_f64_u
+fc004 f:l truncate blind i64.trunc_sat_f32_s i64.trunc_sat_f32_u
+fc006 d:l truncate blind i64.trunc_sat_f64_s i64.trunc_sat_f64_u
 fd00e vv:v simd - i8x16.swizzle
-fd00f i:v simd - i8x16.splat i16x8.splat i32x4.splat
-fd012 l:v simd - i64x2.splat
-fd013 f:v simd - f32x4.splat
-fd014 d:v simd - f64x2.splat
-fd023 vv:v simd - i8x16.eq i8x16.ne i8x16.lt_s i8x16.lt_u i8x16.gt_s i8x16.gt_u i8x16.le_s i8x16.le_u i8x16.ge_s i8x16.ge_u
-fd02d vv:v simd - i16x8.eq i16x8.ne i16x8.lt_s i16x8.lt_u i16x8.gt_s i16x8.gt_u i16x8.le_s i16x8.le_u i16x8.ge_s i16x8.ge_u
-fd037 vv:v simd - i32x4.eq i32x4.ne i32x4.lt_s i32x4.lt_u i32x4.gt_s i32x4.gt_u i32x4.le_s i32x4.le_u i32x4.ge_s i32x4.ge_u
+fd00f i:v toVector - i8x16.splat i16x8.splat i32x4.splat
+fd012 l:v toVector - i64x2.splat
+fd013 f:v simdUnary - f32x4.splat
+fd014 d:v simdUnary - f64x2.splat
+fd023 vv:v simd - i8x16.eq
+fd024 vv:v simdTwo - i8x16.ne
+fd025 vv:v simd - i8x16.lt_s
+fd026 vv:v simdMul - i8x16.lt_u
+fd027 vv:v simd - i8x16.gt_s
+fd028 vv:v simdMul - i8x16.gt_u
+fd029 vv:v simdTwo - i8x16.le_s i8x16.le_u i8x16.ge_s i8x16.ge_u
+fd02d vv:v simd - i16x8.eq
+fd02e vv:v simdTwo - i16x8.ne
+fd02f vv:v simd - i16x8.lt_s
+fd030 vv:v simdMul - i16x8.lt_u
+fd031 vv:v simd - i16x8.gt_s
+fd032 vv:v simdMul - i16x8.gt_u
+fd033 vv:v simdTwo - i16x8.le_s i16x8.le_u i16x8.ge_s i16x8.ge_u
+fd037 vv:v simd - i32x4.eq
+fd038 vv:v simdTwo - i32x4.ne
+fd039 vv:v simd - i32x4.lt_s
+fd03a vv:v simdMul - i32x4.lt_u
+fd03b vv:v simd - i32x4.gt_s
+fd03c vv:v simdMul - i32x4.gt_u
+fd03d vv:v simdTwo - i32x4.le_s i32x4.le_u i32x4.ge_s i32x4.ge_u
 fd041 vv:v simd blind f32x4.eq f32x4.ne f32x4.lt f32x4.gt f32x4.le f32x4.ge
 fd047 vv:v simd blind f64x2.eq f64x2.ne f64x2.lt f64x2.gt f64x2.le f64x2.ge
-fd04d v:v simd - v128.not
+fd04d v:v simdUnary - v128.not
 fd04e vv:v simd - v128.and v128.andnot v128.or v128.xor
-fd052 vvv:v simd - v128.bitselect
-fd053 v:i simd - v128.any_true
-fd05e v:v simdFloat f32x4 f32x4.demote_f64x2_zero
-fd05f v:v simdFloat f64x2 f64x2.promote_low_f32x4
-fd060 v:v simd - i8x16.abs i8x16.neg
-fd062 v:v simdSlow - i8x16.popcnt
-fd063 v:i simd - i8x16.all_true i8x16.bitmask
+fd052 vvv:v simdTwo - v128.bitselect
+fd053 v:i fromVector - v128.any_true
+fd05e v:v simdConvert f32x4 f32x4.demote_f64x2_zero
+fd05f v:v simdConvert f64x2 f64x2.promote_low_f32x4
+fd060 v:v simdUnary - i8x16.abs i8x16.neg
+fd062 v:v simdSlower - i8x16.popcnt
+fd063 v:i fromVector - i8x16.all_true i8x16.bitmask
 fd065 vv:v simd - i8x16.narrow_i16x8_s i8x16.narrow_i16x8_u
-fd067 v:v simdFloat f32x4 f32x4.ceil f32x4.floor f32x4.trunc f32x4.nearest
-fd06b vi:v simdSlow - i8x16.shl i8x16.shr_s i8x16.shr_u
+fd067 v:v simdRound f32x4 f32x4.ceil f32x4.floor f32x4.trunc f32x4.nearest
+fd06b vi:v simdSlower - i8x16.shl i8x16.shr_s i8x16.shr_u
 fd06e vv:v simd - i8x16.add i8x16.add_sat_s i8x16.add_sat_u i8x16.sub i8x16.sub_sat_s i8x16.sub_sat_u
-fd074 v:v simdFloat f64x2 f64x2.ceil f64x2.floor
+fd074 v:v simdRound f64x2 f64x2.ceil f64x2.floor
 fd076 vv:v simd - i8x16.min_s i8x16.min_u i8x16.max_s i8x16.max_u
-fd07a v:v simdFloat f64x2 f64x2.trunc
+fd07a v:v simdRound f64x2 f64x2.trunc
 fd07b vv:v simd - i8x16.avgr_u
-fd07c v:v simd - i16x8.extadd_pairwise_i8x16_s i16x8.extadd_pairwise_i8x16_u i32x4.extadd_pairwise_i16x8_s i32x4.extadd_pairwise_i16x8_u
-fd080 v:v simd - i16x8.abs i16x8.neg
-fd082 vv:v simd - i16x8.q15mulr_sat_s
-fd083 v:i simd - i16x8.all_true i16x8.bitmask
+fd07c v:v simdSlow - i16x8.extadd_pairwise_i8x16_s i16x8.extadd_pairwise_i8x16_u i32x4.extadd_pairwise_i16x8_s i32x4.extadd_pairwise_i16x8_u
+fd080 v:v simdUnary - i16x8.abs i16x8.neg
+fd082 vv:v simdSlow - i16x8.q15mulr_sat_s
+fd083 v:i fromVector - i16x8.all_true i16x8.bitmask
 fd085 vv:v simd - i16x8.narrow_i32x4_s i16x8.narrow_i32x4_u
-fd087 v:v simd - i16x8.extend_low_i8x16_s i16x8.extend_high_i8x16_s i16x8.extend_low_i8x16_u i16x8.extend_high_i8x16_u
-fd08b vi:v simd - i16x8.shl i16x8.shr_s i16x8.shr_u
+fd087 v:v simdTwo - i16x8.extend_low_i8x16_s i16x8.extend_high_i8x16_s i16x8.extend_low_i8x16_u i16x8.extend_high_i8x16_u
+fd08b vi:v simdTwo - i16x8.shl i16x8.shr_s i16x8.shr_u
 fd08e vv:v simd - i16x8.add i16x8.add_sat_s i16x8.add_sat_u i16x8.sub i16x8.sub_sat_s i16x8.sub_sat_u
-fd094 v:v simdFloat f64x2 f64x2.nearest
-fd095 vv:v simd - i16x8.mul i16x8.min_s i16x8.min_u i16x8.max_s i16x8.max_u
-fd09b vv:v simd - i16x8.avgr_u i16x8.extmul_low_i8x16_s i16x8.extmul_high_i8x16_s i16x8.extmul_low_i8x16_u i16x8.extmul_high_i8x16_u
-fd0a0 v:v simd - i32x4.abs i32x4.neg
-fd0a3 v:i simd - i32x4.all_true i32x4.bitmask
-fd0a7 v:v simd - i32x4.extend_low_i16x8_s i32x4.extend_high_i16x8_s i32x4.extend_low_i16x8_u i32x4.extend_high_i16x8_u
-fd0ab vi:v simd - i32x4.shl i32x4.shr_s i32x4.shr_u
+fd094 v:v simdRound f64x2 f64x2.nearest
+fd095 vv:v simdMul - i16x8.mul
+fd096 vv:v simd - i16x8.min_s i16x8.min_u i16x8.max_s i16x8.max_u
+fd09b vv:v simd - i16x8.avgr_u
+fd09c vv:v simdSlow - i16x8.extmul_low_i8x16_s i16x8.extmul_high_i8x16_s i16x8.extmul_low_i8x16_u i16x8.extmul_high_i8x16_u
+fd0a0 v:v simdUnary - i32x4.abs i32x4.neg
+fd0a3 v:i fromVector - i32x4.all_true i32x4.bitmask
+fd0a7 v:v simdTwo - i32x4.extend_low_i16x8_s i32x4.extend_high_i16x8_s i32x4.extend_low_i16x8_u i32x4.extend_high_i16x8_u
+fd0ab vi:v simdTwo - i32x4.shl i32x4.shr_s i32x4.shr_u
 fd0ae vv:v simd - i32x4.add
 fd0b1 vv:v simd - i32x4.sub
-fd0b5 vv:v simd - i32x4.mul i32x4.min_s i32x4.min_u i32x4.max_s i32x4.max_u i32x4.dot_i16x8_s
-fd0bc vv:v simd - i32x4.extmul_low_i16x8_s i32x4.extmul_high_i16x8_s i32x4.extmul_low_i16x8_u i32x4.extmul_high_i16x8_u
+fd0b5 vv:v simdMul - i32x4.mul
+fd0b6 vv:v simd - i32x4.min_s i32x4.min_u i32x4.max_s i32x4.max_u
+fd0ba vv:v simdMul - i32x4.dot_i16x8_s
+fd0bc vv:v simdSlow - i32x4.extmul_low_i16x8_s i32x4.extmul_high_i16x8_s i32x4.extmul_low_i16x8_u i32x4.extmul_high_i16x8_u
 fd0c0 v:v simdSlow - i64x2.abs i64x2.neg
-fd0c3 v:i simd - i64x2.all_true i64x2.bitmask
-fd0c7 v:v simd - i64x2.extend_low_i32x4_s i64x2.extend_high_i32x4_s i64x2.extend_low_i32x4_u i64x2.extend_high_i32x4_u
+fd0c3 v:i fromVector - i64x2.all_true i64x2.bitmask
+fd0c7 v:v simdTwo - i64x2.extend_low_i32x4_s i64x2.extend_high_i32x4_s i64x2.extend_low_i32x4_u i64x2.extend_high_i32x4_u
 fd0cb vi:v simdSlow - i64x2.shl i64x2.shr_s i64x2.shr_u
 fd0ce vv:v simd - i64x2.add
 fd0d1 vv:v simd - i64x2.sub
-fd0d5 vv:v simdSlow - i64x2.mul i64x2.eq i64x2.ne i64x2.lt_s i64x2.gt_s i64x2.le_s i64x2.ge_s
-fd0dc vv:v simd - i64x2.extmul_low_i32x4_s i64x2.extmul_high_i32x4_s i64x2.extmul_low_i32x4_u i64x2.extmul_high_i32x4_u
-fd0e0 v:v simd - f32x4.abs f32x4.neg
+fd0d5 vv:v simdSlower - i64x2.mul
+fd0d6 vv:v simdTwo - i64x2.eq i64x2.ne i64x2.lt_s i64x2.gt_s i64x2.le_s i64x2.ge_s
+fd0dc vv:v simdSlow - i64x2.extmul_low_i32x4_s i64x2.extmul_high_i32x4_s i64x2.extmul_low_i32x4_u i64x2.extmul_high_i32x4_u
+fd0e0 v:v simdUnary - f32x4.abs f32x4.neg
 fd0e3 v:v simdFloatDiv f32x4 f32x4.sqrt
 fd0e4 vv:v simdFloat f32x4 f32x4.add f32x4.sub f32x4.mul
 fd0e7 vv:v simdFloatDiv f32x4 f32x4.div
-fd0e8 vv:v simdFloat f32x4 f32x4.min f32x4.max
+fd0e8 vv:v simdMinMax f32x4 f32x4.min f32x4.max
 fd0ea vv:v simd - f32x4.pmin f32x4.pmax
-fd0ec v:v simd - f64x2.abs f64x2.neg
+fd0ec v:v simdUnary - f64x2.abs f64x2.neg
 fd0ef v:v simdFloatDiv f64x2 f64x2.sqrt
 fd0f0 vv:v simdFloat f64x2 f64x2.add f64x2.sub f64x2.mul
 fd0f3 vv:v simdFloatDiv f64x2 f64x2.div
-fd0f4 vv:v simdFloat f64x2 f64x2.min f64x2.max
+fd0f4 vv:v simdMinMax f64x2 f64x2.min f64x2.max
 fd0f6 vv:v simd - f64x2.pmin f64x2.pmax
-fd0f8 v:v simdSlow blind i32x4.trunc_sat_f32x4_s i32x4.trunc_sat_f32x4_u
-fd0fa v:v simdSlow - f32x4.convert_i32x4_s f32x4.convert_i32x4_u
-fd0fc v:v simdSlow blind i32x4.trunc_sat_f64x2_s_zero i32x4.trunc_sat_f64x2_u_zero
-fd0fe v:v simdSlow - f64x2.convert_low_i32x4_s f64x2.convert_low_i32x4_u`;
+fd0f8 v:v simdConvert blind i32x4.trunc_sat_f32x4_s
+fd0f9 v:v simdConvertUnsigned blind i32x4.trunc_sat_f32x4_u
+fd0fa v:v simdRound - f32x4.convert_i32x4_s
+fd0fb v:v simdConvertUnsigned - f32x4.convert_i32x4_u
+fd0fc v:v simdConvert blind i32x4.trunc_sat_f64x2_s_zero
+fd0fd v:v simdConvertUnsigned blind i32x4.trunc_sat_f64x2_u_zero
+fd0fe v:v simdConvert - f64x2.convert_low_i32x4_s f64x2.convert_low_i32x4_u`;
 
 /** code signature log2(bytes) lanes name: memory accesses; lanes 0 where there is no lane immediate. */
 const MEMORY = `
@@ -268,22 +294,22 @@ fd05b iv: 3 2 v128.store64_lane
 fd05c i:v 2 0 v128.load32_zero
 fd05d i:v 3 0 v128.load64_zero`;
 
-/** code signature lanes name */
+/** code signature gas lanes name */
 const LANES = `
-fd015 v:i 16 i8x16.extract_lane_s
-fd016 v:i 16 i8x16.extract_lane_u
-fd017 vi:v 16 i8x16.replace_lane
-fd018 v:i 8 i16x8.extract_lane_s
-fd019 v:i 8 i16x8.extract_lane_u
-fd01a vi:v 8 i16x8.replace_lane
-fd01b v:i 4 i32x4.extract_lane
-fd01c vi:v 4 i32x4.replace_lane
-fd01d v:l 2 i64x2.extract_lane
-fd01e vl:v 2 i64x2.replace_lane
-fd01f v:f 4 f32x4.extract_lane
-fd020 vf:v 4 f32x4.replace_lane
-fd021 v:d 2 f64x2.extract_lane
-fd022 vd:v 2 f64x2.replace_lane`;
+fd015 v:i fromVector 16 i8x16.extract_lane_s
+fd016 v:i fromVector 16 i8x16.extract_lane_u
+fd017 vi:v toVector 16 i8x16.replace_lane
+fd018 v:i fromVector 8 i16x8.extract_lane_s
+fd019 v:i fromVector 8 i16x8.extract_lane_u
+fd01a vi:v toVector 8 i16x8.replace_lane
+fd01b v:i fromVector 4 i32x4.extract_lane
+fd01c vi:v toVector 4 i32x4.replace_lane
+fd01d v:l fromVector 2 i64x2.extract_lane
+fd01e vl:v toVector 2 i64x2.replace_lane
+fd01f v:f simdUnary 4 f32x4.extract_lane
+fd020 vf:v simdTwo 4 f32x4.replace_lane
+fd021 v:d simdUnary 2 f64x2.extract_lane
+fd022 vd:v simdTwo 2 f64x2.replace_lane`;
 
 /** code signature gas name: constants, their immediate named after their type, and the shuffle. */
 const CONSTANTS = `
@@ -292,7 +318,7 @@ const CONSTANTS = `
 43 :f simple f32 f32.const
 44 :d simple f64 f64.const
 fd00c :v simd v128 v128.const
-fd00d vv:v simd shuffle i8x16.shuffle`;
+fd00d vv:v simdSlower shuffle i8x16.shuffle`;
 
 const LETTERS: Readonly<Record<string, ValType>> = { i: I32, l: I64, f: F32, d: F64, v: V128 };
 
@@ -359,10 +385,14 @@ function buildTable(): ReadonlyMap<number, Opcode> {
   for (const [code = '', signature = '', align, lanes, name = ''] of rows(MEMORY)) {
     const immediate = lanes === '0' ? 'memarg' : 'memarg-lane';
     const shape = { align: Number(align), lanes: Number(lanes) };
-    add({ code: Number.parseInt(code, 16), name, signature, gas: 'memory', immediate, ...shape });
+    // Into an integer register: the next address may depend on it.
+    const gas = signature.endsWith(':i') || signature.endsWith(':l') ? 'loadInteger' : 'access';
+    add({ code: Number.parseInt(code, 16), name, signature, gas, immediate, ...shape });
   }
-  for (const [code = '', signature = '', lanes, name = ''] of rows(LANES))
-    add({ code: Number.parseInt(code, 16), name, signature, gas: 'simd', immediate: 'lane', lanes: Number(lanes) });
+  for (const [code = '', signature = '', cost, lanes, name = ''] of rows(LANES)) {
+    const gas = cost as GasClass;
+    add({ code: Number.parseInt(code, 16), name, signature, gas, immediate: 'lane', lanes: Number(lanes) });
+  }
   for (const [code = '', signature = '', gas, immediate, name = ''] of rows(CONSTANTS))
     add({
       code: Number.parseInt(code, 16),

@@ -16,7 +16,7 @@ from importlib.metadata import version
 import wasmtime
 
 PAGE = 65536
-CALL_GAS, PAGE_GAS = 100_000, 40_000
+CALL_GAS, PAGE_GAS = 400_000, 60_000
 MAX_ERROR, MAX_OUTPUT = 4096, 1 << 20
 DOMAIN = b"autonomy/trace/v1"
 # Value types by their binary codes: bytes in the trace.
