@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./commands/init.ts')).initCommand(),
   start: async () => (await import('./commands/start.ts')).startCommand(),
   localnet: async () => (await import('./commands/localnet.ts')).localnetCommand(),
+  testnet: async () => (await import('./commands/testnet.ts')).testnetCommand(),
   config: async () => (await import('./commands/config.ts')).configCommand(),
   genesis: async () => (await import('./commands/genesis.ts')).genesisCommand(),
   export: async () => (await import('./commands/export.ts')).exportCommand(),

@@ -138,7 +138,7 @@ export function addProvider(localnet: Localnet): void {
  * @throws LocalnetError that names the nodes that have not.
  */
 export async function waitForHeight(
-  nodes: readonly NetworkNode[],
+  nodes: readonly Pick<NetworkNode, 'name' | 'rpcUrl'>[],
   height: bigint,
   timeoutMs: number,
   signal?: AbortSignal,
@@ -156,7 +156,7 @@ export async function waitForHeight(
 }
 
 /** −1 while the node does not answer. */
-export async function heightOf(node: NetworkNode): Promise<bigint> {
+export async function heightOf(node: Pick<NetworkNode, 'rpcUrl'>): Promise<bigint> {
   try {
     const status = await createRpcClient(node.rpcUrl, { timeoutMs: 2_000 }).call<{
       sync_info: { latest_block_height: string };

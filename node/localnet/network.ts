@@ -28,8 +28,19 @@ export interface NetworkPlan {
    * document's and never changes.
    */
   readonly staked?: boolean;
+  /** Of nodes that go to machines of their own. Default: all are on this one, each in a folder below `folder`. */
+  readonly layout?: NetworkLayout;
   /** Further parts of the genesis document; a function where they depend on the network's keys. */
   readonly genesis?: GenesisParts | ((keys: NetworkKeys) => GenesisParts) | undefined;
+}
+
+export interface NetworkLayout {
+  name(i: number): string;
+  home(i: number): string;
+  /** Where the others reach it. */
+  host(i: number): string;
+  /** Address that its RPC is bound to. */
+  readonly rpcHost: string;
 }
 
 export type GenesisParts = Partial<Pick<GenesisPlan, 'moduleState' | 'consensusParams' | 'accounts'>>;
@@ -94,7 +105,8 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
   const count = plan.validators + (plan.fullNodes ?? 0);
   if (plan.ports.length !== count) return err(`expected ports for ${count} nodes, got ${plan.ports.length}`);
   const keys: HomeKeys[] = [];
-  for (let i = 0; i < count; i++) keys.push(await prepareHome(join(plan.folder, nodeName(i, plan.validators))));
+  const layout = plan.layout ?? onThisMachine(plan);
+  for (let i = 0; i < count; i++) keys.push(await prepareHome(layout.home(i)));
   const mnemonic = newMnemonic();
   const faucetKey = keyFromMnemonic(mnemonic);
   const faucet = { name: 'faucet', mnemonic, address: bech32Address(faucetKey.publicKey, PREFIX) };
@@ -103,23 +115,24 @@ export async function generateNetwork(plan: NetworkPlan): Promise<Result<Network
   const nodes = keys.map(({ paths, nodeId }, i): NetworkNode => {
     const ports = plan.ports[i] as NodePorts;
     return {
-      name: nodeName(i, plan.validators),
+      name: layout.name(i),
       home: paths.home,
       nodeId,
       ports,
-      rpcUrl: `http://127.0.0.1:${ports.rpc}`,
+      rpcUrl: `http://${layout.host(i)}:${ports.rpc}`,
     };
   });
   const genesis = genesisOf(plan, { keys, nodes, operators, funded: [faucet, provider] });
   if (!genesis.ok) return genesis;
   const document = formatGenesis(genesis.value);
-  for (const [i, { paths }] of keys.entries()) await writeHomeFiles(paths, configOf(plan.config, nodes, i), document);
-  const keyring = openKeyring(
-    { backend: 'test', folder: join(plan.folder, 'keyring-test') },
-    { password: async () => '' },
-  );
-  for (const { name, key } of [{ name: faucet.name, key: faucetKey }, provider, ...operators]) {
-    const added = await keyring.add(name, key.privateKey);
+  for (const [i, { paths }] of keys.entries()) await writeHomeFiles(paths, configOf(plan, nodes, i), document);
+  const keyringOf = (folder: string) =>
+    openKeyring({ backend: 'test', folder: join(folder, 'keyring-test') }, { password: async () => '' });
+  // An operator's key goes where his node goes.
+  const own = operators.map((operator, i) => ({ ...operator, at: plan.layout?.home(i) ?? plan.folder }));
+  const shared = [{ name: faucet.name, key: faucetKey }, provider].map((key) => ({ ...key, at: plan.folder }));
+  for (const { name, key, at } of [...shared, ...own]) {
+    const added = await keyringOf(at).add(name, key.privateKey);
     if (!added.ok) return added;
   }
   return ok({ folder: plan.folder, chainId: plan.chainId, nodes, faucet, provider, operators });
@@ -174,16 +187,16 @@ function staked(document: GenesisDocument, { keys, nodes, operators }: GenesisIn
   if (!chain.ok) return chain;
   const validators: StakedValidator[] = [];
   for (const [i, { key }] of operators.entries()) {
-    const { nodeId, ports, name } = nodes[i] as NetworkNode;
+    const node = nodes[i] as NetworkNode;
     const gentx = makeGentx({
       chain: chain.value,
       operator: key,
       validatorKey: ed25519Key((keys[i] as HomeKeys).validator.publicKey),
-      moniker: name,
+      moniker: node.name,
       stake: { denom: 'uauton', amount: STAKE },
       commission: DEFAULT_COMMISSION,
       minSelfDelegation: 1n,
-      peer: `${nodeId}@127.0.0.1:${ports.p2p}`,
+      peer: peerOf(node),
     });
     const read = gentx.ok ? readGentx(gentx.value, chain.value) : gentx;
     if (!read.ok) return read;
@@ -201,15 +214,39 @@ function nodeName(i: number, validators: number): string {
   return i < validators ? `validator${i}` : `node${i - validators}`;
 }
 
-function configOf(shared: ConfigValues, nodes: readonly NetworkNode[], i: number): ConfigValues {
+const LOOPBACK = '127.0.0.1';
+
+function onThisMachine({ folder, validators }: NetworkPlan): NetworkLayout {
+  const name = (i: number) => nodeName(i, validators);
+  return { name, home: (i) => join(folder, name(i)), host: () => LOOPBACK, rpcHost: LOOPBACK };
+}
+
+/** `id@host:port`, where the others reach it. */
+export function peerOf({ nodeId, rpcUrl, ports }: NetworkNode): string {
+  return `${nodeId}@${new URL(rpcUrl).hostname}:${ports.p2p}`;
+}
+
+function configOf(plan: NetworkPlan, nodes: readonly NetworkNode[], i: number): ConfigValues {
   const here = nodes[i] as NetworkNode;
-  // Each dials those before it: one connection a pair.
-  const peers = nodes.slice(0, i).map(({ nodeId, ports }) => `${nodeId}@127.0.0.1:${ports.p2p}`);
+  if (plan.layout !== undefined && plan.layout.host(i) !== LOOPBACK)
+    return {
+      moniker: here.name,
+      'rpc.laddr': `tcp://${plan.layout.rpcHost}:${here.ports.rpc}`,
+      'p2p.laddr': `tcp://0.0.0.0:${here.ports.p2p}`,
+      'p2p.persistent_peers': nodes
+        .filter((other) => other !== here)
+        .map(peerOf)
+        .join(','),
+      // Addresses of a private network are to be kept.
+      'p2p.addr_book_strict': false,
+      ...plan.config,
+    };
   return {
     moniker: here.name,
-    'rpc.laddr': `tcp://127.0.0.1:${here.ports.rpc}`,
-    'p2p.laddr': `tcp://127.0.0.1:${here.ports.p2p}`,
-    'p2p.persistent_peers': peers.join(','),
-    ...shared,
+    'rpc.laddr': `tcp://${plan.layout?.rpcHost ?? LOOPBACK}:${here.ports.rpc}`,
+    'p2p.laddr': `tcp://${LOOPBACK}:${here.ports.p2p}`,
+    // Each dials those before it: one connection a pair.
+    'p2p.persistent_peers': nodes.slice(0, i).map(peerOf).join(','),
+    ...plan.config,
   };
 }
