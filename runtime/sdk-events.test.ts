@@ -1,5 +1,5 @@
 /**
- * The events of every message and of blocks as the Cosmos SDK v0.50 emits them, in their order, with their attributes in
+ * The events and refusals of every message, and the events of blocks, as the Cosmos SDK v0.50 emits them, in their order, with their attributes in
  * theirs: what explorers, exchanges and indexers take apart.
  */
 import { expect, test } from 'vitest';
@@ -13,8 +13,11 @@ import { GenericAuthorizationSchema } from '#proto/gen/cosmos/authz/v1beta1/auth
 import * as authz from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
 import * as bank from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import * as distribution from '#proto/gen/cosmos/distribution/v1beta1/tx_pb.ts';
+import { EquivocationSchema } from '#proto/gen/cosmos/evidence/v1beta1/evidence_pb.ts';
+import { MsgSubmitEvidenceSchema } from '#proto/gen/cosmos/evidence/v1beta1/tx_pb.ts';
 import { BasicAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/feegrant_pb.ts';
 import * as feegrant from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
+import { MsgUnjailSchema } from '#proto/gen/cosmos/slashing/v1beta1/tx_pb.ts';
 import * as staking from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { formatAddress, moduleAddress } from './address.ts';
@@ -352,4 +355,96 @@ test('slashing: who is down is told in one event, who signed twice in two', asyn
     `slash address=${consensus(3)} power=10 reason=double_sign burned_coins=500000 mode=BeginBlock`,
     `slash jailed=${consensus(3)} mode=BeginBlock`,
   ]);
+});
+
+test('refusals have the codespace and the code of v0.50', async () => {
+  const net = await start();
+  await net.block();
+  expect((await net.run(alice, delegate(alice, first, 1_000n))).code).toBe(0);
+  const nobody = operatorText(bob);
+  const parties = (validatorAddress: string) => ({ delegatorAddress: text(alice), validatorAddress });
+  const undelegate = (from: string, amount: bigint, denom = DENOM) =>
+    pack(staking.MsgUndelegateSchema, { ...parties(from), amount: { denom, amount: String(amount) } });
+  const redelegate = (validatorSrcAddress: string, validatorDstAddress: string, amount = 1n) =>
+    pack(staking.MsgBeginRedelegateSchema, {
+      delegatorAddress: text(alice),
+      validatorSrcAddress,
+      validatorDstAddress,
+      amount: coin(amount),
+    });
+  const cancel = (from: string, creationHeight: bigint) =>
+    pack(staking.MsgCancelUnbondingDelegationSchema, { ...parties(from), amount: coin(1n), creationHeight });
+  const withdraw = (from: string) => pack(distribution.MsgWithdrawDelegatorRewardSchema, parties(from));
+  const many = (plan: object) => pack(bank.MsgMultiSendSchema, plan);
+  const one = { address: text(alice), coins: [coin(1n)] };
+  const cases: [string, { typeUrl: string; value: Uint8Array }, string, number][] = [
+    ['delegate to nobody', delegate(alice, nobody, 1n), 'staking', 3],
+    ['delegate nothing', delegate(alice, first, 0n), 'sdk', 18],
+    ['delegate too much', delegate(alice, first, 10n ** 15n), 'sdk', 5],
+    ['undelegate from nobody', undelegate(nobody, 1n), 'staking', 3],
+    ['undelegate without a delegation', undelegate(third, 1n), 'staking', 19],
+    ['undelegate too much', undelegate(first, 1_001n), 'sdk', 18],
+    ['undelegate another token', undelegate(first, 1n, 'other'), 'sdk', 18],
+    ['redelegate to the same', redelegate(first, first), 'staking', 29],
+    ['redelegate to nobody', redelegate(first, nobody), 'staking', 31],
+    ['cancel without an unbonding', cancel(first, 1n), 'sdk', 38],
+    ['withdraw from nobody', withdraw(nobody), 'staking', 3],
+    ['withdraw without a delegation', withdraw(third), 'staking', 19],
+    ['unjail nobody', pack(MsgUnjailSchema, { validatorAddr: operatorText(alice) }), 'staking', 3],
+    [
+      'commission of nobody',
+      pack(distribution.MsgWithdrawValidatorCommissionSchema, { validatorAddress: operatorText(alice) }),
+      'distribution',
+      7,
+    ],
+    [
+      'rewards for nobody',
+      pack(distribution.MsgDepositValidatorRewardsPoolSchema, {
+        depositor: text(alice),
+        validatorAddress: nobody,
+        amount: [coin(1n)],
+      }),
+      'staking',
+      3,
+    ],
+    [
+      'withdraw to a module',
+      pack(distribution.MsgSetWithdrawAddressSchema, { delegatorAddress: text(alice), withdrawAddress: REWARDS }),
+      'sdk',
+      4,
+    ],
+    ['send to a module', net.chain.send(alice, REWARDS, 1n), 'sdk', 4],
+    ['send too much', net.chain.send(alice, text(bob), 10n ** 15n), 'sdk', 5],
+    ['send from two', many({ inputs: [one, one], outputs: [one, one] }), 'bank', 9],
+    ['send to none', many({ inputs: [one] }), 'bank', 3],
+    ['send more than is given', many({ inputs: [one], outputs: [one, one] }), 'bank', 4],
+    [
+      'revoke what was not granted',
+      pack(authz.MsgRevokeSchema, { granter: text(alice), grantee: text(bob), msgTypeUrl: '/x' }),
+      'authz',
+      2,
+    ],
+    [
+      'revoke fees that were not granted',
+      pack(feegrant.MsgRevokeAllowanceSchema, { granter: text(alice), grantee: text(bob) }),
+      'sdk',
+      38,
+    ],
+    ['no evidence', pack(MsgSubmitEvidenceSchema, { submitter: text(alice) }), 'evidence', 3],
+    [
+      'evidence that comes from consensus alone',
+      pack(MsgSubmitEvidenceSchema, { submitter: text(alice), evidence: pack(EquivocationSchema, { height: 1n }) }),
+      'evidence',
+      2,
+    ],
+  ];
+  for (const [what, message, codespace, code] of cases)
+    expect(await net.run(alice, message), what).toMatchObject({ codespace, code });
+  expect((await net.run(alice, redelegate(first, third, 10n))).code).toBe(0);
+  expect(await net.run(alice, redelegate(third, operatorText(testKey(2)))), 'redelegate on').toMatchObject({
+    codespace: 'staking',
+    code: 32,
+  });
+  const own = pack(MsgUnjailSchema, { validatorAddr: first });
+  expect(await net.run(testKey(1), own), 'unjail who is free').toMatchObject({ codespace: 'slashing', code: 5 });
 });

@@ -10,6 +10,7 @@ import { failSdk } from '../../errors.ts';
 import { type MessageHandler, messageHandler } from '../../module.ts';
 import { isBlocked, ledgerOf, sendCoins } from '../bank/ledger.ts';
 import { parseOperator } from '../staking/addresses.ts';
+import { failStaking } from '../staking/errors.ts';
 import { getShares, getValidator, STAKING_STORE } from '../staking/state.ts';
 import { allocateToValidator } from './allocate.ts';
 import { type DecCoins, decCoinsOf, intersectDecCoins, subtractDecCoins } from './dec-coins.ts';
@@ -59,9 +60,9 @@ function withdrawReward(context: MessageContext, message: tx.MsgWithdrawDelegato
   if (!delegator.ok) return delegator;
   const staking = context.state.store(STAKING_STORE);
   const validator = getValidator(staking, operator.value);
-  if (validator === undefined) return failDistribution('noValidatorDistInfo');
-  if (getShares(staking, delegator.value, operator.value) === undefined)
-    return failDistribution('noDelegationDistInfo');
+  // Staking is asked first, and its refusals are what v0.50 answers.
+  if (validator === undefined) return failStaking('noValidatorFound');
+  if (getShares(staking, delegator.value, operator.value) === undefined) return failStaking('noDelegation');
   const paid = withdrawRewards(context, validator, delegator.value);
   if (!paid.ok) return paid;
   startDelegation(context, validator, delegator.value);
@@ -97,7 +98,7 @@ function depositRewards(context: MessageContext, message: tx.MsgDepositValidator
   const coins = readCoins(message.amount);
   if (!coins.ok) return coins;
   const validator = getValidator(context.state.store(STAKING_STORE), operator.value);
-  if (validator === undefined) return failDistribution('noValidatorExists', message.validatorAddress);
+  if (validator === undefined) return failStaking('noValidatorFound');
   const paid = collect(context, message.depositor, 'depositor', coins.value);
   if (!paid.ok) return paid;
   allocateToValidator(context, validator, decCoinsOf(coins.value));

@@ -8,6 +8,7 @@ import type { MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { type MessageHandler, messageHandler } from '../../module.ts';
 import { parseOperator } from '../staking/addresses.ts';
+import { failStaking } from '../staking/errors.ts';
 import { consensusAddressOf } from '../staking/records.ts';
 import { tokensOf } from '../staking/shares.ts';
 import { getShares, getValidator, STAKING_STORE } from '../staking/state.ts';
@@ -21,9 +22,10 @@ function unjail(context: MessageContext, message: tx.MsgUnjail): Result<Record<s
   if (!operator.ok) return operator;
   const staking = context.state.store(STAKING_STORE);
   const validator = getValidator(staking, operator.value);
-  if (validator === undefined) return failSlashing('noValidatorForAddress');
+  // Staking's own refusals, as v0.50 answers.
+  if (validator === undefined) return failStaking('noValidatorFound');
   const shares = getShares(staking, operator.value, operator.value);
-  if (shares === undefined) return failSlashing('missingSelfDelegation');
+  if (shares === undefined) return failStaking('noDelegation');
   const tokens = decTruncate(tokensOf(validator, shares));
   const { minSelfDelegation } = validator;
   if (tokens < minSelfDelegation)
