@@ -69,6 +69,7 @@ export class TreeEditor {
     this.#key = id;
     this.#least = undefined;
     this.#grew = false;
+    this.#tree.arena.search(id);
     if (this.#tree.isEmpty) this.#placeLeaf(ROOT);
     else this.#set(ROOT);
   }
@@ -114,10 +115,9 @@ export class TreeEditor {
     }
     const node = this.#tree.inner(link);
     this.#retire(link);
-    const own = arena.keyOf(node);
-    if (this.#key < own) this.#set(2 * node);
+    if (arena.goesLeft(node)) this.#set(2 * node);
     else {
-      this.#least = own;
+      this.#least = arena.keyOf(node);
       this.#set(2 * node + 1);
     }
     if (!this.#grew) return;

@@ -72,18 +72,18 @@ export class Tree {
   /** The link of the leaf that has `key`, or whose place it would take; {@link foundKey} says which. Not for an empty tree. */
   find(key: string): number {
     const { arena } = this;
+    arena.search(key);
     let link = ROOT;
-    let least: string | undefined;
+    let least = 0;
     while (arena.height(link) > 0) {
       const node = this.inner(link);
-      const own = arena.keyOf(node);
-      if (key < own) link = 2 * node;
+      if (arena.goesLeft(node)) link = 2 * node;
       else {
         link = 2 * node + 1;
-        least = own;
+        least = node;
       }
     }
-    this.foundKey = least;
+    this.foundKey = least === 0 ? undefined : arena.keyOf(least);
     return link;
   }
 
