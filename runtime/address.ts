@@ -1,5 +1,5 @@
 /** Account addresses in text, under the chain's own prefix. */
-import { utf8 } from '#core/bytes.ts';
+import { EMPTY, utf8 } from '#core/bytes.ts';
 import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Failure, Result } from '#core/result.ts';
@@ -52,12 +52,33 @@ function recentOf(prefix: string): RecentAddresses {
   return made;
 }
 
-export function formatAddress(chain: Pick<ChainParams, 'bech32Prefix'>, address: Uint8Array): string {
-  const { texts } = recentOf(chain.bech32Prefix);
+/** Addresses that were just written out: a transfer writes few, and each several times. */
+const LAST_ADDRESSES = 4;
+const last = {
+  prefixes: new Array<string>(LAST_ADDRESSES).fill(''),
+  addresses: new Array<Uint8Array>(LAST_ADDRESSES).fill(EMPTY),
+  texts: new Array<string>(LAST_ADDRESSES).fill(''),
+  next: 0,
+};
+
+export function formatAddress({ bech32Prefix }: Pick<ChainParams, 'bech32Prefix'>, address: Uint8Array): string {
+  for (let i = 0; i < LAST_ADDRESSES; i++)
+    if (last.addresses[i] === address && last.prefixes[i] === bech32Prefix) return last.texts[i] as string;
+  const text = addressText(bech32Prefix, address);
+  const at = last.next;
+  last.prefixes[at] = bech32Prefix;
+  last.addresses[at] = address;
+  last.texts[at] = text;
+  last.next = (at + 1) % LAST_ADDRESSES;
+  return text;
+}
+
+function addressText(prefix: string, address: Uint8Array): string {
+  const { texts } = recentOf(prefix);
   const id = idOf(address);
   const known = texts.get(id);
   if (known !== undefined) return known;
-  const text = encodeAddress(chain.bech32Prefix, address);
+  const text = encodeAddress(prefix, address);
   texts.set(id, text);
   return text;
 }
