@@ -1,6 +1,7 @@
 /** Transaction bytes from outside: a value or a refusal, in the decoder and in CheckTx, never anything else. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ok } from '#core/result.ts';
 import { MsgExecSchema, MsgGrantSchema } from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
 import { SendAuthorizationSchema } from '#proto/gen/cosmos/bank/v1beta1/authz_pb.ts';
 import {
@@ -13,7 +14,7 @@ import { MsgCreatePeriodicVestingAccountSchema } from '#proto/gen/cosmos/vesting
 import { pack } from '#proto/message.ts';
 import { moduleTable } from '#runtime/module-table.ts';
 import { startTestChain, type TestChain, testKey } from '#runtime/test-chain.ts';
-import { decodeTx } from '#runtime/tx/decode.ts';
+import { decodeStrictly, decodeTx } from '#runtime/tx/decode.ts';
 import { fuzzRuns } from './runs.ts';
 
 const edit = fc.record({
@@ -105,6 +106,11 @@ test('decodeTx', async () => {
       (bytes) => {
         const decoded = decodeTx(bytes, table);
         if (!decoded.ok) expect(decoded.error.message.length).toBeGreaterThan(0);
+        // However a transaction is read: what it is, and why it is none, is what the strict decoder says.
+        const strict = decodeStrictly(bytes, table);
+        expect(decoded).toEqual(
+          strict.ok && decoded.ok ? ok({ ...strict.value, isUsual: decoded.value.isUsual }) : strict,
+        );
       },
     ),
     { numRuns: fuzzRuns() },
