@@ -226,6 +226,12 @@ test('GET: the list of methods, a method, and the status of an error', async () 
   }
 });
 
+test('an empty mempool is an empty list', async () => {
+  const empty = { n_txs: '0', total: '0', total_bytes: '0' };
+  expect((await call('unconfirmed_txs', { limit: '5' })).result).toEqual({ ...empty, txs: [] });
+  expect((await call('num_unconfirmed_txs')).result).toEqual({ ...empty, txs: null });
+});
+
 test('a body that is too large is refused with 413', async () => {
   const answer = await post(
     JSON.stringify({ id: 1, method: 'health', params: { x: 'y'.repeat(LIMITS.maxBodyBytes) } }),
