@@ -41,11 +41,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test('outcomes through glue and children are those of this thread, at every tier of the engine', SLOW, async () => {
-  const made = [
-    pool(),
-    pool({ engineFlags: ['--liftoff', '--no-wasm-tier-up'] }),
-    pool({ engineFlags: ['--no-liftoff'] }),
-  ];
+  const made = [pool(), pool({ engineFlags: ['--liftoff-only'] }), pool({ engineFlags: ['--no-liftoff'] })];
   for (const [name, core] of OUTCOME_SHAPES) {
     const expected = run(core, { gasLimit: GAS });
     for (const each of made) {

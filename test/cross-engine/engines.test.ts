@@ -5,7 +5,16 @@
 import { expect, test } from 'vitest';
 import { fuzzRuns } from '#test/fuzz/runs.ts';
 import { OPCODES } from '#vm/wasm/opcodes.ts';
-import { disagreements, ENGINES, JAVASCRIPTCORE, NO_JAVASCRIPTCORE, runInEngine, V8_BASELINE } from './engines.ts';
+import {
+  disagreements,
+  ENGINES,
+  JAVASCRIPTCORE,
+  NO_JAVASCRIPTCORE,
+  runInEngine,
+  tierOf,
+  V8_BASELINE,
+  V8_OPTIMISING,
+} from './engines.ts';
 import { opcodesOf } from './opcodes-of.ts';
 import { casesOf, type Suite } from './runner.ts';
 
@@ -20,6 +29,12 @@ const SUITES: readonly (readonly [string, Suite, number])[] = [
   ['every shipped model', 'models', 0],
   ['random modules', 'random', fuzzRuns(40)],
 ];
+
+test('the tiers of V8 are those that their names say, however hot the code', () => {
+  expect(tierOf(V8_BASELINE.flags)).toBe('baseline');
+  expect(tierOf(V8_OPTIMISING.flags)).toBe('optimising');
+  expect(tierOf([])).toBe('optimising');
+});
 
 test.each(SUITES)('engines agree on %s', SLOW, async (_, suite, count) => {
   const order = { form: 'machine', suite, count } as const;

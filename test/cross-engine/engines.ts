@@ -16,7 +16,7 @@ const RUNNER = fileURLToPath(new URL('./runner.ts', import.meta.url));
 export const V8_BASELINE: Engine = {
   name: 'V8 baseline',
   command: process.execPath,
-  flags: ['--liftoff', '--no-wasm-tier-up'],
+  flags: ['--liftoff-only'],
   environment: {},
 };
 
@@ -62,6 +62,20 @@ export interface Order {
   readonly suite: Suite;
   readonly from?: number;
   readonly count?: number;
+}
+
+/** A function that counts down, called until any engine that may would have compiled it again. */
+const COUNTED = `
+  const bytes = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1, 127, 1, 127, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 23, 1,
+    21, 0, 3, 64, 32, 0, 65, 1, 107, 33, 0, 32, 0, 65, 0, 74, 13, 0, 11, 65, 7, 11);
+  const { f } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
+  for (let i = 0; i < 2000; i++) f(20000);
+  console.log(%IsLiftoffFunction(f) ? 'baseline' : %IsTurboFanFunction(f) ? 'optimising' : 'neither');`;
+
+/** In which of V8's tiers hot code runs under these flags, as V8 itself says. */
+export function tierOf(flags: readonly string[]): string {
+  const arguments_ = [...flags, '--allow-natives-syntax', '-e', COUNTED];
+  return execFileSync(process.execPath, arguments_, { encoding: 'utf8', env: {} }).trim();
 }
 
 const MAX_ANSWER = 64 << 20;

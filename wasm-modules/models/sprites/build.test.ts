@@ -69,7 +69,7 @@ test('the example gives the pinned picture, also after the engine has optimised 
 });
 
 test.each([
-  ['the baseline compiler', ['--liftoff', '--no-wasm-tier-up']],
+  ['the baseline compiler', ['--liftoff-only']],
   ['the optimising compiler', ['--no-liftoff']],
 ])(
   'another process gives the pinned picture under %s',
