@@ -35,6 +35,7 @@ import {
 import { aminoSignBytes } from '#runtime/tx/amino-json.ts';
 import { type DecodedTx, decodeTx, type RawTx } from '#runtime/tx/decode.ts';
 import { directSignBytes } from '#runtime/tx/sign-bytes.ts';
+import { signersOf } from '#runtime/tx/signers.ts';
 import { verifySignature } from '#runtime/tx/verify.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { packAccountKey } from './account-keys.ts';
@@ -84,6 +85,14 @@ export function signersIn(parts: RawTx): Result<readonly SignerPart[], string> {
   if (signerInfos.length !== parts.signatures.length)
     return err(`${signerInfos.length} signer infos and ${parts.signatures.length} signatures, expected as many`);
   return ok(signerInfos.map((info, i) => ({ info, signature: parts.signatures[i] ?? EMPTY })));
+}
+
+/** Addresses whose signatures a transaction needs, in the order in which they must stand. */
+export function neededSigners(parts: RawTx, bech32Prefix: string): Result<readonly Uint8Array[], string> {
+  const tx = decoded(parts);
+  if (!tx.ok) return tx;
+  const signers = signersOf(tx.value, { chainId: '', bech32Prefix, baseDenom: '' });
+  return signers.ok ? ok(signers.value.all) : err(signers.error.message);
 }
 
 function decoded(parts: RawTx): Result<DecodedTx, string> {

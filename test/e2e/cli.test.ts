@@ -241,3 +241,48 @@ test('amino as hardware wallets sign it, a transaction generated without a node,
     ),
   ).toMatch(/timeout/);
 }, 240_000);
+
+test('a transaction of two signers: generated, signed by one, then by the other, each in a home of its own, and broadcast', async () => {
+  const [fay, gus] = await Promise.all([newKey('fay', 'fay'), newKey('gus', 'gus')]);
+  for (const { address } of [fay, gus])
+    await autond('tx', 'bank', 'send', 'faucet', address, '1000000uauton', '-y', ...faucet(), ...node());
+  // They swap: neither pays unless both do.
+  const generate = async (from: Key, to: Key, coins: string) =>
+    JSON.parse(
+      await autond(
+        'tx',
+        'bank',
+        'send',
+        from.address,
+        to.address,
+        coins,
+        '--generate-only',
+        '--gas',
+        '200000',
+        ...node(),
+      ),
+    ) as { body: { messages: unknown[] } };
+  const [one, other] = await Promise.all([generate(fay, gus, '300uauton'), generate(gus, fay, '70uauton')]);
+  const swap = { ...one, body: { ...one.body, messages: [...one.body.messages, ...other.body.messages] } };
+  writeFileSync(file('swap.json'), JSON.stringify(swap));
+  const sign = (key: Key, from: string, to: string) => {
+    const flags = ['--from', key.name, '--sign-mode', 'amino-json', '--output-document', file(to)];
+    return ['tx', 'sign', file(from), ...flags, ...home(key.name), ...node()];
+  };
+  await autond(...sign(fay, 'swap.json', 'swap-fay.json'));
+  expect(await refusal('tx', 'broadcast', file('swap-fay.json'), ...node())).toContain('expected 2, got 1');
+  expect(await refusal(...sign(fay, 'swap-fay.json', 'swap-both.json'))).toContain(
+    `the next to sign is ${gus.address}`,
+  );
+  expect(await refusal(...sign(gus, 'swap.json', 'swap-gus.json'))).toContain(`the next to sign is ${fay.address}`);
+  // In direct mode the second signature would change what the first is for.
+  const direct = sign(gus, 'swap-fay.json', 'swap-both.json').map((word) => (word === 'amino-json' ? 'direct' : word));
+  expect(await refusal(...direct)).toContain('--sign-mode amino-json to sign after the others');
+  await autond(...sign(gus, 'swap-fay.json', 'swap-both.json'));
+  expect(await refusal(...sign(gus, 'swap-both.json', 'swap-three.json'))).toContain('all 2 signers have signed');
+  const outcome = JSON.parse(await autond('tx', 'broadcast', file('swap-both.json'), '-o', 'json', ...node()));
+  expect(outcome).toMatchObject({ code: 0 });
+  // Who signs first pays the fee: 200000 gas at 0.025.
+  expect(await balanceOf(fay.address)).toBe(`${1_000_000 - 300 + 70 - 5_000}uauton`);
+  expect(await balanceOf(gus.address)).toBe(`${1_000_000 + 300 - 70}uauton`);
+}, 240_000);

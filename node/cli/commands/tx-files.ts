@@ -2,12 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { equal, fromBase64, toBase64 } from '#core/bytes.ts';
-import { decodeAddress } from '#core/codec/bech32.ts';
+import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import { type AccountKeyPair, accountAddress, bech32Address } from '#core/crypto/keys.ts';
 import { addressOfKey } from '#runtime/tx/account-key.ts';
 import type { RawTx } from '#runtime/tx/decode.ts';
 import { keyAddress } from '../../client/account-keys.ts';
 import {
+  neededSigners,
   type SigningFor,
   type SigningMode,
   signatureFile,
@@ -143,11 +144,25 @@ function signCommand(): Command {
       throw new CliError(
         `${file} is signed already: say --overwrite, or --sign-mode amino-json to sign after the others`,
       );
+    if (!flags.offline && multisig === undefined && !flags.signatureOnly)
+      expectTurn(parts, before.length, accountAddress(key.publicKey), await chainClientOf(flags).bech32Prefix());
     const made = orFail(signPart(parts, key, mode, await signingFor(flags, addressOf)));
     if (multisig !== undefined || flags.signatureOnly)
       return writeText(orFail(signatureFile(made)), flags.outputDocument);
     return writeTx(encodeTxParts(orFail(withSigners(parts, [...before, made]))), flags.outputDocument);
   });
+}
+
+/** Signatures stand in the order in which the messages name their signers. @throws CliError when it is another's turn. */
+function expectTurn(parts: RawTx, signed: number, signer: Uint8Array, prefix: string): void {
+  const needed = orFail(neededSigners(parts, prefix));
+  const next = needed[signed];
+  if (next === undefined) throw new CliError(`all ${needed.length} signers have signed: --overwrite begins anew`);
+  if (equal(next, signer)) return;
+  const isOne = needed.some((address) => equal(address, signer));
+  throw new CliError(
+    `the next to sign is ${encodeAddress(prefix, next)}; ${encodeAddress(prefix, signer)} ${isOne ? 'has another turn' : 'is no signer of it'}`,
+  );
 }
 
 function broadcastCommand(): Command {
