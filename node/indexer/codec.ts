@@ -1,6 +1,6 @@
 /** What the index keeps of a transaction: tendermint.abci.TxResult{height, index, tx, result}. */
 import type { ExecTxResult } from '#core/abci.ts';
-import { EMPTY } from '#core/bytes.ts';
+import { concat, EMPTY } from '#core/bytes.ts';
 import { asBytes, asInt64, asMessage, asUint32, DecodeError, readFields } from '#core/codec/proto-reader.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { LIMITS } from '#core/limits.ts';
@@ -10,7 +10,11 @@ import { readTxResult } from '../driver/abci-codec.ts';
 
 /** @param result as `encodeTxResult` of `driver/abci-codec.ts` makes it. */
 export function encodeTxRecord(height: bigint, index: number, tx: Uint8Array, result: Uint8Array): Uint8Array {
-  return new ProtoWriter().varint(1, height).varint(2, index).bytes(3, tx).message(4, result).finish();
+  // In one buffer of the right size: a writer would grow out of its own and copy all of it twice.
+  const head = new ProtoWriter().varint(1, height).varint(2, index);
+  if (tx.length > 0) head.rawVarint((3 << 3) | 2).rawVarint(tx.length);
+  const before = new ProtoWriter().rawVarint((4 << 3) | 2).rawVarint(result.length);
+  return concat(head.finish(), tx, before.finish(), result);
 }
 
 /** @throws DecodeError */

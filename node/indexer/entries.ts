@@ -6,19 +6,23 @@
 import { hash } from 'node:crypto';
 import type { FinalizeBlockResponse } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
-import { EMPTY, toHex } from '#core/bytes.ts';
+import { toHex } from '#core/bytes.ts';
 import { type Kv, type KvOp, PRESENT } from '#core/ports/kv.ts';
 import type { Block } from '#core/types/block.ts';
 import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import { encodeTxRecord, readTxRecord } from './codec.ts';
 import {
   type EventPrefix,
-  eventKey,
+  eventKeyLength,
   type Position,
   position,
   positionKey,
   positionValue,
+  putEventKey,
+  putNumbers,
   readPosition,
+  SEGMENT,
+  type Span,
   txByHashKey,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
@@ -53,26 +57,42 @@ export function sha256(tx: Uint8Array): Uint8Array {
 export type IndexReader = Pick<Kv, 'get'>;
 
 /**
- * The entries of a block, one piece for the block itself and one for each of its transactions.
+ * The entries of a block in pieces: of the block itself, of each of its transactions, and of each segment of them.
  * @param succeeded hashes, as hex, of transactions that have succeeded since the database was written last.
  */
 export function* blockEntries(kv: IndexReader, block: IndexedBlock, succeeded: Set<string>): Generator<KvOp[], void> {
   const { height, txs, results, injected } = block;
-  const own: KvOp[] = [put(positionKey('blockPosition', position(height, 0)))];
-  const place = positionValue(position(height, 0));
+  const ofBlock = new SharedEvents(results, 'blockEvent', height, 0);
   const fields = new StoredFields(results);
   let events = 0;
-  while (fields.next())
-    if (fields.number === RESPONSE.event) pushEvent(own, 'blockEvent', fields.view(), place, events++);
-  yield own;
+  while (fields.next()) if (fields.number === RESPONSE.event) ofBlock.add(fields, 0, events++);
+  yield [{ type: 'put', key: positionKey('blockPosition', position(height, 0)), value: PRESENT }];
+  yield* ofBlock.entries();
   const answers = new StoredFields(results);
+  let shared = new SharedEvents(results, 'txEvent', height, 0);
+  let first = injected ? 1 : 0;
   let index = 0;
   while (answers.next()) {
     if (answers.number !== RESPONSE.txResult) continue;
+    if (index % SEGMENT === 0 && index > 0) {
+      yield* segmentEntries(shared, height, first, index);
+      shared = new SharedEvents(results, 'txEvent', height, index);
+      first = index;
+    }
     const tx = defined(txs[index], 'the transaction of a result');
-    if (index > 0 || !injected) yield txEntries(kv, { height, index }, tx, answers.view(), succeeded);
+    if (index >= first) yield txEntries(kv, { height, index }, { tx, results, result: answers }, { succeeded, shared });
     index++;
   }
+  yield* segmentEntries(shared, height, first, index);
+}
+
+function* segmentEntries(shared: SharedEvents, height: bigint, first: number, end: number): Generator<KvOp[], void> {
+  if (end <= first) return;
+  const key = positionKey('txPosition', position(height, shared.segment));
+  const value = new Uint8Array(8);
+  putNumbers(value, 0, [first, end - first]);
+  yield [{ type: 'put', key, value }];
+  yield* shared.entries();
 }
 
 /** Field numbers of `driver/abci-codec.ts`. */
@@ -84,29 +104,24 @@ const ATTRIBUTE = { key: 1, value: 2, index: 3 } as const;
 function txEntries(
   kv: IndexReader,
   { height, index }: { readonly height: bigint; readonly index: number },
-  tx: Uint8Array,
-  result: Uint8Array,
-  succeeded: Set<string>,
+  { tx, results, result }: { readonly tx: Uint8Array; readonly results: Uint8Array; readonly result: Span },
+  { succeeded, shared }: { readonly succeeded: Set<string>; readonly shared: SharedEvents },
 ): KvOp[] {
   const at = position(height, index);
-  const place = positionValue(at);
-  const record = encodeTxRecord(height, index, tx, result);
-  const ops: KvOp[] = [
-    put(positionKey('txPosition', at)),
-    { type: 'put', key: positionKey('txRecord', at), value: record },
-  ];
-  const fields = new StoredFields(result);
+  const record = encodeTxRecord(height, index, tx, results.subarray(result.from, result.to));
+  const ops: KvOp[] = [{ type: 'put', key: positionKey('txRecord', at), value: record }];
+  const fields = new StoredFields(results, result.from, result.to);
   let code = 0;
   let events = 0;
   while (fields.next()) {
     if (fields.number === TX_RESULT.code) code = fields.value;
-    else if (fields.number === TX_RESULT.event) pushEvent(ops, 'txEvent', fields.view(), place, events++);
+    else if (fields.number === TX_RESULT.event) shared.add(fields, index, events++);
   }
   // The same bytes may be committed again, and fail: the hash then goes on naming the one that succeeded.
   const txHash = sha256(tx);
   const name = toHex(txHash);
   if (code === 0 || !(succeeded.has(name) || hasSucceeded(kv, txHash, at)))
-    ops.push({ type: 'put', key: txByHashKey(txHash), value: place });
+    ops.push({ type: 'put', key: txByHashKey(txHash), value: positionValue(at) });
   if (code === 0) succeeded.add(name);
   return ops;
 }
@@ -118,42 +133,136 @@ function hasSucceeded(kv: IndexReader, txHash: Uint8Array, except: Position): bo
   return record !== undefined && readTxRecord('index record', record).result.code === 0;
 }
 
-function put(key: Uint8Array): KvOp {
-  return { type: 'put', key, value: PRESENT };
+const NOWHERE: Span = { from: 0, to: 0 };
+
+/** An attribute, in the bytes of the results, and where it stands. */
+interface SharedEvent {
+  readonly type: Span;
+  /** Of the message, as it is stored. */
+  readonly attribute: Span;
+  readonly key: Span;
+  readonly value: Span;
+  /** Whether it is to be found. */
+  readonly isIndexed: boolean;
+  /** Index in the block and number of the event, in turn. */
+  readonly numbers: number[];
+  /** Another of the same hash. */
+  readonly next: SharedEvent | undefined;
 }
 
-/** @param place the position, encoded. */
-function pushEvent(ops: KvOp[], prefix: EventPrefix, event: Uint8Array, place: Uint8Array, number: number): void {
-  const fields = new StoredFields(event);
-  let type = EMPTY;
-  while (fields.next()) {
-    // Written first, unless it is empty.
-    if (fields.number === EVENT.type) type = fields.view();
-    else if (type.length > 0 && fields.number === EVENT.attribute) {
-      const key = attributeKey(prefix, type, fields.view(), place, number);
-      if (key !== undefined) ops.push(put(key));
+/** Where each attribute of a segment of a block stands. Of what is found many times nothing is made but the places. */
+class SharedEvents {
+  /** Its first place in the block. */
+  readonly segment: number;
+  readonly #bytes: Uint8Array;
+  readonly #prefix: EventPrefix;
+  readonly #position: Uint8Array;
+  readonly #byHash = new Map<number, SharedEvent>();
+
+  /** @param bytes the results, in which the events stand. */
+  constructor(bytes: Uint8Array, prefix: EventPrefix, height: bigint, segment: number) {
+    this.segment = segment;
+    this.#bytes = bytes;
+    this.#prefix = prefix;
+    this.#position = positionValue(position(height, segment));
+  }
+
+  /** @param index place in the block; `number` of the event there. */
+  add(event: Span, index: number, number: number): void {
+    const fields = new StoredFields(this.#bytes, event.from, event.to);
+    let type = NOWHERE;
+    let typeHash = 0;
+    while (fields.next()) {
+      const { from, to } = fields;
+      if (fields.number === EVENT.type) {
+        // Written first, unless it is empty.
+        type = { from, to };
+        typeHash = this.#hash(0, from, to);
+      } else if (to > from && type.to > type.from && fields.number === EVENT.attribute) {
+        const hash = this.#hash(typeHash, from, to);
+        const first = this.#byHash.get(hash);
+        let known = first;
+        while (
+          known !== undefined &&
+          !(this.#same(known.attribute, from, to) && this.#same(known.type, type.from, type.to))
+        )
+          known = known.next;
+        if (known === undefined) {
+          known = {
+            type,
+            attribute: { from, to },
+            ...readAttribute(this.#bytes, type, from, to),
+            numbers: [],
+            next: first,
+          };
+          this.#byHash.set(hash, known);
+        }
+        known.numbers.push(index, number);
+      }
     }
   }
+
+  *entries(): Generator<KvOp[], void> {
+    let piece: SharedEvent[] = [];
+    for (const first of this.#byHash.values())
+      for (let entry: SharedEvent | undefined = first; entry !== undefined; entry = entry.next) {
+        if (!entry.isIndexed) continue;
+        piece.push(entry);
+        if (piece.length < INDEX_LIMITS.entriesPerPiece) continue;
+        yield this.#written(piece);
+        piece = [];
+      }
+    if (piece.length > 0) yield this.#written(piece);
+  }
+
+  /** Keys and values are cut out of one buffer. */
+  #written(piece: readonly SharedEvent[]): KvOp[] {
+    let length = 0;
+    for (const { type, key, value, numbers } of piece) length += eventKeyLength(type, key, value) + 4 * numbers.length;
+    const out = new Uint8Array(length);
+    let at = 0;
+    return piece.map(({ type, key, value, numbers }) => {
+      const keyEnd = putEventKey(out, at, this.#prefix, { bytes: this.#bytes, type, key, value }, this.#position);
+      const end = putNumbers(out, keyEnd, numbers);
+      const op: KvOp = { type: 'put', key: out.subarray(at, keyEnd), value: out.subarray(keyEnd, end) };
+      at = end;
+      return op;
+    });
+  }
+
+  /** FNV-1a, going on from `seed`. Whoever makes many of one hash makes this thread compare them, and no other. */
+  #hash(seed: number, from: number, to: number): number {
+    let hash = seed ^ -2128831035;
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (this.#bytes[i] as number), 16777619);
+    return hash;
+  }
+
+  #same({ from, to }: Span, otherFrom: number, otherTo: number): boolean {
+    if (to - from !== otherTo - otherFrom) return false;
+    for (let i = 0; i < to - from; i++) if (this.#bytes[from + i] !== this.#bytes[otherFrom + i]) return false;
+    return true;
+  }
 }
 
-/** `undefined`: it is not to be found. */
-function attributeKey(
-  prefix: EventPrefix,
-  type: Uint8Array,
-  attribute: Uint8Array,
-  place: Uint8Array,
-  event: number,
-): Uint8Array | undefined {
-  const fields = new StoredFields(attribute);
-  let key = EMPTY;
-  let value = EMPTY;
+function readAttribute(
+  bytes: Uint8Array,
+  type: Span,
+  from: number,
+  to: number,
+): Pick<SharedEvent, 'key' | 'value' | 'isIndexed'> {
+  const fields = new StoredFields(bytes, from, to);
+  let key = NOWHERE;
+  let value = NOWHERE;
   let isIndexed = false;
   while (fields.next()) {
-    if (fields.number === ATTRIBUTE.key) key = fields.view();
-    else if (fields.number === ATTRIBUTE.value) value = fields.view();
+    if (fields.number === ATTRIBUTE.key) key = { from: fields.from, to: fields.to };
+    else if (fields.number === ATTRIBUTE.value) value = { from: fields.from, to: fields.to };
     else if (fields.number === ATTRIBUTE.index) isIndexed = fields.value !== 0;
   }
-  if (!isIndexed || key.length === 0 || value.length > INDEX_LIMITS.maxIndexedValueBytes) return undefined;
-  if (type.length + 1 + key.length > INDEX_LIMITS.maxIndexedKeyBytes) return undefined;
-  return eventKey(prefix, type, key, value, place, event);
+  const keyLength = key.to - key.from;
+  const fits =
+    keyLength > 0 &&
+    value.to - value.from <= INDEX_LIMITS.maxIndexedValueBytes &&
+    type.to - type.from + 1 + keyLength <= INDEX_LIMITS.maxIndexedKeyBytes;
+  return { key, value, isIndexed: isIndexed && fits };
 }

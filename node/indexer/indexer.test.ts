@@ -14,7 +14,7 @@ import { matchesQuery, parseQuery, type Query } from '#rpc/query.ts';
 import { encodeTxResult } from '../driver/abci-codec.ts';
 import { encodeTxRecord, readTxRecord } from './codec.ts';
 import { type CommittedResults, clearIndex, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
-import { heightOfPosition, type Position, position } from './keys.ts';
+import { heightOfPosition, type Position, position, SEGMENT } from './keys.ts';
 import { createSearcher } from './search.ts';
 
 function event(type: string, attributes: Record<string, string>, index = true): Event {
@@ -254,6 +254,35 @@ test('a search reads in chunks, and no more than it may', async () => {
   const many = await Promise.all([1, 2, 3].map(() => ask('tx.height>0')));
   expect(many.map(({ ok }) => ok)).toEqual([true, true, false]);
   expect((await ask('tx.height>0')).ok).toBe(true);
+});
+
+test('what the transactions of a large block share is an entry for each segment, and names each of them', async () => {
+  const count = 2 * SEGMENT + 3;
+  const txs = Array.from({ length: count }, (_, i) => ({ tx: utf8(`tx-${i}`), result: send(`sender ${i}`, 'shop') }));
+  const index = open(sourceOf([committed(1, txs)]));
+  await index.indexer.catchUp();
+  for (const query of ["message.action='send'", "transfer.recipient='shop'", 'tx.height=1', 'transfer.sender EXISTS']) {
+    const { total, positions } = await search(index, query, { page: 11 });
+    expect(total).toBe(count);
+    expect(positions).toEqual(Array.from({ length: count - 1_000 }, (_, i) => position(1n, 1_000 + i)));
+  }
+  for (const i of [0, SEGMENT - 1, SEGMENT, count - 1])
+    expect((await search(index, `transfer.sender='sender ${i}'`)).positions).toEqual([position(1n, i)]);
+  // Of each transaction its record, its hash and its sender.
+  expect(index.kv.size - 3 * count).toBeLessThan(20);
+});
+
+test('attributes whose hashes are the same are two', async () => {
+  // Found by trying: the FNV-1a of their messages is the same.
+  const [one, other] = ['2512789', '2749192'];
+  const block = committed(1, [
+    { tx: utf8('x'), result: result([event('a', { b: one })]) },
+    { tx: utf8('y'), result: result([event('a', { b: other })]) },
+  ]);
+  const index = open(sourceOf([block]));
+  await index.indexer.catchUp();
+  expect((await search(index, `a.b='${one}'`)).positions).toEqual([position(1n, 0)]);
+  expect((await search(index, `a.b='${other}'`)).positions).toEqual([position(1n, 1)]);
 });
 
 const names = fc.constantFrom('a', 'b', 'ab');

@@ -1,28 +1,35 @@
 /**
  * The keys of the index. One table of prefixes; variable-length items carry their length, so that no key and value of
  * an attribute can be mistaken for another pair; heights are big-endian, so that byte order is chain order.
+ *
+ * What many transactions of a block share – an action, a fee, the account that collects fees – is one entry for a segment
+ * of {@link SEGMENT} places in the block, whose value lists where it stands: most of what a transfer tells is shared.
  */
 
-import { defined } from '#core/assert.ts';
+import { assert, defined } from '#core/assert.ts';
 import { concat, lengthPrefixed, prefixEnd, readU64be, u32be, u64be, utf8 } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 
+/** 0, 3, 4 and 6 were those of entries for each transaction: what has them is made anew. */
 export const INDEX_PREFIXES = {
-  /** → the greatest height that is indexed, u64. */
-  indexedHeight: 0,
   /** hash → position. */
   txByHash: 1,
   /** position → the encoded record. */
   txRecord: 2,
-  /** position → nothing. */
-  txPosition: 3,
-  /** attribute, value, position, event → nothing. */
-  txEvent: 4,
   /** position (with index 0) → nothing. */
   blockPosition: 5,
-  /** attribute, value, position, event → nothing. */
-  blockEvent: 6,
+  /** → the greatest height that is indexed, u64. */
+  indexedHeight: 7,
+  /** segment → its first transaction and how many there are, u32 each. */
+  txPosition: 8,
+  /** attribute, value, segment → its places there: index in the block and number of the event, u32 each. */
+  txEvent: 9,
+  /** attribute, value, segment (with index 0) → its places, as above. */
+  blockEvent: 10,
 } as const;
+
+/** Places of a block that share entries. */
+export const SEGMENT = 512;
 
 /** Height and place in the block, as one number that sorts in chain order. */
 export type Position = bigint;
@@ -56,9 +63,9 @@ export function positionValue(at: Position): Uint8Array {
   return encodePosition(at);
 }
 
-/** Reads a position that ends at `end`. */
-export function readPosition(bytes: Uint8Array, end = bytes.length): Position {
-  const at = end - 12;
+/** Reads the position at the end. */
+export function readPosition(bytes: Uint8Array): Position {
+  const at = bytes.length - 12;
   const index = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at + 8);
   return position(readU64be(bytes, at), index);
 }
@@ -72,30 +79,43 @@ function attributePrefix(prefix: EventPrefix, key: string): Uint8Array {
 
 const DOT = 0x2e;
 
+/** A piece of a buffer. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Bytes of the key that {@link putEventKey} writes. */
+export function eventKeyLength(type: Span, key: Span, value: Span): number {
+  return 1 + 4 + (type.to - type.from) + 1 + (key.to - key.from) + 4 + (value.to - value.from) + 12;
+}
+
 /**
- * One attribute of event number `event` at a position, which is encoded as {@link positionValue} does. Type and key make
- * the composite key. Written in one go: a block has tens of thousands.
+ * An attribute in a segment, whose position is encoded as {@link positionValue} does. Type and key make the composite key.
+ * Written in one go, and many into one buffer: a block has tens of thousands. Answers where the key ends.
  */
-export function eventKey(
+export function putEventKey(
+  out: Uint8Array,
+  at: number,
   prefix: EventPrefix,
-  type: Uint8Array,
-  key: Uint8Array,
-  value: Uint8Array,
-  at: Uint8Array,
-  event: number,
-): Uint8Array {
-  const nameLength = type.length + 1 + key.length;
-  const out = new Uint8Array(1 + 4 + nameLength + 4 + value.length + at.length + 4);
-  out[0] = INDEX_PREFIXES[prefix];
-  let next = putU32(out, 1, nameLength);
-  next = putShort(out, next, type);
+  { bytes, type, key, value }: { readonly bytes: Uint8Array } & Readonly<Record<'type' | 'key' | 'value', Span>>,
+  segment: Uint8Array,
+): number {
+  out[at] = INDEX_PREFIXES[prefix];
+  let next = putU32(out, at + 1, type.to - type.from + 1 + key.to - key.from);
+  next = putShort(out, next, bytes, type);
   out[next++] = DOT;
-  next = putShort(out, next, key);
-  next = putU32(out, next, value.length);
-  next = putShort(out, next, value);
-  next = putShort(out, next, at);
-  putU32(out, next, event);
-  return out;
+  next = putShort(out, next, bytes, key);
+  next = putU32(out, next, value.to - value.from);
+  next = putShort(out, next, bytes, value);
+  return putShort(out, next, segment, { from: 0, to: segment.length });
+}
+
+/** Numbers below 2^32 as the value of an entry: four bytes each. Answers where it ends. */
+export function putNumbers(out: Uint8Array, at: number, numbers: readonly number[]): number {
+  let next = at;
+  for (const number of numbers) next = putU32(out, next, number);
+  return next;
 }
 
 function putU32(out: Uint8Array, at: number, value: number): number {
@@ -107,9 +127,9 @@ function putU32(out: Uint8Array, at: number, value: number): number {
 }
 
 /** A loop: names and values are shorter than what a call pays for. */
-function putShort(out: Uint8Array, at: number, bytes: Uint8Array): number {
-  for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i] as number;
-  return at + bytes.length;
+function putShort(out: Uint8Array, at: number, bytes: Uint8Array, { from, to }: Span): number {
+  for (let i = from; i < to; i++) out[at + i - from] = bytes[i] as number;
+  return at + to - from;
 }
 
 /** Where an event stands: position and number of the event, as one number. */
@@ -119,15 +139,21 @@ export function positionOfEvent(place: EventPlace): Position {
   return place >> INDEX_BITS;
 }
 
-/** The place and the value that an event key names. `keyLength`: bytes of the attribute's key. */
-export function readEventKey(bytes: Uint8Array, keyLength: number): { value: Uint8Array; place: EventPlace } {
+/** The value and the height that an event key names. `keyLength`: bytes of the attribute's key. */
+export function readEventKey(bytes: Uint8Array, keyLength: number): { value: Uint8Array; height: bigint } {
   const valueAt = 1 + 4 + keyLength + 4;
+  return { value: bytes.subarray(valueAt, bytes.length - 12), height: heightOfPosition(readPosition(bytes)) };
+}
+
+/** What {@link putNumbers} has written in pairs. @throws when it is something else. */
+export function readPairs(bytes: Uint8Array): readonly (readonly [number, number])[] {
+  assert(bytes.length % 8 === 0, 'an index entry has pairs of numbers');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const event = view.getUint32(bytes.length - 4);
-  return {
-    value: bytes.subarray(valueAt, bytes.length - 16),
-    place: (readPosition(bytes, bytes.length - 4) << INDEX_BITS) | BigInt(event),
-  };
+  return Array.from({ length: bytes.length >>> 3 }, (_, i) => [view.getUint32(8 * i), view.getUint32(8 * i + 4)]);
+}
+
+export function eventPlace(height: bigint, index: number, event: number): EventPlace {
+  return (position(height, index) << INDEX_BITS) | BigInt(event);
 }
 
 /** Inclusive heights. */
@@ -136,6 +162,7 @@ export interface HeightRange {
   readonly to: bigint;
 }
 
+/** The entries of those heights. */
 export function positionRange(prefix: 'txPosition' | 'blockPosition', heights: HeightRange): KvRange {
   return {
     gte: positionKey(prefix, position(heights.from, 0)),
@@ -152,6 +179,6 @@ export function attributeRange(prefix: EventPrefix, key: string): KvRange {
 /** The entries of one value of an attribute, within heights. */
 export function valueRange(prefix: EventPrefix, key: string, value: string, heights: HeightRange): KvRange {
   const start = concat(attributePrefix(prefix, key), lengthPrefixed(utf8(value)));
-  const from = (height: bigint) => concat(start, encodePosition(position(height, 0)), u32be(0));
+  const from = (height: bigint) => concat(start, encodePosition(position(height, 0)));
   return { gte: from(heights.from), lt: from(heights.to + 1n) };
 }

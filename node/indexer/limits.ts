@@ -1,8 +1,8 @@
 /** Named limits of the index. */
 export const INDEX_LIMITS = {
-  /** Index entries that one search may look at. */
+  /** Places (a transaction, or an event of one) that one search may look at. */
   maxScannedEntries: 1_000_000,
-  /** Entries read before other work gets its turn. */
+  /** Places read before other work gets its turn. */
   scanChunkEntries: 1_000,
   /** Searches that run at the same time; more are refused. */
   maxConcurrentSearches: 16,
@@ -16,6 +16,8 @@ export const INDEX_LIMITS = {
   maxFreshBlocks: 64,
   /** Entries that are written together: those of a large block come in several batches, its height in the last. */
   maxEntriesPerBatch: 1_024,
+  /** Of them, made before others get their turn. */
+  entriesPerPiece: 256,
   /** Transactions of several blocks that are indexed together; a block that has more comes alone. */
   maxTxsTogether: 256,
   /** Transactions that make handing blocks to another thread worth the message, at least. */

@@ -14,6 +14,7 @@ import {
   attributeRange,
   type EventPlace,
   type EventPrefix,
+  eventPlace,
   type HeightRange,
   heightOfPosition,
   type Position,
@@ -21,6 +22,7 @@ import {
   positionOfEvent,
   positionRange,
   readEventKey,
+  readPairs,
   readPosition,
   valueRange,
 } from './keys.ts';
@@ -95,7 +97,13 @@ async function findPositions(scan: Scan, indexer: Indexer, target: Target, query
   }
   if (rest.length === 0) {
     const all: Position[] = [];
-    await scan(positionRange(target.positions, heights), (key) => all.push(readPosition(key)));
+    await scan(positionRange(target.positions, heights), (key, value) => {
+      const at = readPosition(key);
+      // The entry of a block is one place, that of a segment names a row of them.
+      const [[first, count] = [0, 0]] = target === BLOCKS ? [[0, 1] as const] : readPairs(value);
+      for (let i = 0; i < count; i++) all.push(position(heightOfPosition(at), first + i));
+      return count;
+    });
     return all;
   }
   let found: Set<Position> | undefined;
@@ -122,11 +130,13 @@ async function findEvents(
     const exact = exactValue(condition);
     const range =
       exact === undefined ? attributeRange(prefix, condition.key) : valueRange(prefix, condition.key, exact, heights);
-    await scan(range, (key) => {
-      const { value, place } = readEventKey(key, keyLength);
-      const height = heightOfPosition(positionOfEvent(place));
-      if (height < heights.from || height > heights.to) return;
-      if (exact !== undefined || matchesValue(condition, fromUtf8(value))) places.add(place);
+    await scan(range, (key, value) => {
+      const { value: found, height } = readEventKey(key, keyLength);
+      const pairs = readPairs(value);
+      if (height < heights.from || height > heights.to) return pairs.length;
+      if (exact !== undefined || matchesValue(condition, fromUtf8(found)))
+        for (const [index, event] of pairs) places.add(eventPlace(height, index, event));
+      return pairs.length;
     });
     found = found === undefined ? places : common(found, places);
     if (found.size === 0) return found;
@@ -147,7 +157,8 @@ function exactValue(condition: Condition): string | undefined {
   return condition.operand.text;
 }
 
-type Scan = (range: KvRange, visit: (key: Uint8Array) => void) => Promise<void>;
+/** @param visit answers at how many places it has looked. */
+type Scan = (range: KvRange, visit: (key: Uint8Array, value: Uint8Array) => number) => Promise<void>;
 
 /** Reads ranges chunk by chunk; all scans of one search share its bound. */
 function createScan(kv: Kv, limits: SearchLimits): Scan {
@@ -155,17 +166,19 @@ function createScan(kv: Kv, limits: SearchLimits): Scan {
   return async (range, visit) => {
     let from = range.gte;
     for (;;) {
-      let count = 0;
+      let places = 0;
+      let entries = 0;
       let last: Uint8Array | undefined;
       const chunk = { ...range, ...(from && { gte: from }), limit: limits.scanChunkEntries };
-      for (const [key] of kv.entries(chunk)) {
-        visit(key);
+      for (const [key, value] of kv.entries(chunk)) {
+        places += visit(key, value);
         last = key;
-        count++;
+        entries++;
+        if (places >= limits.scanChunkEntries) break;
       }
-      left -= count;
+      left -= places;
       if (left < 0) throw new TooMuch();
-      if (last === undefined || count < limits.scanChunkEntries) return;
+      if (last === undefined || (entries < limits.scanChunkEntries && places < limits.scanChunkEntries)) return;
       // The least key above the last one read.
       from = new Uint8Array(last.length + 1);
       from.set(last);

@@ -6,42 +6,42 @@ import { DecodeError, readVarint } from '#core/codec/proto-reader.ts';
  */
 export class StoredFields {
   readonly #bytes: Uint8Array;
-  #at = 0;
-  #from = 0;
-  #to = 0;
+  readonly #end: number;
+  #at: number;
+  /** Where the content of the field at hand, if it is length-delimited, begins and ends. */
+  from = 0;
+  to = 0;
   /** Of the field at hand. */
   number = 0;
   /** Of a varint; 0 for others. Exact below 2^53. */
   value = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param from where the message begins and ends in the bytes. */
+  constructor(bytes: Uint8Array, from = 0, to = bytes.length) {
     this.#bytes = bytes;
+    this.#at = from;
+    this.#end = to;
   }
 
   /** To the next field; false at the end. */
   next(): boolean {
-    if (this.#at >= this.#bytes.length) return false;
+    if (this.#at >= this.#end) return false;
     const tag = this.#varint();
     this.number = tag >>> 3;
     this.value = 0;
     const wire = tag & 7;
     if (wire === 0) {
       this.value = this.#varint();
-      this.#from = this.#to = this.#at;
+      this.from = this.to = this.#at;
       return true;
     }
     if (wire !== 2) throw new DecodeError(`a stored message: wire type ${wire} of field ${this.number}`);
     const length = this.#varint();
-    this.#from = this.#at;
-    this.#to = this.#at + length;
-    if (this.#to > this.#bytes.length) throw new DecodeError(`a stored message: field ${this.number} is cut off`);
-    this.#at = this.#to;
+    this.from = this.#at;
+    this.to = this.#at + length;
+    if (this.to > this.#end) throw new DecodeError(`a stored message: field ${this.number} is cut off`);
+    this.#at = this.to;
     return true;
-  }
-
-  /** The content of a length-delimited field. */
-  view(): Uint8Array {
-    return this.#bytes.subarray(this.#from, this.#to);
   }
 
   #varint(): number {

@@ -140,7 +140,7 @@ test('what a thread that dies has not written is written here; the next call sta
 });
 
 test('a large block comes in several batches, its height in the last; half of it and then all of it is all of it', async () => {
-  const block = blockOf(1n, INDEX_LIMITS.maxEntriesPerBatch / 3);
+  const block = blockOf(1n, INDEX_LIMITS.maxEntriesPerBatch);
   const whole = new MemoryKv();
   const batches: number[] = [];
   const counting = {
