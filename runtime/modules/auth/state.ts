@@ -7,6 +7,7 @@ import { bytesKey, stringKey, u64Key, type ValueCodec } from '../../state/codecs
 import { index, indexedMap, item, keySet, map, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { rememberedArrays, rememberedValue } from '../../state/remembered.ts';
+import { UsualFields } from '../../tx/usual-fields.ts';
 import { decodeVesting, encodeVesting } from '../vesting/record.ts';
 import type { Vesting } from '../vesting/schedule.ts';
 
@@ -47,7 +48,7 @@ const KIND_VESTING = 3;
 const MAX_STORED_TEXT = 256;
 const MAX_STORED_KEY = RUNTIME_LIMITS.maxPubKeyBytes;
 
-const accountValue: ValueCodec<Stored> = rememberedArrays({
+export const accountValue: ValueCodec<Stored> = rememberedArrays({
   encode({ accountNumber, sequence: next, pubKey, module, vesting }) {
     const writer = new ProtoWriter()
       .varint(1, vesting !== undefined ? KIND_VESTING : module === undefined ? KIND_BASE : KIND_MODULE)
@@ -64,25 +65,47 @@ const accountValue: ValueCodec<Stored> = rememberedArrays({
     if (vesting !== undefined) writer.message(7, encodeVesting(vesting));
     return writer.finish();
   },
-  decode(bytes) {
-    let accountNumber = 0n;
-    let next = 0n;
-    let pubKey: StoredKey | undefined;
-    let name: string | undefined;
-    const permissions: string[] = [];
-    let vesting: Vesting | undefined;
-    for (const field of readFields('account', bytes, { known: [1, 2, 3, 4, 5, 6, 7], repeated: [6] })) {
-      if (field.number === 2) accountNumber = asUint64('account', field);
-      else if (field.number === 3) next = asUint64('account', field);
-      else if (field.number === 4) pubKey = readStoredKey(asMessage('account', field));
-      else if (field.number === 5) name = asString('account', field, MAX_STORED_TEXT);
-      else if (field.number === 6) permissions.push(asString('account', field, MAX_STORED_TEXT));
-      else if (field.number === 7) vesting = decodeVesting(asMessage('account', field));
-    }
-    const module = name === undefined ? undefined : { name, permissions };
-    return { accountNumber, sequence: next, pubKey, module, vesting };
-  },
+  decode: (bytes) => usualAccount(bytes) ?? decodeAccountRecord(bytes),
 });
+
+/** A user's record, as it is written: read without an object for each field. Undefined for any other. */
+function usualAccount(bytes: Uint8Array): Stored | undefined {
+  const fields = new UsualFields(bytes);
+  if (fields.value(0x08) !== KIND_BASE) return undefined;
+  const accountNumber = fields.uint64(0x10);
+  const next = fields.uint64(0x18);
+  let pubKey: StoredKey | undefined;
+  const outer = fields.enter(0x22);
+  if (outer >= 0) {
+    const typeUrl = fields.name(0x0a);
+    const value = fields.view(0x12);
+    if (value === undefined || typeUrl.length > MAX_STORED_TEXT || value.length > MAX_STORED_KEY) return undefined;
+    if (!fields.leave(outer)) return undefined;
+    pubKey = { typeUrl, value };
+  }
+  if (fields.at !== bytes.length) return undefined;
+  return { accountNumber, sequence: next, pubKey, module: undefined, vesting: undefined };
+}
+
+/** @throws DecodeError for what is no record. */
+export function decodeAccountRecord(bytes: Uint8Array): Stored {
+  let accountNumber = 0n;
+  let next = 0n;
+  let pubKey: StoredKey | undefined;
+  let name: string | undefined;
+  const permissions: string[] = [];
+  let vesting: Vesting | undefined;
+  for (const field of readFields('account', bytes, { known: [1, 2, 3, 4, 5, 6, 7], repeated: [6] })) {
+    if (field.number === 2) accountNumber = asUint64('account', field);
+    else if (field.number === 3) next = asUint64('account', field);
+    else if (field.number === 4) pubKey = readStoredKey(asMessage('account', field));
+    else if (field.number === 5) name = asString('account', field, MAX_STORED_TEXT);
+    else if (field.number === 6) permissions.push(asString('account', field, MAX_STORED_TEXT));
+    else if (field.number === 7) vesting = decodeVesting(asMessage('account', field));
+  }
+  const module = name === undefined ? undefined : { name, permissions };
+  return { accountNumber, sequence: next, pubKey, module, vesting };
+}
 
 function readStoredKey(bytes: Uint8Array): StoredKey {
   let typeUrl = '';
