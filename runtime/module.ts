@@ -111,6 +111,8 @@ export interface MessageHandler {
   readonly typeUrl: string;
   readonly schema: DescMessage;
   readonly response: DescMessage;
+  /** Its type URL. */
+  readonly responseUrl: string;
   /** Raw addresses that must sign, first the one that pays. */
   signers(message: unknown, chain: ChainParams): Result<readonly Uint8Array[]>;
   /** Checks that need no state; also in CheckTx. */
@@ -140,6 +142,7 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
     typeUrl: typeUrlOf(schema),
     schema,
     response,
+    responseUrl: typeUrlOf(response),
     signers: (message, chain) => definition.signers(message as MessageShape<Req>, chain),
     validate: (message, chain) =>
       definition.validate === undefined

@@ -64,6 +64,7 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
   };
   const ed25519: Verifier['ed25519'] = (publicKey, message, signature) => inner.ed25519(publicKey, message, signature);
   const knows = ({ publicKey, message, signature }: SignatureCheck): boolean => {
+    if (known.size === 0) return false;
     const found = known.get(idOf(signature));
     return found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message);
   };
@@ -79,7 +80,9 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
   return {
     learn,
     knows,
-    forget: (signature) => forget(idOf(signature)),
+    forget(signature) {
+      if (known.size > 0) forget(idOf(signature));
+    },
     ed25519,
     secp256k1,
     checking() {

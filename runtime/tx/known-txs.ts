@@ -74,7 +74,7 @@ function isCompact({ body, authInfo, messages, raw, size, isUsual }: DecodedTx):
 }
 
 /** A transaction ends with its signature: its last bytes tell it from others well enough to look it up by. */
-const NAME_BYTES = 64;
+const NAME_BYTES = 20;
 /** Blocks for which one is kept that nobody asks for. */
 const IDLE_BLOCKS = 2;
 

@@ -6,7 +6,6 @@ import { divFloor, MAX_UINT64 } from '#core/int.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, type Failure, ok, type Result } from '#core/result.ts';
-import { typeUrlOf } from '#proto/message.ts';
 import { formatAddress } from '../address.ts';
 import { amountOf, type DecCoin } from '../coins.ts';
 import type { BlockInfo, ChainParams } from '../context.ts';
@@ -170,7 +169,7 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
         ...handled.error,
         message: `failed to execute message; message index: ${i}: ${handled.error.message}`,
       });
-    responses.push({ typeUrl: typeUrlOf(handler.response), value: handled.value });
+    responses.push({ typeUrl: handler.responseUrl, value: handled.value });
     // One by one: a call takes no more arguments than the machine's stack has room for.
     for (const event of events.events) all.push(event);
   }
@@ -179,14 +178,19 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
 
 /** `/cosmos.bank.v1beta1.MsgSend` → `bank` (types/events.go GetModuleNameFromTypeURL). */
 function moduleOf(typeUrl: string): string {
-  return typeUrl.split('.')[1] ?? '';
+  const start = typeUrl.indexOf('.') + 1;
+  if (start === 0) return '';
+  const end = typeUrl.indexOf('.', start);
+  return end < 0 ? typeUrl.slice(start) : typeUrl.slice(start, end);
 }
 
 /** An encoded cosmos.base.abci.v1beta1.TxMsgData: written by hand, as each transaction has one and it is hashed. */
 export function encodeMsgData(responses: TxOutcome['responses']): Uint8Array {
   const data = new ProtoWriter();
-  for (const { typeUrl, value } of responses)
-    data.message(2, new ProtoWriter().string(1, typeUrl).bytes(2, value).finish());
+  for (const { typeUrl, value } of responses) {
+    const opened = data.open(2);
+    data.string(1, typeUrl).bytes(2, value).close(opened);
+  }
   return data.finish();
 }
 
