@@ -65,8 +65,15 @@ export async function openSnapshotFiles(
     // Not offered any more, then gone: who is in the middle of it takes a newer one.
     const gone = known.filter(isMeant);
     known = known.filter((snapshot) => !gone.includes(snapshot));
-    for (const { height, format } of gone)
-      await rm(join(folder, nameOf(height, format)), { recursive: true, force: true });
+    for (const { height, format } of gone) {
+      // Under the name of what is unfinished first: a crash must not leave a manifest whose chunks are gone.
+      const name = join(folder, nameOf(height, format));
+      await rename(name, `${name}${UNFINISHED}`).catch((error: unknown) => {
+        // Somebody was faster.
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      });
+      await rm(`${name}${UNFINISHED}`, { recursive: true, force: true });
+    }
     return gone;
   }
 
