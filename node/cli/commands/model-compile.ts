@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
@@ -7,6 +8,8 @@ import type { RangeMethod } from '#wasm-modules/compiler/calibrate.ts';
 import type { CompiledModel, CompileOptions } from '#wasm-modules/compiler/compile.ts';
 import type { Request } from '#wasm-modules/compiler/quantize.ts';
 import { readDescription } from '#wasm-modules/description.ts';
+import { SHIPPED } from '#wasm-modules/models/shipped.ts';
+import { readModel } from '#wasm-modules/onnx/reader.ts';
 import { describeError, type ModelError } from '#wasm-modules/onnx/refusal.ts';
 import { NODE_LIMITS } from '../../limits.ts';
 import { CliError, createOutput, orFail } from '../context.ts';
@@ -36,7 +39,7 @@ interface CompileFlags {
 export function compileCommand(): Command {
   const command = new Command('compile')
     .description('compile an ONNX model into a component that the chain takes')
-    .argument('<model.onnx>')
+    .argument('<model.onnx>', `a file, or the name of a shipped model: ${[...SHIPPED.keys()].join(', ')}`)
     .requiredOption('-o, --out <file>', 'where the component goes')
     .option('--task <text>', 'what the model does; by default the name of its graph')
     .option('--fix <input=numbers>', 'fix an integer input of the graph, such as axes=0,1; may be repeated', fixedInput)
@@ -58,19 +61,41 @@ export function compileCommand(): Command {
     // Only this command needs the compiler.
     const { compileOnnx } = await import('#wasm-modules/compiler/compile.ts');
     const { task, fix: constants, fuse } = flags;
+    const { bytes, options: own } = await sourceOf(path);
     const options = {
+      ...own,
       fuse,
       ...(task === undefined ? {} : { task }),
       ...(constants === undefined ? {} : { constants }),
     };
-    const bytes = await readBytes(path);
     const compile = (model: Uint8Array): CompiledModel => orNamed(path, compileOnnx(model, options));
     const plain = compile(bytes);
     const module = flags.quantize === undefined ? plain : await quantized(path, bytes, plain, options, flags, compile);
     const component = packaged(module.module);
     await writeFile(flags.out, component);
-    createOutput('text').note(`${flags.out}: ${component.length} bytes; a request is ${module.requestBytes} bytes`);
+    const { note } = createOutput('text');
+    note(`operators: ${operatorsOf(bytes)}`);
+    note(`${flags.out}: ${component.length} bytes; a request is ${module.requestBytes} bytes`);
   });
+}
+
+/** A shipped model comes with how pictures, texts and words reach its graph. A file of the same name goes first. */
+async function sourceOf(path: string): Promise<{ readonly bytes: Uint8Array; readonly options: CompileOptions }> {
+  const shipped = existsSync(path) ? undefined : SHIPPED.get(path);
+  if (shipped === undefined) return { bytes: await readBytes(path), options: {} };
+  const { onnx, options } = await shipped();
+  return { bytes: onnx, options };
+}
+
+/** The operators of a graph that has been compiled, each with how often it is there. */
+function operatorsOf(bytes: Uint8Array): string {
+  const counts = new Map<string, number>();
+  const model = readModel(bytes);
+  if (model.ok) for (const { op } of model.value.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([op, count]) => `${count} ${op}`)
+    .join(', ');
 }
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ModelError };

@@ -46,6 +46,22 @@ test('an ONNX model becomes a component that the chain takes, and says what it i
   expect(JSON.parse(out)).toMatchObject({ bytes: component.length, description: { task: 'creatures' } });
 });
 
+test(
+  'a shipped model is compiled by its name, with its pictures and texts, and tried when it is inspected',
+  SLOW,
+  async () => {
+    expect(await runProgram(['model', 'compile', 'classifier', '-o', at('classifier.wasm')])).toBe(0);
+    expect(out + errors).toContain('Conv');
+    out = '';
+    expect(await runProgram(['model', 'inspect', at('classifier.wasm'), '--output', 'json'])).toBe(0);
+    const found = JSON.parse(out) as { readonly example: { readonly outcome: string; readonly gasUsed: string } };
+    expect(found.example.outcome).toBe('ok');
+    expect(Number(found.example.gasUsed)).toBeGreaterThan(1_000_000);
+    expect(found).toMatchObject({ description: { outputs: [{ labels: expect.arrayContaining(['owl']) }] } });
+    expect(await runProgram(['model', 'compile', 'nobody', '-o', at('never.wasm')])).toBe(1);
+  },
+);
+
 /** The sprite generator as a file. */
 async function spritesFile(): Promise<string> {
   const core = buildSpritesCore();

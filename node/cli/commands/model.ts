@@ -1,13 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { toHex } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { MsgRegisterModelResponseSchema, MsgRegisterModelSchema } from '#proto/gen/autonomy/models/v1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { admit } from '#vm/admission.ts';
+import { CALL_LIMITS } from '#vm/limits.ts';
+import { outcomeName } from '#vm/outcome.ts';
+import { readDescription } from '#wasm-modules/description.ts';
 import { queryComponent, queryModel, queryModels, responseOf } from '../../client/inference-client.ts';
 import { registrationGas } from '../../client/register-model.ts';
-import { describeComponent } from '../../vm/describe-component.ts';
+import { createVmPool } from '../../vm/pool.ts';
 import {
   CliError,
   chainClientOf,
@@ -22,7 +26,7 @@ import { readBytes } from '../read-bytes.ts';
 import { type SenderFlags, senderOf, senderOptions } from '../sign-and-send.ts';
 import { unsigned } from '../unsigned.ts';
 import { compileCommand, packaged } from './model-compile.ts';
-import { benchCommand, runCommand, trainCommand } from './model-run.ts';
+import { benchCommand, DEFAULT_GAS_LIMIT, runCommand, trainCommand } from './model-run.ts';
 import { trainStepCommand } from './model-train-step.ts';
 
 export function modelCommand(): Command {
@@ -64,8 +68,7 @@ function inspectCommand(): Command {
           : await queryComponent(chainClientOf(flags), registered.componentHash);
       const admitted = admit(component);
       if (!admitted.ok) throw new CliError(`the chain would refuse it: ${admitted.error.message}`);
-      const description = await describeComponent(component, silentLogger);
-      if (!description.ok) throw new CliError(description.error.message);
+      const { description, example } = await tried(component);
       const { componentHash, moduleHash, world, initialPages, maximumPages } = admitted.value;
       const { $typeName: _, ...record } = registered ?? { $typeName: '' };
       const facts = {
@@ -75,7 +78,8 @@ function inspectCommand(): Command {
         world,
         bytes: component.length,
         memoryPages: { initial: initialPages, maximum: maximumPages },
-        description: JSON.parse(description.value) as unknown,
+        ...(example === undefined ? {} : { example }),
+        description: JSON.parse(description) as unknown,
       };
       createOutput(flags.output).result(facts, [
         ...(registered === undefined
@@ -92,10 +96,46 @@ function inspectCommand(): Command {
         `world           ${world}`,
         `size            ${component.length} bytes`,
         `memory          ${initialPages} to ${maximumPages ?? 'the chain’s limit of'} pages of 64 KiB`,
-        `description     ${description.value}`,
+        ...(example === undefined ? [] : [`its example     ${example.outcome}, ${example.gasUsed} gas`]),
+        `description     ${withoutExample(description)}`,
       ]);
     },
   );
+}
+
+/** For a person: an example may be thousands of hexadecimal digits. */
+function withoutExample(description: string): string {
+  const { example: _, ...rest } = JSON.parse(description) as Readonly<Record<string, unknown>>;
+  return JSON.stringify(rest);
+}
+
+interface Tried {
+  readonly description: string;
+  /** How the model's own example ended, if it has one. */
+  readonly example: { readonly outcome: string; readonly gasUsed: bigint } | undefined;
+}
+
+/** What a component says of itself, and what its example takes. */
+async function tried(component: Uint8Array): Promise<Tried> {
+  const source = { componentHash: sha256(component), component: () => Promise.resolve(component) };
+  const pool = createVmPool({ workers: 1 }, { logger: silentLogger });
+  try {
+    const described = await pool.describe(source);
+    if (!described.ok) throw new CliError(described.error.message);
+    const description = described.value;
+    const read = readDescription(description);
+    if (!read.ok || read.value.example === undefined) return { description, example: undefined };
+    const outcome = await pool.execute({
+      ...source,
+      ...read.value.example,
+      gasLimit: DEFAULT_GAS_LIMIT,
+      limits: CALL_LIMITS,
+    });
+    if (outcome.kind === 'host-fault') throw new CliError(`this machine could not run it: ${outcome.detail}`);
+    return { description, example: { outcome: outcomeName(outcome), gasUsed: outcome.gasUsed } };
+  } finally {
+    await pool.close();
+  }
 }
 
 interface RegisterFlags extends SenderFlags {
