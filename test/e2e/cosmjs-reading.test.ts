@@ -196,6 +196,47 @@ test('subscriptions: transactions, all and by an attribute, blocks and headers, 
   client.disconnect();
 });
 
+test('subscriptions: a browser wallet follows its transaction by its hash, with positional parameters', async () => {
+  const tx = await signedSend(chain.person(2));
+  const id = sha256(tx);
+  const socket = new WebSocket(`${chain.websocketUrl}/websocket`);
+  await new Promise((resolve) => socket.addEventListener('open', resolve));
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the node answered
+  const told: any[] = [];
+  socket.addEventListener('message', ({ data }) => void told.push(JSON.parse(String(data))));
+  const call = (id: number, method: string, params: unknown[]) =>
+    socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }));
+  call(1, 'subscribe', ["tm.event='NewBlock'"]);
+  call(2, 'subscribe', [`tm.event='Tx' AND tx.hash='${toHexUpper(id)}'`]);
+  call(3, 'tx', [toBase64(id), false]);
+  const answers = (given: number) => told.filter((answer) => answer.id === given);
+  await until('the transaction is not there yet', async () => answers(3).length === 1);
+  expect(answers(3)[0].error).toMatchObject({ code: -32603, data: `tx (${toHexUpper(id)}) not found` });
+  await ask('broadcast_tx_sync', [toBase64(tx)]);
+  await until('the transaction is told', async () => answers(2).length === 2);
+  expect(answers(2)[0]).toEqual({ jsonrpc: '2.0', id: 2, result: {} });
+  const { data, events } = answers(2)[1].result;
+  expect(data.type).toBe('tendermint/event/Tx');
+  expect(data.value.TxResult).toMatchObject({
+    height: expect.any(String),
+    tx: toBase64(tx),
+    result: { data: expect.any(String) },
+  });
+  expect(data.value.TxResult.result.code ?? 0).toBe(0);
+  expect(events).toMatchObject({ 'tx.hash': [toHexUpper(id)], 'tm.event': ['Tx'] });
+  await until('its block is told', async () =>
+    answers(1).some(({ result }) => result.data?.value.block.header.height === data.value.TxResult.height),
+  );
+  call(4, 'tx', [toBase64(id), false]);
+  await until('the transaction is found', async () => answers(4).length === 1);
+  expect(answers(4)[0].result).toMatchObject({
+    hash: toHexUpper(id),
+    height: data.value.TxResult.height,
+    tx: toBase64(tx),
+  });
+  socket.close();
+});
+
 test('subscriptions: a malformed query fails the stream with the error of CometBFT', async () => {
   const client = Comet38Client.create(new WebsocketClient(chain.websocketUrl));
   const failed = new Promise<unknown>((resolve) =>
