@@ -43,6 +43,8 @@ export const NODE_LIMITS = {
   maxGentxs: 1_000,
   /** Bytes of configuration and key files. */
   maxConfigFileBytes: 1_048_576,
+  /** How long the operating system's keyring may take: it may ask the user for a password first. */
+  vaultTimeoutMs: 120_000,
   /** Characters of a private key in ASCII armor: some hundred are needed. */
   maxArmorCharacters: 16_384,
 

@@ -54,7 +54,10 @@ export const nodeOption = () =>
   );
 
 export const keyringOption = () =>
-  new Option('--keyring-backend <backend>', 'file: keys under a password; test: keys not encrypted')
+  new Option(
+    '--keyring-backend <backend>',
+    "file: keys under a password; os: in the operating system's keyring; test: not encrypted",
+  )
     .choices(KEYRING_BACKENDS)
     .default('file');
 

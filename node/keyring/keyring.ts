@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { concat, equal, fromBase64, fromUtf8, toBase64, utf8 } from '#core/bytes.ts';
-import { type AccountKeyPair, keyFromPrivate } from '#core/crypto/keys.ts';
+import { assertNever } from '#core/assert.ts';
+import { concat, equal, fromBase64, fromUtf8, toBase64, toHex, utf8 } from '#core/bytes.ts';
+import { type AccountKeyPair, isPrivateKey, keyFromPrivate } from '#core/crypto/keys.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import type { Json } from '#runtime/module.ts';
 import type { AccountKey } from '#runtime/tx/account-key.ts';
@@ -9,10 +11,14 @@ import { accountKeyFromJson, accountKeyJson } from '../client/account-keys.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { readFileBounded, replaceFileDurably } from '../storage/durable-file.ts';
 import { DEFAULT_COST, type ScryptCost, type SealedSecret, seal, unseal } from './secret-box.ts';
+import { secretService, type Vault } from './vault.ts';
 
-export const KEYRING_BACKENDS = ['file', 'test'] as const;
+export const KEYRING_BACKENDS = ['file', 'os', 'test'] as const;
 
-/** `file`: each key under a password. `test`: not encrypted, for networks whose coins are worth nothing. */
+/**
+ * `file`: each key under a password. `os`: secrets in the operating system's keyring. `test`: not encrypted, for networks whose
+ * coins are worth nothing.
+ */
 export type KeyringBackend = (typeof KEYRING_BACKENDS)[number];
 
 export interface KeyInfo {
@@ -46,7 +52,13 @@ interface SecretFile {
   readonly type: 'secp256k1';
   readonly name: string;
   readonly pub_key: string;
-  readonly secret: SealedSecret | { readonly plain: string };
+  readonly secret: SealedSecret | { readonly plain: string } | VaultSecret;
+}
+
+/** It is in the operating system's keyring, in base64. */
+interface VaultSecret {
+  readonly vault: 'secret-service';
+  readonly id: string;
 }
 
 interface PublicFile {
@@ -64,9 +76,14 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 /** One file a key. `password` is asked for when a secret is sealed or opened; `confirm`: a new one is being chosen. */
 export function openKeyring(
   options: KeyringOptions,
-  dependencies: { readonly password: (prompt: string, confirm: boolean) => Promise<string> },
+  dependencies: {
+    readonly password: (prompt: string, confirm: boolean) => Promise<string>;
+    /** Of the backend `os`. Default: the Secret Service. */
+    readonly vault?: Vault;
+  },
 ): Keyring {
   const { backend, folder, cost = DEFAULT_COST } = options;
+  const vault = dependencies.vault ?? secretService({ platform: process.platform, env: process.env });
   const path = (name: string) => join(folder, `${name}.json`);
 
   async function load(name: string): Promise<Result<{ file: KeyFile; info: KeyInfo }, string>> {
@@ -95,6 +112,57 @@ export function openKeyring(
     replaceFileDurably(path(file.name), `${JSON.stringify(file, undefined, 2)}\n`);
   const associated = (name: string, publicKey: Uint8Array) => concat(utf8(name), publicKey);
 
+  /** How the backend keeps it: what stands in the file. */
+  async function kept(
+    name: string,
+    privateKey: Uint8Array,
+    publicKey: Uint8Array,
+  ): Promise<Result<SecretFile['secret'], string>> {
+    switch (backend) {
+      case 'test':
+        return ok({ plain: toBase64(privateKey) });
+      case 'file': {
+        const password = await dependencies.password(`New password for key ${name}`, true);
+        return ok(seal(privateKey, password, associated(name, publicKey), cost));
+      }
+      case 'os': {
+        const id = toHex(new Uint8Array(randomBytes(16)));
+        const text = toBase64(privateKey);
+        const stored = await vault.store(id, `autond key ${name}`, text);
+        if (!stored.ok) return stored;
+        const found = await vault.lookup(id);
+        if (!found.ok) return found;
+        return found.value === text
+          ? ok({ vault: 'secret-service', id })
+          : err('keyring backend os: the Secret Service does not give back what it was given');
+      }
+      default:
+        return assertNever(backend, 'keyring backend');
+    }
+  }
+
+  async function opened(
+    name: string,
+    secret: SecretFile['secret'],
+    publicKey: Uint8Array,
+  ): Promise<Result<Uint8Array, string>> {
+    if ('plain' in secret) return ok(fromBase64(secret.plain, 'secret.plain'));
+    if (!('vault' in secret))
+      return unseal(
+        secret,
+        await dependencies.password(`Password for key ${name}`, false),
+        associated(name, publicKey),
+      );
+    const found = await vault.lookup(secret.id);
+    if (!found.ok) return found;
+    if (found.value === undefined) return err("its secret is not in the operating system's keyring of this user");
+    try {
+      return ok(fromBase64(found.value, 'the secret'));
+    } catch {
+      return err("its secret in the operating system's keyring was changed");
+    }
+  }
+
   return {
     async list() {
       let names: string[];
@@ -119,16 +187,9 @@ export function openKeyring(
       const refusal = await taken(name);
       if (refusal !== undefined) return err(refusal);
       const { publicKey } = keyFromPrivate(privateKey);
-      const secret =
-        backend === 'test'
-          ? { plain: toBase64(privateKey) }
-          : seal(
-              privateKey,
-              await dependencies.password(`New password for key ${name}`, true),
-              associated(name, publicKey),
-              cost,
-            );
-      await write({ version: 1, type: 'secp256k1', name, pub_key: toBase64(publicKey), secret });
+      const secret = await kept(name, privateKey, publicKey);
+      if (!secret.ok) return secret;
+      await write({ version: 1, type: 'secp256k1', name, pub_key: toBase64(publicKey), secret: secret.value });
       return ok({ name, type: 'local', key: { kind: 'secp256k1', bytes: publicKey } });
     },
     async addPublic(name, key) {
@@ -145,17 +206,21 @@ export function openKeyring(
       if (file.type !== 'secp256k1') return err(CANNOT_SIGN[file.type](name));
       const { secret } = file;
       const publicKey = fromBase64(file.pub_key, 'pub_key');
-      const opened =
-        'plain' in secret
-          ? ok(fromBase64(secret.plain, 'secret.plain'))
-          : unseal(secret, await dependencies.password(`Password for key ${name}`, false), associated(name, publicKey));
-      if (!opened.ok) return err(`key ${name}: ${opened.error}`);
-      const pair = keyFromPrivate(opened.value);
+      const bytes = await opened(name, secret, publicKey);
+      if (!bytes.ok) return err(`key ${name}: ${bytes.error}`);
+      if (bytes.value.length !== 32 || !isPrivateKey(bytes.value))
+        return err(`key ${name}: its secret is no private key of secp256k1`);
+      const pair = keyFromPrivate(bytes.value);
       return equal(pair.publicKey, publicKey) ? ok(pair) : err(`key ${name}: pub_key is not that of the secret`);
     },
     async remove(name) {
       const loaded = await load(name);
       if (!loaded.ok) return loaded;
+      const { file } = loaded.value;
+      if (file.type === 'secp256k1' && 'vault' in file.secret) {
+        const cleared = await vault.clear(file.secret.id);
+        if (!cleared.ok) return cleared;
+      }
       await unlink(path(name));
       return ok(loaded.value.info);
     },

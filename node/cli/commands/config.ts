@@ -14,7 +14,6 @@ import { homePaths } from '../../config/home.ts';
 import { nearest } from '../../config/nearest.ts';
 import { fallbackValue, SETTINGS, type SettingValue } from '../../config/schema.ts';
 import { NODE_LIMITS } from '../../limits.ts';
-import { missingSetting } from '../../statesync/source.ts';
 import { readFileBounded, replaceFileDurably } from '../../storage/durable-file.ts';
 import { CliError, createOutput, homeOption, type OutputFlags, orFail, outputOption, withOptions } from '../context.ts';
 
@@ -171,11 +170,13 @@ function diffCommand(): Command {
 }
 
 /** What no setting alone can say. */
-function acrossSettings(text: string): string[] {
+async function acrossSettings(text: string): Promise<string[]> {
   const config = parseConfig(text);
   if (!config.ok) return [];
   const { minGasPrices, stateSync } = config.value;
   const prices = parseDecCoins(minGasPrices);
+  // It brings the light client with it.
+  const { missingSetting } = await import('../../statesync/source.ts');
   const missing = stateSync.enable
     ? missingSetting({ ...stateSync, chainId: '', initialHeight: toHeight(1n) })
     : undefined;
@@ -187,7 +188,7 @@ function validateCommand(): Command {
     const wrong: string[] = [];
     for (const file of Object.values(FILES)) {
       const text = await textOf(file, home);
-      const errors = [...file.read(text).errors, ...(file === FILES.config ? acrossSettings(text) : [])];
+      const errors = [...file.read(text).errors, ...(file === FILES.config ? await acrossSettings(text) : [])];
       wrong.push(...errors.map((error) => `${file.path(home)}: ${error}`));
     }
     if (wrong.length > 0) {
