@@ -8,6 +8,7 @@ import type { HeldWrites } from './driver/write-group.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { openLevelKv } from './storage/level-kv.ts';
 import { createRangeReader } from './storage/range-reader.ts';
+import { settleFolder } from './storage/replaced-folder.ts';
 import { type StagingKv, stagingKv } from './storage/staging-kv.ts';
 
 export interface Stores {
@@ -26,6 +27,7 @@ export async function openStores(
   wrap: ((own: Kv) => Kv) | undefined,
   closers: Closers,
 ): Promise<Stores> {
+  await settleFolder(paths.application);
   const rangeReader = createRangeReader();
   closers.push(() => rangeReader.close());
   const open = async (path: string, arrange = (own: Kv) => own): Promise<Kv> => {

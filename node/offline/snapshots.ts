@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Snapshot } from '#core/abci.ts';
@@ -16,6 +16,7 @@ import { syncFolder } from '../storage/durable-file.ts';
 import { lockHome } from '../storage/home-lock.ts';
 import { openLevelKv } from '../storage/level-kv.ts';
 import { createRangeReader } from '../storage/range-reader.ts';
+import { freshOf, replaceFolder } from '../storage/replaced-folder.ts';
 import { OfflineError, withStoppedHome } from './home.ts';
 
 type Told = (done: number, of: number) => void;
@@ -116,21 +117,16 @@ export async function restoreSnapshot(home: string, height: bigint, format: numb
     ...orThrow(expectedHash(blocks, states.load(), height)),
     initialHeight: genesis.initialHeight,
   }));
-  const fresh = `${paths.application}.restoring`;
-  const before = `${paths.application}.before`;
+  const fresh = freshOf(paths.application);
   return withSnapshots(home, async (files) => {
     const snapshot = await find(files, height, format);
     await rm(fresh, { recursive: true, force: true });
     try {
       await importInto(fresh, { files, snapshot, appHash, initialHeight, told });
-      await rm(before, { recursive: true, force: true });
-      await rename(paths.application, before);
-      await rename(fresh, paths.application);
-      await syncFolder(dirname(paths.application));
+      await replaceFolder(paths.application);
     } finally {
       await rm(fresh, { recursive: true, force: true });
     }
-    await rm(before, { recursive: true, force: true });
     return { height, appHash, toReplay: last - height };
   });
 }
