@@ -135,9 +135,12 @@ export class ProtoWriter {
     return this;
   }
 
-  /** The bytes written. Called once: the writer is of no use afterwards. */
-  finish(): Uint8Array {
-    return this.#finish(0);
+  /**
+   * The bytes written. Called once: the writer is of no use afterwards.
+   * @param take answers where they may stand, which is as long as it is told
+   */
+  finish(take?: (bytes: number) => Uint8Array): Uint8Array {
+    return this.#finish(0, take);
   }
 
   /** As {@link ProtoWriter.finish}, preceded by the varint of the length: what {@link lengthDelimited} makes of it. */
@@ -154,11 +157,11 @@ export class ProtoWriter {
   }
 
   /** What was written, after `prefix` zeros. */
-  #finish(prefix: number): Uint8Array {
+  #finish(prefix: number, take?: (bytes: number) => Uint8Array): Uint8Array {
     assert(!this.#finished, 'a message is finished once');
     this.#finished = true;
     const length = this.#length;
-    const out = new Uint8Array(prefix + length);
+    const out = take === undefined ? new Uint8Array(prefix + length) : take(length);
     if (length > SHORT) out.set(this.#buffer.subarray(0, length), prefix);
     else for (let i = 0; i < length; i++) out[prefix + i] = this.#buffer[i] as number;
     if (this.#buffer.length === SCRATCH && spare.length < MAX_SPARE) spare.push(this.#buffer);

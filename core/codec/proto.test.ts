@@ -84,3 +84,13 @@ describe('reader', () => {
     );
   });
 });
+
+test('a message stands where there was room for it', () => {
+  for (const length of [0, 10, 64, 65, 2_000]) {
+    const write = () => new ProtoWriter().bytes(1, new Uint8Array(length).fill(7));
+    const room = new Uint8Array(3_000);
+    const out = write().finish((bytes) => room.subarray(5, 5 + bytes));
+    expect(out).toEqual(write().finish());
+    expect([out.buffer, out.byteOffset]).toEqual([room.buffer, 5]);
+  }
+});

@@ -3,6 +3,7 @@ import { assert } from '#core/assert.ts';
 import { asBytes, asMessage, asString, asUint64, readFields } from '#core/codec/proto-reader.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
+import { Chunks } from '../../state/chunks.ts';
 import { bytesKey, stringKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
 import { index, indexedMap, item, keySet, map, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
@@ -48,6 +49,11 @@ const KIND_VESTING = 3;
 const MAX_STORED_TEXT = 256;
 const MAX_STORED_KEY = RUNTIME_LIMITS.maxPubKeyBytes;
 
+/** Each transaction writes a record, which lives until its block is committed. */
+const RECORD_CHUNK_BYTES = 8_192;
+const records = new Chunks(RECORD_CHUNK_BYTES);
+const take = (bytes: number): Uint8Array => records.take(bytes);
+
 export const accountValue: ValueCodec<Stored> = rememberedArrays({
   encode({ accountNumber, sequence: next, pubKey, module, vesting }) {
     const writer = new ProtoWriter()
@@ -63,7 +69,7 @@ export const accountValue: ValueCodec<Stored> = rememberedArrays({
       for (const permission of module.permissions) writer.string(6, permission);
     }
     if (vesting !== undefined) writer.message(7, encodeVesting(vesting));
-    return writer.finish();
+    return writer.finish(take);
   },
   decode: (bytes) => usualAccount(bytes) ?? decodeAccountRecord(bytes),
 });
@@ -163,7 +169,7 @@ export const authParams = item(layout.params, authParamsValue);
 const moduleNames = keySet(layout.modules, stringKey);
 const nextNumber = sequence(layout.nextNumber);
 /** Without the index, which is over numbers, and these never change. */
-const records = map(layout.accounts, bytesKey, accountValue);
+const plainAccounts = map(layout.accounts, bytesKey, accountValue);
 const accounts = indexedMap(layout.accounts, bytesKey, accountValue, {
   number: index(layout.byNumber, u64Key, bytesKey, (account: Stored) => account.accountNumber),
 });
@@ -179,7 +185,7 @@ export function getAuthParams(store: KvReader): AuthParams {
 }
 
 export function getAccount(store: KvReader, address: Uint8Array): Account | undefined {
-  const stored = records.get(store, address);
+  const stored = plainAccounts.get(store, address);
   return stored === undefined ? undefined : withAddress(address, stored);
 }
 
@@ -201,7 +207,7 @@ export function addressOfNumber(store: KvReader, number: bigint): Uint8Array | u
 
 /** Changes an existing account; its number stays. */
 export function setAccount(store: KvWriter, account: Account): void {
-  records.set(store, account.address, account);
+  plainAccounts.set(store, account.address, account);
 }
 
 /** A new account with the next number. @throws AssertionError when it exists. */

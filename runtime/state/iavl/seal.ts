@@ -7,9 +7,9 @@
  * long: there a page holds one path's last levels only. Nodes further up live so shortly that it does not matter.
  */
 import { assert } from '#core/assert.ts';
-import { EMPTY } from '#core/bytes.ts';
 import type { KvOp } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../../limits.ts';
+import { Chunks } from '../chunks.ts';
 import { putId } from '../key-id.ts';
 import { type Arena, ROOT } from './arena.ts';
 import { hashNodes } from './hash.ts';
@@ -210,31 +210,3 @@ const KEY_CHUNK_BYTES = 16_384;
 /** Small, because whoever keeps one value keeps the chunk. */
 const LEAF_CHUNK_BYTES = 8_192;
 const PAGE_CHUNK_BYTES = 65_536;
-/** Most versions change a few keys of a store: clearing a large buffer for them would cost more than all the rest. */
-const FIRST_CHUNK_BYTES = 1_024;
-
-/** Cuts the many small byte strings of a version out of few buffers: each of its own costs the allocator and the collector. */
-class Chunks {
-  readonly #mostBytes: number;
-  /** Of the next chunk: each is twice as large as the one before. */
-  #bytes = FIRST_CHUNK_BYTES;
-  #chunk = EMPTY;
-  #at = 0;
-
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes;
-  }
-
-  take(bytes: number): Uint8Array {
-    if (bytes > this.#mostBytes >>> 2) return new Uint8Array(bytes);
-    if (this.#at + bytes > this.#chunk.length) {
-      while (this.#bytes < bytes) this.#bytes *= 2;
-      this.#chunk = new Uint8Array(this.#bytes);
-      this.#at = 0;
-      this.#bytes = Math.min(this.#bytes * 2, this.#mostBytes);
-    }
-    const start = this.#at;
-    this.#at += bytes;
-    return this.#chunk.subarray(start, this.#at);
-  }
-}
