@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { createProgram } from '../program.ts';
-import { completionNodes, completionScript } from './completion.ts';
+import { type CompletionNode, completionNodes, completionScript } from './completion.ts';
 
 function program(): Command {
   const send = new Command('send')
@@ -131,6 +131,22 @@ test.skipIf(!isThere('zsh'))('zsh completes the same on a terminal', { timeout: 
       .map((line) => line.trimEnd()),
   ).toEqual(single.map(([words, [offered = '']]) => ['autond', ...words.slice(0, -1), offered].join(' ')));
 });
+
+test('what works on a stopped node, and settings, are offered with their values', async () => {
+  const words = (all: readonly CompletionNode[], path: string) =>
+    all.find((each) => each.path === path)?.words.map(({ word }) => word) ?? [];
+  const all = completionNodes(await createProgram());
+  expect(words(all, 'autond')).toEqual(
+    expect.arrayContaining(['rollback', 'prune', 'snapshots', 'index', 'config', 'testnet']),
+  );
+  expect(words(all, 'autond snapshots')).toEqual(['list', 'export', 'dump', 'load', 'restore', 'delete']);
+  expect(words(all, 'autond config set').slice(0, 2)).toEqual(['config', 'client']);
+  expect(words(all, 'autond prune')).toEqual(expect.arrayContaining(['default', 'everything', '--min-retain-blocks']));
+  const backends = all
+    .find(({ path }) => path === 'autond keys add')
+    ?.words.find(({ word }) => word === '--keyring-backend');
+  expect(backends?.values).toEqual(['file', 'os', 'test']);
+}, 60_000);
 
 test('each script is one that its shell reads, for the whole program; fish has one line a word', {
   timeout: 60_000,
