@@ -1,6 +1,7 @@
 /** How keys and values of typed collections become bytes. Decoding our own store cannot fail: a failure is a bug. */
 import { assert } from '#core/assert.ts';
 import { concat, fromUtf8, readU64be, u64be, utf8 } from '#core/bytes.ts';
+import type { Timestamp } from '#core/types/timestamp.ts';
 import { idOf } from './key-id.ts';
 
 export interface ValueCodec<V> {
@@ -122,6 +123,13 @@ export function pairKey<A, B>(first: KeyCodec<A>, second: KeyCodec<B>): PairCode
       return { key: [a.key, b.key], next: b.next };
     },
   };
+}
+
+/** Seconds and nanoseconds: in the order of time. Times before 1970 do not occur in queues. */
+export const timeKey = pairKey(u64Key, u64Key);
+
+export function queueTime(time: Timestamp): readonly [bigint, bigint] {
+  return [time.seconds, BigInt(time.nanos)];
 }
 
 export const bytesValue: ValueCodec<Uint8Array> = { encode: (value) => value, decode: (bytes) => bytes };

@@ -175,12 +175,12 @@ const PINNED: Record<string, string> = {
   'coins for the vesting account: check': '0 45315 1ad71487e726',
   'block 2: proposal': '5 38c3409b5f98',
   'grant of an allowance': '0 56718 d8e026ee12b1',
-  'grant of a message': '0 63845 d8643148c244',
+  'grant of a message': '0 64085 5dbb82597fed',
   'vesting account': '0 78041 833b6bffe4b3',
   'coins for the group': '0 72881 0f9c0ab3dcfb',
   'coins for the vesting account': '0 59192 8f5015656186',
   'block 2: events': '643d54371042',
-  'block 2: app hash': 'cec309d0e8362e4610f0c989c0f1266619f78e147bcd58f4fd09b43ad2090f7c',
+  'block 2: app hash': '0e963ffca90671a9e98630c47b4cd13494d5328a0e76174df4e9163bff41e256',
   'fee by an allowance, nothing to send: check': '0 52190 fce1d9116e69',
   'fee beyond the allowance: check': '2 27968 18e73613a776',
   'exec of a send: check': '0 46236 92f1cc3fa149',
@@ -201,7 +201,7 @@ const PINNED: Record<string, string> = {
   group: '0 68951 71d0217d9bc5',
   'group with a wrong signature': '4 46053 5a849e65b5e0',
   'block 3: events': '643d54371042',
-  'block 3: app hash': '34a272c5a61427fd4ea4fbe831538ad92dec6ce82cb3fb8a30eecc1d1808ddd6',
+  'block 3: app hash': 'a9262292e635174bdca21ba09d5840d6129213ac65aad128aa6db853aca38dbd',
 };
 
 /** Steps, the last of them, and the digest of all. */

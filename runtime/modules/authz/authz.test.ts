@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type AccountKeyPair, accountAddress } from '#core/crypto/keys.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { GenericAuthorizationSchema } from '#proto/gen/cosmos/authz/v1beta1/authz_pb.ts';
 import * as q from '#proto/gen/cosmos/authz/v1beta1/query_pb.ts';
 import * as tx from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
@@ -15,8 +16,11 @@ import {
   pack,
 } from '#proto/message.ts';
 import type { AnyMessage } from '../../context.ts';
+import { StateBranch } from '../../state/branch.ts';
+import { MultiStore } from '../../state/multistore.ts';
 import { startTestChain, TEST_TIME, type TestChain, testKey } from '../../test-chain.ts';
 import { BANK_STORE, balanceOf } from '../bank/state.ts';
+import { AUTHZ_STORE, allGrants, authzBreaches, putGrant, removeExpired } from './state.ts';
 
 const [alice, bob, carol] = [testKey(1), testKey(2), testKey(3)];
 const SEND = '/cosmos.bank.v1beta1.MsgSend';
@@ -219,6 +223,23 @@ test('Adversarial 33: a grant expires by the block’s time, for messages and fo
   expect(await deliver(chain, bob, send)).toMatchObject({ codespace: 'authz' });
   expect(ask(chain, GRANTS, parties)).toMatchObject({ grants: [] });
   expect(chain.app.brokenInvariants()).toEqual([]);
+});
+
+test('of the grants that end within one second, those are cleared away that end before the moment', () => {
+  const store = new StateBranch(MultiStore.open(new MemoryKv(), [AUTHZ_STORE]).latest()).store(AUTHZ_STORE);
+  for (const nanos of [500, 501, 999_999_999]) {
+    const key = { granter: Uint8Array.of(1), grantee: Uint8Array.of(nanos % 250), message: SEND };
+    putGrant(store, key, { authorization: generic(SEND), expiration: { seconds: 1_000n, nanos } });
+  }
+  const left = (seconds: bigint, nanos: number, limit = 10) => {
+    removeExpired(store, { seconds, nanos }, limit);
+    expect(authzBreaches(store)).toEqual([]);
+    return [...allGrants(store)].length;
+  };
+  expect([left(999n, 999_999_999), left(1_000n, 500), left(1_000n, 501), left(1_000n, 999_999_999)]).toEqual([
+    3, 3, 2, 1,
+  ]);
+  expect([left(1_001n, 0, 0), left(1_001n, 0)]).toEqual([1, 0]);
 });
 
 test('a new grant replaces the old, with its expiration', async () => {

@@ -4,7 +4,7 @@ import { compareTime, type Timestamp } from '#core/types/timestamp.ts';
 import { GrantSchema } from '#proto/gen/cosmos/authz/v1beta1/authz_pb.ts';
 import { decodeStrict, encode } from '#proto/message.ts';
 import type { AnyMessage } from '../../context.ts';
-import { bytesKey, pairKey, stringKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
+import { bytesKey, pairKey, queueTime, stringKey, timeKey, type ValueCodec } from '../../state/codecs.ts';
 import { keySet, map, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 
@@ -47,8 +47,8 @@ const triple = pairKey(bytesKey, pairKey(bytesKey, stringKey));
 const grants = map(layout.grants, triple, grantValue);
 /** [grantee, [granter, message]]. */
 const byGrantee = keySet(layout.byGrantee, triple);
-/** [seconds after which it is over, [granter, [grantee, message]]]. */
-const queue = keySet(layout.queue, pairKey(u64Key, triple));
+/** [the last moment at which it may be used, [granter, [grantee, message]]]. */
+const queue = keySet(layout.queue, pairKey(timeKey, triple));
 
 export const AUTHZ_PREFIX = layout;
 
@@ -88,7 +88,7 @@ export function putGrant(store: KvWriter, key: GrantKey, grant: Grant): void {
   if (old !== undefined) removeGrant(store, key, old);
   grants.set(store, [granter, [grantee, message]], grant);
   byGrantee.add(store, [grantee, [granter, message]]);
-  if (grant.expiration !== undefined) queue.add(store, [grant.expiration.seconds, [granter, [grantee, message]]]);
+  if (grant.expiration !== undefined) queue.add(store, [queueTime(grant.expiration), [granter, [grantee, message]]]);
 }
 
 /** What is left after use; its expiration is the same. */
@@ -99,14 +99,14 @@ export function updateGrant(store: KvWriter, { granter, grantee, message }: Gran
 export function removeGrant(store: KvWriter, { granter, grantee, message }: GrantKey, grant: Grant): void {
   grants.delete(store, [granter, [grantee, message]]);
   byGrantee.delete(store, [grantee, [granter, message]]);
-  if (grant.expiration !== undefined) queue.delete(store, [grant.expiration.seconds, [granter, [grantee, message]]]);
+  if (grant.expiration !== undefined) queue.delete(store, [queueTime(grant.expiration), [granter, [grantee, message]]]);
 }
 
 const NOTHING = new Uint8Array(0);
 
-/** Removes up to `limit` grants that expired in a second before the block's. */
+/** Removes up to `limit` grants that have expired before the block's time. */
 export function removeExpired(store: KvWriter, now: Timestamp, limit: number): void {
-  const before = { lt: [now.seconds, [NOTHING, [NOTHING, '']]] as const, limit };
+  const before = { lt: [queueTime(now), [NOTHING, [NOTHING, '']]] as const, limit };
   for (const [, [granter, [grantee, message]]] of [...queue.keys(store, before)]) {
     const key = { granter, grantee, message };
     const grant = getGrant(store, key);
@@ -130,7 +130,7 @@ export function authzBreaches(store: KvReader): readonly string[] {
       breaches.push('authz: a grant is not listed by its grantee');
     if (grant.expiration === undefined) continue;
     dated++;
-    if (!queue.has(store, [grant.expiration.seconds, [granter, [grantee, message]]]))
+    if (!queue.has(store, [queueTime(grant.expiration), [granter, [grantee, message]]]))
       breaches.push('authz: a grant is not queued');
   }
   if ([...byGrantee.keys(store)].length !== count) breaches.push('authz: a grantee lists what is not granted');

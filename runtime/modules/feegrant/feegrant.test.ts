@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { accountAddress } from '#core/crypto/keys.ts';
+import { MemoryKv } from '#core/ports/memory-kv.ts';
 import * as f from '#proto/gen/cosmos/feegrant/v1beta1/feegrant_pb.ts';
 import * as q from '#proto/gen/cosmos/feegrant/v1beta1/query_pb.ts';
 import * as tx from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
@@ -11,8 +12,11 @@ import {
   type MessageShape,
   pack,
 } from '#proto/message.ts';
+import { StateBranch } from '../../state/branch.ts';
+import { MultiStore } from '../../state/multistore.ts';
 import { startTestChain, TEST_TIME, type TestChain, testKey } from '../../test-chain.ts';
 import { BANK_STORE, balanceOf } from '../bank/state.ts';
+import { addAllowance, allAllowances, FEEGRANT_STORE, feegrantBreaches, removeExpired } from './state.ts';
 
 const granter = testKey(1);
 const grantee = testKey(60);
@@ -116,6 +120,25 @@ test('expiration goes by the block time, and what is over is cleared away', asyn
   expect(late).toMatchObject({ code: 3, codespace: 'feegrant' });
   expect(ask(chain, ALLOWANCE, parties)).toContain('NotFound');
   expect(chain.app.brokenInvariants()).toEqual([]);
+});
+
+test('of the allowances that end within one second, those are cleared away that end before the moment', () => {
+  const store = new StateBranch(MultiStore.open(new MemoryKv(), [FEEGRANT_STORE]).latest()).store(FEEGRANT_STORE);
+  const ends = [500, 501, 999_999_999];
+  for (const nanos of ends) {
+    const expiration = { seconds: 1_000n, nanos };
+    const parties = { granter: Uint8Array.of(1), grantee: Uint8Array.of(nanos % 250) };
+    addAllowance(store, parties, { kind: 'basic', spendLimit: undefined, expiration });
+  }
+  const left = (seconds: bigint, nanos: number, limit = 10) => {
+    removeExpired(store, { seconds, nanos }, limit);
+    expect(feegrantBreaches(store)).toEqual([]);
+    return [...allAllowances(store)].length;
+  };
+  expect([left(999n, 999_999_999), left(1_000n, 500), left(1_000n, 501), left(1_000n, 999_999_999)]).toEqual([
+    3, 3, 2, 1,
+  ]);
+  expect([left(1_001n, 0, 0), left(1_001n, 0)]).toEqual([1, 0]);
 });
 
 test('queries by grantee and by granter, pages, genesis', async () => {

@@ -2,7 +2,7 @@
 import type { Timestamp } from '#core/types/timestamp.ts';
 import { GrantSchema } from '#proto/gen/cosmos/feegrant/v1beta1/feegrant_pb.ts';
 import { decodeStrict, encode } from '#proto/message.ts';
-import { bytesKey, pairKey, u64Key, type ValueCodec } from '../../state/codecs.ts';
+import { bytesKey, pairKey, queueTime, timeKey, type ValueCodec } from '../../state/codecs.ts';
 import { keySet, map, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { type Allowance, expirationOf, packAllowance, readStoredAllowance } from './allowance.ts';
@@ -24,8 +24,8 @@ const pair = pairKey(bytesKey, bytesKey);
 const grants = map(layout.grants, pair, allowanceValue);
 /** [granter, grantee]. */
 const byGranter = keySet(layout.byGranter, pair);
-/** [seconds after which it is over, [grantee, granter]]. */
-const queue = keySet(layout.queue, pairKey(u64Key, pair));
+/** [the last moment at which it may be used, [grantee, granter]]. */
+const queue = keySet(layout.queue, pairKey(timeKey, pair));
 
 export const FEEGRANT_PREFIX = layout;
 
@@ -52,7 +52,7 @@ export function addAllowance(store: KvWriter, { grantee, granter }: Parties, all
   grants.set(store, [grantee, granter], allowance);
   byGranter.add(store, [granter, grantee]);
   const expiration = expirationOf(allowance);
-  if (expiration !== undefined) queue.add(store, [expiration.seconds, [grantee, granter]]);
+  if (expiration !== undefined) queue.add(store, [queueTime(expiration), [grantee, granter]]);
 }
 
 /** What is left after use; its expiration is the same. */
@@ -64,13 +64,13 @@ export function removeAllowance(store: KvWriter, { grantee, granter }: Parties, 
   grants.delete(store, [grantee, granter]);
   byGranter.delete(store, [granter, grantee]);
   const expiration = expirationOf(allowance);
-  if (expiration !== undefined) queue.delete(store, [expiration.seconds, [grantee, granter]]);
+  if (expiration !== undefined) queue.delete(store, [queueTime(expiration), [grantee, granter]]);
 }
 
-/** Removes up to `limit` allowances that expired in a second before the block's. */
+/** Removes up to `limit` allowances that have expired before the block's time. */
 export function removeExpired(store: KvWriter, now: Timestamp, limit: number): void {
   for (const [, [grantee, granter]] of [
-    ...queue.keys(store, { lt: [now.seconds, [new Uint8Array(0), new Uint8Array(0)]], limit }),
+    ...queue.keys(store, { lt: [queueTime(now), [new Uint8Array(0), new Uint8Array(0)]], limit }),
   ]) {
     const allowance = grants.get(store, [grantee, granter]);
     if (allowance !== undefined) removeAllowance(store, { grantee, granter }, allowance);
@@ -94,7 +94,8 @@ export function feegrantBreaches(store: KvReader): readonly string[] {
     const expiration = expirationOf(allowance);
     if (expiration === undefined) continue;
     dated++;
-    if (!queue.has(store, [expiration.seconds, [grantee, granter]])) breaches.push('feegrant: a grant is not queued');
+    if (!queue.has(store, [queueTime(expiration), [grantee, granter]]))
+      breaches.push('feegrant: a grant is not queued');
   }
   if ([...byGranter.keys(store)].length !== count) breaches.push('feegrant: a granter lists what is not granted');
   if ([...queue.keys(store)].length !== dated) breaches.push('feegrant: the queue holds what is not granted');

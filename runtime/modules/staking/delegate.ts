@@ -6,6 +6,7 @@ import { minBig } from '#core/int.ts';
 import { ok, type Result } from '#core/result.ts';
 import { addNanos, compareTime, type Timestamp } from '#core/types/timestamp.ts';
 import { failSdk } from '../../errors.ts';
+import { queueTime } from '../../state/codecs.ts';
 import { delegateCoins, ledgerOf, undelegateCoins } from '../bank/ledger.ts';
 import { afterDelegationModified, beforeDelegationCreated, beforeDelegationModified } from '../distribution/hooks.ts';
 import { failStaking } from './errors.ts';
@@ -17,7 +18,6 @@ import {
   getShares,
   getValidator,
   NOT_BONDED_POOL,
-  queueTime,
   redelegationQueue,
   redelegations,
   redelegationsByDestination,

@@ -12,6 +12,7 @@ import { noEvents } from '../../events.ts';
 import { JsonError, readJson } from '../../json.ts';
 import type { Json, ModulePermission } from '../../module.ts';
 import { sdkFromJson, sdkToJson } from '../../sdk-json.ts';
+import { queueTime } from '../../state/codecs.ts';
 import { AUTH_STORE, createAccount, hasAccount } from '../auth/state.ts';
 import { BANK_STORE, balanceOf } from '../bank/state.ts';
 import { afterDelegationModified, afterValidatorCreated, beforeDelegationCreated } from '../distribution/hooks.ts';
@@ -52,7 +53,6 @@ import {
   lastTotalPower,
   NOT_BONDED_POOL,
   powerReduction,
-  queueTime,
   redelegationQueue,
   redelegations,
   type Scope,

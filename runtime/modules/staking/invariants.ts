@@ -3,6 +3,7 @@ import { toHex } from '#core/bytes.ts';
 import { LIMITS } from '#core/limits.ts';
 import { moduleAddress } from '../../address.ts';
 import type { QueryContext } from '../../context.ts';
+import { queueTime } from '../../state/codecs.ts';
 import { BANK_STORE, balanceOf } from '../bank/state.ts';
 import { BondStatus, consensusAddressOf } from './records.ts';
 import {
@@ -20,7 +21,6 @@ import {
   NOT_BONDED_POOL,
   operatorsByPower,
   potentialPower,
-  queueTime,
   redelegationQueue,
   redelegations,
   redelegationsByDestination,

@@ -18,6 +18,7 @@ import {
   pairKey,
   presentValue,
   stringValue,
+  timeKey,
   u64Key,
   u64Value,
 } from '../../state/codecs.ts';
@@ -236,13 +237,6 @@ export const unbondingIds = sequence(layout.unbondingId, 1n);
 /** What the keys of triples that begin with two addresses begin with. */
 export function underTwo(first: Uint8Array, second: Uint8Array): Uint8Array {
   return pair.encodePart([first, second]);
-}
-
-/** Seconds and nanoseconds: in the order of time. Times before 1970 do not occur in queues. */
-const timeKey = pairKey(u64Key, u64Key);
-
-export function queueTime(time: Timestamp): readonly [bigint, bigint] {
-  return [time.seconds, BigInt(time.nanos)];
 }
 
 /** The first time that is later than `time`. */

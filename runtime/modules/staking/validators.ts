@@ -2,6 +2,7 @@
 import { assert } from '#core/assert.ts';
 import type { Dec } from '#core/dec.ts';
 import { addNanos } from '#core/types/timestamp.ts';
+import { queueTime } from '../../state/codecs.ts';
 import { afterValidatorRemoved } from '../distribution/hooks.ts';
 import { afterValidatorBonded } from '../slashing/hooks.ts';
 import { BondStatus, consensusAddressOf, type Validator } from './records.ts';
@@ -11,7 +12,6 @@ import {
   byConsensus,
   dropFromPowerOrder,
   getParams,
-  queueTime,
   type Scope,
   STAKING_STORE,
   setValidator,
