@@ -32,6 +32,17 @@ test('what the file lacks is added at the end of its section, and a section at t
   });
 });
 
+test('a comment behind the setting that changes stays', () => {
+  const text = 'moniker = "a # b" \t# the # name\nlog_level = "#"\n[p2p]\npex = true#no\r\n';
+  const edits = [
+    ['', 'moniker', 'c', 'moniker = "a # b" ', 'moniker = "c" '],
+    ['', 'log_level', 'warn', 'log_level = "#"', 'log_level = "warn"'],
+    ['p2p', 'pex', false, 'true#no', 'false#no'],
+  ] as const;
+  for (const [section, key, value, before, after] of edits)
+    expect(editSetting(text, section, key, value)).toEqual({ ok: true, value: text.replace(before, after) });
+});
+
 test('a file whose lines do not say what they seem to is left alone', () => {
   const tricky = 'moniker = """\n[p2p]\nseeds = "no"\n"""\n';
   expect(editSetting(tricky, 'p2p', 'seeds', 'yes').ok).toBe(false);

@@ -17,7 +17,7 @@ export function editSetting(text: string, section: string, key: string, value: S
     const next = lines.findIndex((each, i) => i > start && /^\s*\[/.test(each));
     const end = next < 0 ? lines.length : next;
     const there = lines.findIndex((each, i) => i > start && i < end && keyOfLine(each) === key);
-    if (there >= 0) lines[there] = line;
+    if (there >= 0) lines[there] = `${line}${commentOf(lines[there] as string)}`;
     else lines.splice(endOfContent(lines, start, end), 0, line);
   }
   const edited = lines.join('\n');
@@ -40,6 +40,15 @@ function tableOf(text: string): Result<Table, string> {
 }
 
 const keyOfLine = (line: string): string | undefined => /^\s*([A-Za-z0-9_-]+)\s*=/.exec(line)?.[1];
+
+/** The comment behind a setting, and the space before it; a `#` inside its text is none. */
+function commentOf(line: string): string {
+  for (let at = line.indexOf('#'); at >= 0; at = line.indexOf('#', at + 1)) {
+    const setting = line.slice(0, at);
+    if (tableOf(setting).ok) return line.slice(setting.trimEnd().length);
+  }
+  return '';
+}
 
 /** Behind the last line of a section that is not empty. */
 function endOfContent(lines: readonly string[], start: number, end: number): number {
