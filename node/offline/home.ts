@@ -13,7 +13,7 @@ import { type HomePaths, homePaths } from '../config/home.ts';
 import { type BlockStore, openBlockStore, openStateStore, type StateStore, storeKey } from '../driver/stores.ts';
 import type { IndexSource } from '../indexer/indexer.ts';
 import { openStores, type Stores } from '../open-stores.ts';
-import { lockHome } from '../storage/home-lock.ts';
+import { type HomeLock, lockHome } from '../storage/home-lock.ts';
 
 /** What of a home is missing or does not fit; the message is for the operator. */
 export class OfflineError extends Error {
@@ -72,6 +72,14 @@ export async function withStoppedHome<T>(home: string, use: (home: OfflineHome) 
   } finally {
     await closers.unwind();
   }
+}
+
+/** Takes a home for what needs none of its stores. @throws OfflineError for a folder that is none, HomeLockedError */
+export async function lockStoppedHome(home: string): Promise<HomeLock> {
+  const { config } = homePaths(home);
+  // Locked, it would be made.
+  if (!(await exists(config))) throw new OfflineError(`there is no ${config}: is ${home} the home of a node?`);
+  return lockHome(home);
 }
 
 async function readSettings(paths: HomePaths): Promise<{ config: NodeConfig; genesis: GenesisDocument }> {

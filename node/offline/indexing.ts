@@ -3,8 +3,7 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { homePaths } from '../config/home.ts';
 import { createIndexer, indexedHeightOf, reindex } from '../indexer/indexer.ts';
 import { folderBytes } from '../storage/compact.ts';
-import { lockHome } from '../storage/home-lock.ts';
-import { injectionTest, OfflineError, withStoppedHome } from './home.ts';
+import { injectionTest, lockStoppedHome, OfflineError, withStoppedHome } from './home.ts';
 
 export interface IndexStatus {
   readonly enabled: boolean;
@@ -75,11 +74,11 @@ export function rebuildIndex(
 
 /**
  * Removes the whole index; the node makes it anew from the blocks that are kept when it starts. Answers the bytes that are
- * free. It is gone at once or not at all. @throws HomeLockedError
+ * free. It is gone at once or not at all. @throws OfflineError, HomeLockedError
  */
 export async function dropIndex(home: string): Promise<number> {
   const { index } = homePaths(home);
-  const lock = await lockHome(home);
+  const lock = await lockStoppedHome(home);
   try {
     const gone = `${index}.dropped`;
     // Of a call that was interrupted.

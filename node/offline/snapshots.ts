@@ -13,17 +13,16 @@ import type { BlockStore } from '../driver/stores.ts';
 import { openSnapshotFiles, type SnapshotFiles } from '../statesync/archive.ts';
 import { dumpSnapshot, loadSnapshot } from '../statesync/snapshot-file.ts';
 import { syncFolder } from '../storage/durable-file.ts';
-import { lockHome } from '../storage/home-lock.ts';
 import { openLevelKv } from '../storage/level-kv.ts';
 import { createRangeReader } from '../storage/range-reader.ts';
 import { freshOf, replaceFolder } from '../storage/replaced-folder.ts';
-import { OfflineError, withStoppedHome } from './home.ts';
+import { lockStoppedHome, OfflineError, withStoppedHome } from './home.ts';
 
 type Told = (done: number, of: number) => void;
 
-/** The folder of snapshots for this process alone: a node takes them while it runs. @throws HomeLockedError */
+/** The folder of snapshots for this process alone: a node takes them while it runs. @throws OfflineError, HomeLockedError */
 async function withSnapshots<T>(home: string, use: (files: SnapshotFiles) => Promise<T>): Promise<T> {
-  const lock = await lockHome(home);
+  const lock = await lockStoppedHome(home);
   try {
     return await use(await openSnapshotFiles(homePaths(home).snapshots, { logger: silentLogger }));
   } finally {
