@@ -136,7 +136,7 @@ async function run(): Promise<Sample> {
 
 export const vmGasEach: Entry = {
   name: 'vm-gas-each',
-  description: `nanoseconds a gas of each of ${MEASURED.length} instructions, the worst of each class (at most 1.5): run with node --no-liftoff`,
+  description: `nanoseconds a gas of each of ${MEASURED.length} instructions, the worst of each class (at most 1.5): run with node --no-liftoff, and with --liftoff-only`,
   metrics: CLASSES.map((name) => ({ name, unit: 'ns/gas, goal 1.5', better: 'lower' as const })),
   runs: 1,
   run,

@@ -1,8 +1,9 @@
 /**
- * Gas costs, version 2. One gas is about one nanosecond of the reference core in the engine's optimising tier. Whatever a
- * single instruction waits for is priced: none takes longer than one and a half times its gas says, as long as the first
- * cache has what it reads. Accesses cost by the size that the memory may reach, because no static price sees a cache;
- * patterns that miss it take up to six times of their gas (docs/vm-gas.md has the measurements and the reasons).
+ * Gas costs, version 2. One gas is about one nanosecond of the reference core. Whatever a single instruction waits for is
+ * priced, in either tier of the engine, because a call stays in the baseline tier if it began there: none takes longer than
+ * one and a half times its gas says, as long as the first cache has what it reads. Accesses cost by the size that the memory
+ * may reach, because no static price sees a cache; patterns that miss it take up to six times of their gas (docs/vm-gas.md
+ * has the measurements and the reasons).
  * Any change is a new version, because outcomes carry the gas that was used.
  */
 import { defined } from '#core/assert.ts';
@@ -26,17 +27,21 @@ const GAS_CLASSES = {
   loadInteger: 0,
   access: 0,
   /** Integer comparisons whose result is a number. */
-  compare: 4,
+  compare: 5,
   /** Integer multiplication, bit counts. */
   mul: 4,
+  /** Rotation: one instruction, but V8's baseline tier calls a function for it. */
+  rotate: 24,
   /** Integer division and remainder. */
   div: 32,
   /** Float addition, subtraction, multiplication, least and greatest. */
   float: 4,
+  /** The baseline tier takes it through integer registers. */
+  copysign: 13,
   /** Rounding, and from one float width to the other. */
   round: 5,
   /** Float division and square root. */
-  floatDiv: 32,
+  floatDiv: 34,
   /** From integer to float register, as bits and as a number. */
   toFloat: 5,
   convert: 12,
@@ -51,7 +56,7 @@ const GAS_CLASSES = {
   /** Packed multiplication, and comparisons without sign. */
   simdMul: 4,
   /** Packed operations that engines emit as three, four and more instructions. */
-  simdSlow: 7,
+  simdSlow: 8,
   simdSlower: 11,
   /** From integer to vector register, and back. */
   toVector: 6,
@@ -70,7 +75,7 @@ const GAS_CLASSES = {
   branch: 1,
   branchIf: 8,
   brTable: 32,
-  call: 8,
+  call: 10,
   callIndirect: 56,
   /** The fixed part of an operation whose length is charged on its own. */
   bulk: 96,

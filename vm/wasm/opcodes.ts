@@ -107,26 +107,28 @@ const PLAIN = `
 6a ii:i simple - i32.add i32.sub
 6c ii:i mul - i32.mul
 6d ii:i div - i32.div_s i32.div_u i32.rem_s i32.rem_u
-71 ii:i simple - i32.and i32.or i32.xor i32.shl i32.shr_s i32.shr_u i32.rotl i32.rotr
+71 ii:i simple - i32.and i32.or i32.xor i32.shl i32.shr_s i32.shr_u
+77 ii:i rotate - i32.rotl i32.rotr
 79 l:l mul - i64.clz i64.ctz i64.popcnt
 7c ll:l simple - i64.add i64.sub
 7e ll:l mul - i64.mul
 7f ll:l div - i64.div_s i64.div_u i64.rem_s i64.rem_u
-83 ll:l simple - i64.and i64.or i64.xor i64.shl i64.shr_s i64.shr_u i64.rotl i64.rotr
+83 ll:l simple - i64.and i64.or i64.xor i64.shl i64.shr_s i64.shr_u
+89 ll:l rotate - i64.rotl i64.rotr
 8b f:f unary - f32.abs f32.neg
 8d f:f round f32 f32.ceil f32.floor f32.trunc f32.nearest
 91 f:f floatDiv f32 f32.sqrt
 92 ff:f float f32 f32.add f32.sub f32.mul
 95 ff:f floatDiv f32 f32.div
 96 ff:f float f32 f32.min f32.max
-98 ff:f float - f32.copysign
+98 ff:f copysign - f32.copysign
 99 d:d unary - f64.abs f64.neg
 9b d:d round f64 f64.ceil f64.floor f64.trunc f64.nearest
 9f d:d floatDiv f64 f64.sqrt
 a0 dd:d float f64 f64.add f64.sub f64.mul
 a3 dd:d floatDiv f64 f64.div
 a4 dd:d float f64 f64.min f64.max
-a6 dd:d float - f64.copysign
+a6 dd:d copysign - f64.copysign
 a7 l:i unary - i32.wrap_i64
 a8 f:i truncate blind i32.trunc_f32_s i32.trunc_f32_u
 aa d:i truncate blind i32.trunc_f64_s i32.trunc_f64_u
@@ -149,7 +151,7 @@ fc000 f:i truncate blind i32.trunc_sat_f32_s i32.trunc_sat_f32_u
 fc002 d:i truncate blind i32.trunc_sat_f64_s i32.trunc_sat_f64_u
 fc004 f:l truncate blind i64.trunc_sat_f32_s i64.trunc_sat_f32_u
 fc006 d:l truncate blind i64.trunc_sat_f64_s i64.trunc_sat_f64_u
-fd00e vv:v simd - i8x16.swizzle
+fd00e vv:v simdTwo - i8x16.swizzle
 fd00f i:v toVector - i8x16.splat i16x8.splat i32x4.splat
 fd012 l:v toVector - i64x2.splat
 fd013 f:v simdUnary - f32x4.splat
