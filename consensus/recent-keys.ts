@@ -1,3 +1,5 @@
+import { KeyQueue } from './key-queue.ts';
+
 /**
  * The last `limit` keys. What has served its purpose goes earlier: {@link age} drops what was there at the call before
  * and is of no use any more.
@@ -5,8 +7,8 @@
 export class RecentKeys {
   readonly #limit: number;
   /** Both in the order of adding; everything old is older. */
-  #old = new Set<string>();
-  #young = new Set<string>();
+  #old = new KeyQueue();
+  #young = new KeyQueue();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -22,9 +24,8 @@ export class RecentKeys {
 
   add(key: string): void {
     this.#old.delete(key);
-    this.#young.delete(key);
     this.#young.add(key);
-    if (this.size > this.#limit) this.#dropOldest();
+    if (this.size > this.#limit) (this.#old.size > 0 ? this.#old : this.#young).dropOldest();
   }
 
   /** Keeps what was added since the call before, and of the rest what is useful. */
@@ -41,13 +42,5 @@ export class RecentKeys {
   clear(): void {
     this.#old.clear();
     this.#young.clear();
-  }
-
-  #dropOldest(): void {
-    const keys = this.#old.size > 0 ? this.#old : this.#young;
-    for (const key of keys) {
-      keys.delete(key);
-      return;
-    }
   }
 }

@@ -1,7 +1,9 @@
+import { KeyQueue } from '#consensus/key-queue.ts';
+
 /** The last `limit` keys; the one not touched for longest goes first. */
 export class SeenCache {
   readonly #limit: number;
-  readonly #keys = new Set<string>();
+  readonly #keys = new KeyQueue();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -13,14 +15,8 @@ export class SeenCache {
 
   /** False when the key was there already. */
   add(key: string): boolean {
-    const isNew = !this.#keys.delete(key);
-    this.#keys.add(key);
-    if (this.#keys.size > this.#limit) {
-      for (const oldest of this.#keys) {
-        this.#keys.delete(oldest);
-        break;
-      }
-    }
+    const isNew = this.#keys.add(key);
+    if (this.#keys.size > this.#limit) this.#keys.dropOldest();
     return isNew;
   }
 
