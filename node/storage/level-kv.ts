@@ -10,6 +10,8 @@ export interface LevelKvOptions {
   readonly path: string;
   /** Bytes of uncompressed blocks that LevelDB caches. */
   readonly cacheBytes: number;
+  /** Bytes that are gathered in memory before they become a table; twice as many may be held. Default: LevelDB's, 4 MiB. */
+  readonly writeBufferBytes?: number;
 }
 
 /** A database that another process holds. */
@@ -29,6 +31,7 @@ export async function openLevelKv(
     valueEncoding: 'view',
     multithreading: true,
     cacheSize: options.cacheBytes,
+    ...(options.writeBufferBytes === undefined ? {} : { writeBufferSize: options.writeBufferBytes }),
   });
   await openOrExplain(db, path);
   return {
