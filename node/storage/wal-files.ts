@@ -85,14 +85,19 @@ export async function openWalFiles(options: WalFilesOptions): Promise<Wal> {
     truncate: (length) =>
       guarded(async () => {
         let left = length;
-        for (const number of [...numbers]) {
+        const cuts: { readonly number: number; readonly keep: number }[] = [];
+        for (const number of numbers) {
           const bytes = (await stat(path(number))).size;
           const keep = Math.min(left, bytes);
           left -= keep;
-          if (keep < bytes) await cutFile(path(number), keep);
-          if (number === current) size = keep;
+          if (keep < bytes) cuts.push({ number, keep });
         }
         assert(left === 0, 'a log is cut to a length that it has');
+        // The newest first: a crash between two files leaves a longer log, and not one with a hole.
+        for (const { number, keep } of cuts.reverse()) {
+          await cutFile(path(number), keep);
+          if (number === current) size = keep;
+        }
       }),
     async append(frame) {
       usable();
