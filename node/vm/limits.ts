@@ -16,6 +16,6 @@ export const VM_LIMITS = {
   loadTimeoutMs: 120_000,
   /** A call may take this, ms … */
   callTimeoutMs: 10_000,
-  /** … and this for each 10⁹ gas of its limit, ms: sixty times the reference core, for programs that miss its caches. */
+  /** … and this for each 10⁹ gas of its limit, ms: ten times what the worst program takes on the reference core. */
   callTimeoutMsPerGigagas: 60_000,
 } as const;
