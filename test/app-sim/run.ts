@@ -201,7 +201,10 @@ class Life {
     if (halt !== undefined) throw new Broken(halt);
     this.#count(plan, response);
     const state = defined(app.stateAt(0n), 'a committed state');
-    const slashes = response.events.filter(({ type }) => type === 'slash').length;
+    // Who is jailed for it is told by a second event of the same type.
+    const slashes = response.events.filter(
+      ({ type, attributes }) => type === 'slash' && attributes.some(({ key }) => key === 'burned_coins'),
+    ).length;
     require([
       ...this.#faults,
       ...checkResults(response, request.txs.length),
