@@ -87,6 +87,31 @@ test('where there is no such keyring, the error says what is missing and what to
     expect(result).toMatchObject({ ok: false, error: expect.stringContaining('refuses: Cannot autolaunch D-Bus') });
 });
 
+test('what is locked is neither taken for absent nor for deleted', async () => {
+  // As secret-tool 0.20 and GNOME Keyring answer.
+  const withSearch = (name: string, search: string) => {
+    const folder = join(root, name);
+    execFileSync('mkdir', [folder]);
+    writeFileSync(join(folder, 'secret-tool'), `#!/bin/sh\n[ "$1" = search ] || exit 1\n${search}\n`);
+    chmodSync(join(folder, 'secret-tool'), 0o755);
+    return secretService({ platform: 'linux', env: { PATH: `${folder}:/bin:/usr/bin` } });
+  };
+  const locked = withSearch(
+    'locked',
+    'echo "[/1]"; echo "label = x"; echo "secret-tool: Cannot get secret of a locked object" >&2',
+  );
+  for (const result of [await locked.lookup('x'), await locked.clear('x')])
+    expect(result).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('unlock the keyring of this user first'),
+    });
+  const empty = withSearch('empty', 'exit 0');
+  expect([await empty.lookup('x'), await empty.clear('x')]).toEqual([
+    { ok: true, value: undefined },
+    { ok: true, value: true },
+  ]);
+});
+
 const needed = ['dbus-run-session', 'gnome-keyring-daemon', 'secret-tool'];
 const missing = needed.filter((program) => spawnSync('which', [program]).status !== 0);
 if (missing.length > 0) console.log(`the real Secret Service is not tested: there is no ${missing.join(', no ')}`);

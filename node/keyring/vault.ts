@@ -45,6 +45,14 @@ export function secretService({ platform, env }: VaultEnvironment): Vault {
     err(`keyring backend os: the Secret Service refuses: ${said.trim() || `exit code ${code}`}; ${INSTEAD}`);
   const attributes = (id: string): string[] => ['service', 'autond', 'key', id];
 
+  /** The program says as little of what is locked as of what is not there; its search shows both kinds, locked ones bare. */
+  async function absent(id: string): Promise<Result<true, string>> {
+    const ran = await run(['search', ...attributes(id)], '');
+    if (!ran.ok) return ran;
+    if (ran.value.out.trim() === '') return ok(true);
+    return err('keyring backend os: the Secret Service keeps it locked: unlock the keyring of this user first');
+  }
+
   return {
     async store(id, label, secret) {
       const ran = await run(['store', `--label=${label}`, ...attributes(id)], secret);
@@ -56,13 +64,15 @@ export function secretService({ platform, env }: VaultEnvironment): Vault {
       if (!ran.ok) return ran;
       const { code, out, err: said } = ran.value;
       if (code === 0) return ok(out.trim());
-      // It says nothing when there is none, and what is wrong otherwise.
-      return said.trim() === '' ? ok(undefined) : failed(ran.value);
+      if (said.trim() !== '') return failed(ran.value);
+      const none = await absent(id);
+      return none.ok ? ok(undefined) : none;
     },
     async clear(id) {
       const ran = await run(['clear', ...attributes(id)], '');
       if (!ran.ok) return ran;
-      return ran.value.code === 0 || ran.value.err.trim() === '' ? ok(true) : failed(ran.value);
+      if (ran.value.code === 0) return ok(true);
+      return ran.value.err.trim() === '' ? absent(id) : failed(ran.value);
     },
   };
 }
