@@ -65,8 +65,8 @@ test('taken back, an index is what it was at that height, and made again what it
   expect(kv.dump()).toEqual(six.dump());
 });
 
-test('interrupted after the mark, what is left above it is written over when the heights come again', async () => {
-  const [kv, six] = [await indexed(6n), await indexed(6n)];
+test('interrupted after the mark, it is made again by a node, and taken back by whoever takes back again', async () => {
+  const [kv, four, six] = [await indexed(6n), await indexed(4n), await indexed(6n)];
   const write = kv.write.bind(kv);
   let writes = 0;
   kv.write = async (ops) => {
@@ -75,6 +75,11 @@ test('interrupted after the mark, what is left above it is written over when the
   };
   await expect(rollbackIndex({ kv, source: sourceOf(6n), isInjection }, 4n)).rejects.toThrow('killed');
   kv.write = write;
+  expect(kv.dump()).not.toEqual(four.dump());
+  const again = new MemoryKv();
+  await again.write(kv.dump().map(([key, value]) => ({ type: 'put', key, value })));
+  await rollbackIndex({ kv: again, source: sourceOf(6n), isInjection }, 4n);
+  expect(again.dump()).toEqual(four.dump());
   const indexer = createIndexer({ kv, source: sourceOf(6n), logger: silentLogger, isInjection });
   expect(indexer.indexedHeight()).toBe(4n);
   await indexer.catchUp();

@@ -172,17 +172,17 @@ export function indexedHeightOf(kv: Kv): bigint {
 }
 
 /**
- * Forgets every height above `height`; the source must have their blocks and results still. The mark goes first: what an
- * interruption leaves above it is written over when the heights come again.
+ * Forgets every height above `height`; the source must have their blocks and results still. The mark goes first, so that
+ * whoever starts the node after an interruption gets every height again; whoever takes back again has all of them
+ * forgotten, whatever the mark says.
  */
 export async function rollbackIndex({ kv, source, isInjection }: ClosedIndex, height: bigint): Promise<void> {
-  const indexed = indexedHeightOf(kv);
-  if (indexed <= height) return;
-  await kv.write([{ type: 'put', key: indexedHeightKey, value: u64be(height) }], { sync: true });
-  for (let above = height + 1n; above <= indexed; above++) {
-    const block = source.block(above);
+  if (indexedHeightOf(kv) > height)
+    await kv.write([{ type: 'put', key: indexedHeightKey, value: u64be(height) }], { sync: true });
+  let above = height + 1n;
+  for (let block = source.block(above); block !== undefined; block = source.block(++above)) {
     const results = source.results(above);
-    if (block !== undefined && results !== undefined) await forget(kv, indexedBlock(block, results, isInjection));
+    if (results !== undefined) await forget(kv, indexedBlock(block, results, isInjection));
   }
 }
 
