@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -50,6 +50,13 @@ test('get, set, view, diff and home of the node', async () => {
   expect(await run('config', 'view', 'config', '-o', 'json')).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ 'storage.pruning': 'default', 'consensus.timeout_commit': '5s' });
   expect([await run('config', 'home'), out]).toEqual([0, `${home}\n`]);
+});
+
+test('a file that is closed to others stays so', async () => {
+  const path = join(home, 'config/config.toml');
+  chmodSync(path, 0o600);
+  expect(await run('config', 'set', 'config', 'p2p.pex', 'false')).toBe(0);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
 test('what is wrong is named, with what was expected, and nothing is written', async () => {

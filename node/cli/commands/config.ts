@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { Argument, Command } from 'commander';
 import { fromUtf8 } from '#core/bytes.ts';
 import { toHeight } from '#core/types/brand.ts';
@@ -139,12 +140,19 @@ function setCommand(): Command {
       const before = await textOf(file, home);
       const value = file.parse(setting, text);
       const edited = orFail(editSetting(before, ...file.place(setting), value), path);
-      await replaceFileDurably(path, edited, 0o644);
+      await replaceFileDurably(path, edited, await permissionsOf(path));
       // What was wrong before and is not what was set may be mended next.
       for (const error of file.read(edited).errors) createOutput(output).note(`${path}: ${error}`);
       createOutput(output).result({ setting, value }, [`${setting} = ${JSON.stringify(value)}`]);
     });
 }
+
+/** Whoever has closed the file to others keeps it closed. */
+const permissionsOf = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ mode }) => mode & 0o777,
+    () => 0o644,
+  );
 
 function viewCommand(): Command {
   return command('view', 'all settings of a file, defaults included')
