@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KeyQueue } from './key-queue.ts';
@@ -34,4 +36,22 @@ test('it is a list of which the first goes, whatever was done before', () => {
       }
     }),
   );
+});
+
+test('what has come and gone is not held', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heapMiB = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed / 1_048_576;
+  };
+  const queue = new KeyQueue();
+  queue.add('stays');
+  const before = heapMiB();
+  for (let i = 0; i < 300_000; i++) {
+    queue.add(`${i}`);
+    queue.delete(`${i - 10}`);
+  }
+  expect(heapMiB() - before).toBeLessThan(2);
+  expect(queue.has('stays')).toBe(true);
 });
