@@ -11,3 +11,25 @@ export function showProgress(done: number, total: number): void {
   if (!process.stderr.isTTY) return;
   process.stderr.write(`\r${progressBar(done, total)}${done < total ? '' : '\n'}`);
 }
+
+/** A bar of steps, of which more may turn out to be needed. */
+export interface Progress {
+  expect(more: number): void;
+  step(): void;
+  /** Also where fewer steps were needed than expected. */
+  finish(): void;
+}
+
+export function createProgress(steps: number): Progress {
+  let [done, total] = [0, steps];
+  return {
+    expect(more) {
+      total += more;
+    },
+    step() {
+      done = Math.min(done + 1, total - 1);
+      showProgress(done, total);
+    },
+    finish: () => showProgress(total, total),
+  };
+}

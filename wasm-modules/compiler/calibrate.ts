@@ -22,8 +22,8 @@ interface Sample {
   readonly seed: bigint;
 }
 
-/** Runs the requests and gives each output's range. All outputs are float32. */
-export function rangesOf(compiled: CompiledModel, samples: readonly Sample[], method: RangeMethod): Ranges {
+/** Runs the requests, twice for `percentile`, and gives each output's range. All outputs are float32. */
+export function rangesOf(compiled: CompiledModel, samples: Iterable<Sample>, method: RangeMethod): Ranges {
   const core = openCore(compiled.module);
   const whole = new Map(compiled.outputs.map(({ name }) => [name, { least: 0, most: 0 }]));
   eachOutput(compiled, core, samples, (name, values) => {
@@ -60,10 +60,12 @@ function trimmed({ least, most }: Range, bins: Float64Array): Range {
 function eachOutput(
   { outputs }: CompiledModel,
   core: ReturnType<typeof openCore>,
-  samples: readonly Sample[],
+  samples: Iterable<Sample>,
   visit: (name: string, values: Float32Array) => void,
 ): void {
+  let none = true;
   for (const { input, seed } of samples) {
+    none = false;
     const answer = core.infer(input, seed);
     if (!answer.ok) throw new Refusal('invalid', `calibration data: ${answer.error}`);
     let at = 0;
@@ -73,6 +75,7 @@ function eachOutput(
       at += bytes;
     }
   }
+  if (none) throw new Refusal('invalid', 'there is no calibration data');
 }
 
 /** How far the answers of two models are apart, over all outputs and requests. */
@@ -83,7 +86,7 @@ export interface Difference {
   readonly decibels: number;
 }
 
-export function difference(one: CompiledModel, other: CompiledModel, samples: readonly Sample[]): Difference {
+export function difference(one: CompiledModel, other: CompiledModel, samples: Iterable<Sample>): Difference {
   const [first, second] = [openCore(one.module), openCore(other.module)];
   let [largest, total, count, power, noise] = [0, 0, 0, 0, 0];
   for (const { input, seed } of samples) {

@@ -15,6 +15,7 @@ import { NODE_LIMITS } from '../../limits.ts';
 import { CliError, createOutput, orFail } from '../context.ts';
 import { fixedInput } from '../fixed-input.ts';
 import { readModelInput } from '../model-input.ts';
+import { createProgress, type Progress } from '../progress.ts';
 import { readBytes } from '../read-bytes.ts';
 
 /** A core module as a component, which the chain's own admission has looked at. */
@@ -69,11 +70,18 @@ export function compileCommand(): Command {
       ...(constants === undefined ? {} : { constants }),
     };
     const compile = (model: Uint8Array): CompiledModel => orNamed(path, compileOnnx(model, options));
+    const progress = createProgress(2);
     const plain = compile(bytes);
-    const module = flags.quantize === undefined ? plain : await quantized(path, bytes, plain, options, flags, compile);
+    progress.step();
+    const { note } = createOutput('text');
+    const { module, report } =
+      flags.quantize === undefined
+        ? { module: plain, report: [] }
+        : await quantized(path, bytes, plain, options, flags, compile, progress);
     const component = packaged(module.module);
     await writeFile(flags.out, component);
-    const { note } = createOutput('text');
+    progress.finish();
+    for (const line of report) note(line);
     note(`operators: ${operatorsOf(bytes)}`);
     note(`${flags.out}: ${component.length} bytes; a request is ${module.requestBytes} bytes`);
   });
@@ -105,7 +113,7 @@ function orNamed<T>(path: string, result: Outcome<T>): T {
   return result.value;
 }
 
-/** The model with integers, after a report of what became of it. */
+/** The model with integers, and a report of what became of it. */
 async function quantized(
   path: string,
   bytes: Uint8Array,
@@ -113,10 +121,14 @@ async function quantized(
   options: CompileOptions,
   flags: CompileFlags,
   compile: (model: Uint8Array) => CompiledModel,
-): Promise<CompiledModel> {
+  progress: Progress,
+): Promise<{ readonly module: CompiledModel; readonly report: readonly string[] }> {
   const { quantizeOnnx } = await import('#wasm-modules/compiler/quantize.ts');
   const { difference } = await import('#wasm-modules/compiler/calibrate.ts');
-  const calibration = flags.calibrate === undefined ? undefined : await readRequests(flags.calibrate, plain);
+  const requests = flags.calibrate === undefined ? undefined : await readRequests(flags.calibrate, plain);
+  // The ranges, by percentile in two passes; the model again; the comparison.
+  progress.expect((requests?.length ?? 0) * (flags.range === 'percentile' ? 3 : 2) + 1);
+  const calibration = requests === undefined ? undefined : stepping(requests, progress);
   const made = orNamed(
     path,
     quantizeOnnx(bytes, {
@@ -127,21 +139,33 @@ async function quantized(
   );
   if (made.nodes.length === 0) throw new CliError(`${path}: nothing in it can be quantised`);
   const module = compile(made.model);
-  const { note } = createOutput('text');
-  for (const { name, op, activations, bytesBefore, bytesAfter } of made.nodes)
-    note(
+  progress.step();
+  const report = made.nodes.map(
+    ({ name, op, activations, bytesBefore, bytesAfter }) =>
       `${op} ${name}: ${activations ? 'weights and activations' : 'weights'}, ${bytesBefore} to ${bytesAfter} bytes`,
-    );
-  note(`module: ${plain.module.length} to ${module.module.length} bytes`);
+  );
+  report.push(`module: ${plain.module.length} to ${module.module.length} bytes`);
   if (calibration === undefined)
-    note('ranges of activations are found in each call; without --calibrate no error is known');
+    report.push('ranges of activations are found in each call; without --calibrate no error is known');
   else {
     const { largest, mean, decibels } = difference(plain, module, calibration);
-    note(
-      `from the model of float32, over ${calibration.length} inputs: ${mean.toPrecision(3)} on average, ${largest.toPrecision(3)} at most; signal to noise ${decibels.toFixed(1)} dB`,
+    report.push(
+      `from the model of float32, over ${requests?.length} inputs: ${mean.toPrecision(3)} on average, ${largest.toPrecision(3)} at most; signal to noise ${decibels.toFixed(1)} dB`,
     );
   }
-  return module;
+  return { module, report };
+}
+
+/** The requests, each pass over which moves the bar on. */
+function stepping(requests: readonly Request[], progress: Progress): Iterable<Request> {
+  return {
+    *[Symbol.iterator]() {
+      for (const request of requests) {
+        yield request;
+        progress.step();
+      }
+    },
+  };
 }
 
 /** Every file of a folder, in the order of their names, as a request. */
