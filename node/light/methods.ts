@@ -144,7 +144,10 @@ function blockMethods(access: LightAccess): Table {
   const record = async (light: Answer<LightBlock>) => {
     if (!light.ok) return light;
     const block = await fullBlock(light.value);
-    return mapAnswer(block, (value) => blockRecordJson({ blockId: light.value.commit.blockId, block: value }));
+    return mapAnswer(block, (value) => ({
+      ...blockRecordJson({ blockId: light.value.commit.blockId, block: value }),
+      unverified: value.lastCommit.signatures.length === 0 ? [] : ['block.last_commit.round'],
+    }));
   };
   return {
     block: method({ height }, async (args) => record(await access.block(args.height))),

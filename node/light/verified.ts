@@ -13,6 +13,7 @@ import { existenceRoot, verifyMembership, verifyNonMembership } from '#core/ics2
 import { type MerkleProof, verifyMerkleProof } from '#core/merkle.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { type Block, encodeBlock, readBlock } from '#core/types/block.ts';
+import { equalBlockId } from '#core/types/block-id.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { type ConsensusParams, consensusParamsHash } from '#core/types/consensus-params.ts';
 import { type Header, headerHash } from '#core/types/header.ts';
@@ -24,11 +25,21 @@ import { readMerkleProofJson, readTxResultJson } from '#rpc/comet/json/results.t
 
 type Checked<T> = Result<T, string>;
 
-/** The block is the one whose header is believed: its header, transactions, evidence and last commit. @throws JsonError, RangeError */
+/**
+ * The block is the one whose header is believed: its header, transactions, evidence and last commit. The hash of a commit
+ * covers its signatures alone (CometBFT's `Commit.Hash`), and the header says of which block it is: nothing but the
+ * signatures, which are not verified here, tells in which round. @throws JsonError, RangeError
+ */
 export function verifiedBlock(light: LightBlock, answer: unknown): Checked<Block> {
   const stated = readBlockJson('block', asObject('answer', answer).block);
   if (!equal(headerHash(stated.header), light.commit.blockId.hash))
     return err(`block.header: is not the header of height ${light.header.height}`);
+  const { header, lastCommit } = stated;
+  const isFirst = lastCommit.signatures.length === 0;
+  if (lastCommit.height !== (isFirst ? 0n : header.height - 1n) || (isFirst && lastCommit.round !== 0))
+    return err(`block.last_commit: is not the commit of the block before height ${header.height}`);
+  if (!equalBlockId(lastCommit.blockId, header.lastBlockId))
+    return err('block.last_commit.block_id: is not the last block of the header');
   return decode(() => readBlock('block', encodeBlock(stated)));
 }
 

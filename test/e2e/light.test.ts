@@ -158,6 +158,8 @@ test('a primary that alters answers is caught', async () => {
     ['block', at, bend('block.data.txs', () => []), /data_hash/],
     ['block', at, bend('block.header.app_hash'), /is not the header of height/],
     ['block', at, bend('block.last_commit.signatures.0.signature'), /last_commit_hash/],
+    ['block', at, bend('block.last_commit.height', more), /last_commit: is not the commit/],
+    ['block', at, bend('block.last_commit.block_id.hash'), /last_commit.block_id: is not the last block/],
     ['block', at, async () => net.node(0).rpc.call('block', { height: '2' }), /is not the header of height/],
     ['block_results', at, bend('txs_results.0.gas_used', more), /txs_results: are not those/],
     ['block_results', at, bend('txs_results.0.code', () => 5), /txs_results: are not those/],

@@ -141,6 +141,9 @@ describe('answers of a source', () => {
     });
 
   const block = { header, txs, evidence: [], lastCommit: EMPTY_COMMIT };
+  test('an honest block', () => {
+    expect(verifiedBlock(light, { block: blockJson(block) })).toEqual({ ok: true, value: block });
+  });
   holds('block', { block: blockJson(block) }, (value) => {
     const checked = verifiedBlock(light, value);
     if (checked.ok) expect(checked.value).toEqual(block);
