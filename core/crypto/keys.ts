@@ -4,7 +4,7 @@ import { generateMnemonic, mnemonicToSeedSync, entropyToMnemonic as toMnemonic, 
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { expectLength } from '../bytes.ts';
 import { encodeAddress } from '../codec/bech32.ts';
-import { hash160 } from './hash160.ts';
+import { ripemd160, sha256 } from './hash.ts';
 import { slip10 } from './slip10.ts';
 
 /** BIP-44 path of Cosmos accounts (SLIP-44 coin type 118). */
@@ -63,7 +63,7 @@ export function signSecp256k1(privateKey: Uint8Array, message: Uint8Array): Uint
 
 /** 20 bytes: RIPEMD-160 of SHA-256 of the compressed key. */
 export function accountAddress(publicKey: Uint8Array): Uint8Array {
-  return hash160(expectLength(publicKey, 33, 'secp256k1 public key'));
+  return ripemd160(sha256(expectLength(publicKey, 33, 'secp256k1 public key')));
 }
 
 export function bech32Address(publicKey: Uint8Array, prefix: string): string {
