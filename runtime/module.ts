@@ -40,7 +40,7 @@ import type {
 } from './context.ts';
 import { sdkFailure } from './errors.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
-import type { UsualFields } from './tx/usual-fields.ts';
+import type { UsualFields } from './usual-fields.ts';
 
 /** Parsed JSON of one module in `app_state`. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

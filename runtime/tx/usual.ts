@@ -8,8 +8,8 @@ import type { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.t
 import type { AuthInfo, Fee, ModeInfo, SignerInfo, TxBody } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import type { DescMessage } from '#proto/message.ts';
 import type { MessageHandler } from '../module.ts';
+import { UsualFields, usualCoins } from '../usual-fields.ts';
 import { isUsualKey, SECP256K1_KEY, SECP256K1_URL } from './account-key.ts';
-import { UsualFields, usualCoins } from './usual-fields.ts';
 
 /** Of messages, signers, signatures and coins each: what is read here consists of few objects. */
 const MOST = 4;

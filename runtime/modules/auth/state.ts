@@ -8,7 +8,7 @@ import { bytesKey, stringKey, u64Key, type ValueCodec } from '../../state/codecs
 import { index, indexedMap, item, keySet, map, sequence, storeLayout } from '../../state/collections.ts';
 import type { KvReader, KvWriter } from '../../state/kv-view.ts';
 import { rememberedArrays, rememberedValue } from '../../state/remembered.ts';
-import { UsualFields } from '../../tx/usual-fields.ts';
+import { UsualFields } from '../../usual-fields.ts';
 import { decodeVesting, encodeVesting } from '../vesting/record.ts';
 import type { Vesting } from '../vesting/schedule.ts';
 

@@ -8,7 +8,7 @@ import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
 import { type MessageHandler, messageHandler } from '../../module.ts';
-import { type UsualFields, usualCoins } from '../../tx/usual-fields.ts';
+import { type UsualFields, usualCoins } from '../../usual-fields.ts';
 import { isBlocked, type Ledger, ledgerOf, type Output, requireSendEnabled, sendCoins, sendToMany } from './ledger.ts';
 
 type MsgSend = MessageShape<typeof tx.MsgSendSchema>;

@@ -1,4 +1,4 @@
-/** How messages are read that look as nearly all do (usual.ts): what does not is left where it stands, and nobody answers. */
+/** How messages are read that look as nearly all do (tx/usual.ts): what does not is left where it stands, and nobody answers. */
 
 import type { CoinSchema } from '#proto/gen/cosmos/base/v1beta1/coin_pb.ts';
 import type { MessageShape } from '#proto/message.ts';
