@@ -69,6 +69,7 @@ export const layers: readonly Layer[] = [
       'smol-toml',
       'fast-png',
       'jpeg-js',
+      'bcryptjs',
     ],
     ...outer,
   },

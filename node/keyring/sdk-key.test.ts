@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fromBase64, fromHex, toHex } from '#core/bytes.ts';
+import { fromHex, toHex } from '#core/bytes.ts';
 import { decodeArmor, encodeArmor } from './armor.ts';
-import { bcryptHash } from './bcrypt.ts';
 import { armorKey, openArmoredKey } from './sdk-key.ts';
 
 /** Made by the Cosmos SDK v0.50.13: `go run . make` in the folder of the file, whose main.go says how. */
@@ -91,18 +90,4 @@ test('armor: nothing makes the reader throw', () => {
     ok: false,
     error: 'armor: 20000 characters exceed the limit of 16384',
   });
-});
-
-const OWN = './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-const COMMON = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-// golang.org/x/crypto/bcrypt, bcrypt_test.go; jBCrypt, TestBCrypt.java.
-test.each([
-  ['allmine', '$2a$10$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga'],
-  ['', '$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.'],
-  ['abc', '$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i'],
-])('bcrypt of %j', (password, hash) => {
-  const [, , cost = '', rest = ''] = hash.split('$');
-  const salt = [...rest.slice(0, 22)].map((letter) => COMMON[OWN.indexOf(letter)]).join('');
-  expect(bcryptHash(password, fromBase64(`${salt}==`, 'salt'), Number(cost))).toBe(hash);
 });

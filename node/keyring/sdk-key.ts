@@ -3,16 +3,17 @@
  * crypto/armor.go): the amino bytes of the key, sealed with ChaCha20-Poly1305 under Argon2id of the passphrase. What was
  * written before v0.50 (XSalsa20-Poly1305 under SHA-256 of bcrypt) is opened too.
  */
+
 import { randomBytes } from 'node:crypto';
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
 import { argon2id } from '@noble/hashes/argon2.js';
+import { encodeBase64, hashSync } from 'bcryptjs';
 import { assertNever } from '#core/assert.ts';
 import { concat, equal, fromHex, toHex, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { decodeArmor, encodeArmor } from './armor.ts';
-import { bcryptHash } from './bcrypt.ts';
 
 export const ARMOR_TYPE = 'TENDERMINT PRIVATE KEY';
 const ALGORITHM = 'secp256k1';
@@ -71,7 +72,7 @@ function open(kdf: Kdf, passphrase: string, salt: Uint8Array, body: Uint8Array):
         return chacha20poly1305(argon2Key(passphrase, salt), NONCE).decrypt(body);
       case 'bcrypt': {
         if (body.length <= BOX_NONCE_BYTES + BOX_TAG_BYTES) return undefined;
-        const key = sha256(utf8(bcryptHash(passphrase, salt, BCRYPT_COST)));
+        const key = sha256(utf8(hashSync(passphrase, `$2a$${BCRYPT_COST}$${encodeBase64(salt, salt.length)}`)));
         return xsalsa20poly1305(key, body.subarray(0, BOX_NONCE_BYTES)).decrypt(body.subarray(BOX_NONCE_BYTES));
       }
       default:
