@@ -80,11 +80,11 @@ export const RUNTIME_LIMITS = {
 /** Bounds of the authenticated store. */
 export const STATE_LIMITS = {
   /**
-   * Bytes of tree nodes and records that stay in memory, over all stores together; taken as the state grows. Enough for
+   * Bytes of tree nodes and values that stay in memory, over all stores together; taken as the state grows. Enough for
    * the inner nodes of some two million keys.
    */
   nodeCacheBytes: 512 * 1024 * 1024,
-  /** New records of one store in one version: the cache's record number holds 2^22, with the version a safe integer. */
+  /** New records of one store in one version: the cache's page number holds 2^22, with the version a safe integer. */
   pagesPerVersion: 0x3fffff,
   /** Versions. One a second lasts 68 years. */
   maxVersion: 0x7fffffff,
@@ -94,10 +94,8 @@ export const STATE_LIMITS = {
   pruneBudget: 1000,
   /** Leaves that an iteration looks up at once, at most. */
   scanBatch: 256,
-  /** Entries of one store that are kept of the last version as they were read; bytes of one with its key, and of all. */
-  readEntries: 32_768,
-  readEntryBytes: 1_280,
-  readBytes: 16 * 1024 * 1024,
+  /** Bytes of a value of the last version that stays in memory as it was read; larger ones are read again. */
+  cachedValueBytes: 1_280,
   /** Height of a balanced tree of 2^32 leaves, and then some. */
   treeHeight: 64,
   /** Bytes of a snapshot's chunk: it has to fit into one message between peers. */

@@ -305,7 +305,7 @@ test('what is read while a commit is under way is the version before', async () 
 
 test('what was read before, there or not, is read again of the same version, large and small', async () => {
   const store = MultiStore.open(new MemoryKv(), NAMES);
-  const [a, b, large] = [utf8('a'), utf8('b'), new Uint8Array(STATE_LIMITS.readEntryBytes + 1)] as const;
+  const [a, b, large] = [utf8('a'), utf8('b'), new Uint8Array(STATE_LIMITS.cachedValueBytes + 1)] as const;
   const working = store.workingBranch().store('bank');
   working.set(a, utf8('1'));
   await store.commit();

@@ -5,16 +5,18 @@ import { divFloorSafe } from '#core/int.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { STATE_LIMITS } from '../limits.ts';
-import { StateBranch } from './branch.ts';
+import { type Change, StateBranch } from './branch.ts';
 import { decodeRoots, encodeRoots, multistoreHash, proveStore, type StoreRoots } from './commit-info.ts';
 import { commitKey, IMPORTING_KEY, orphansKey, VERSION_RANGE, versionOfKey } from './db-keys.ts';
+import { GenerationCache } from './generation-cache.ts';
 import { RESIDENT_NODE_BYTES } from './iavl/arena.ts';
 import { TreeEditor } from './iavl/editor.ts';
-import { NodeStore, RecordCache } from './iavl/node-store.ts';
+import { NodeStore } from './iavl/node-store.ts';
 import { proveKey } from './iavl/proof.ts';
 import type { SealedTree } from './iavl/seal.ts';
 import { EMPTY_ROOT, Tree } from './iavl/tree.ts';
 import type { KvReader, StateView } from './kv-view.ts';
+import { LastValues } from './last-values.ts';
 import { checkPolicy, keptFrom, type PruneOutcome, Pruner, type PruningPolicy, pruningTarget } from './pruning.ts';
 import type { SnapshotSource } from './snapshot/export.ts';
 import type { CommitId, StateLease, StateProof, StateStore } from './state-store.ts';
@@ -23,7 +25,7 @@ import { PrunedVersionError, StoreAtVersion, type ViewGround } from './view.ts';
 export interface MultiStoreOptions {
   /** The first commit's version: the chain's initial height. Default 1. */
   readonly initialVersion?: bigint;
-  /** Bytes of tree nodes and records kept in memory. Default {@link STATE_LIMITS.nodeCacheBytes}. */
+  /** Bytes of tree nodes and values kept in memory. Default {@link STATE_LIMITS.nodeCacheBytes}. */
   readonly nodeCacheBytes?: number;
   /** What {@link MultiStore.pruneStep} may free. Default `nothing`. */
   readonly pruning?: PruningPolicy;
@@ -35,6 +37,7 @@ interface SealedState {
   readonly roots: StoreRoots;
   /** Only of stores that change. */
   readonly trees: ReadonlyMap<string, SealedTree>;
+  readonly changes: ReadonlyMap<string, readonly Change[]>;
   readonly appHash: Uint8Array;
 }
 
@@ -42,8 +45,9 @@ interface CommittedView extends StateView {
   store(name: string): StoreAtVersion;
 }
 
-/** Of the memory for nodes, one part in four is for records: leaves, and pages of old versions. */
-const RECORD_SHARE = 4;
+/** Of the memory for nodes, one part in eight is for values of the last version, and one for pages of old versions. */
+const VALUE_SHARE = 8;
+const PAGE_SHARE = 8;
 
 /**
  * Named IAVL stores under one app hash, over a {@link Kv} that holds nothing else. A version is one atomic batch: records,
@@ -52,6 +56,7 @@ const RECORD_SHARE = 4;
 export class MultiStore implements StateStore {
   readonly #kv: Kv;
   readonly #stores: ReadonlyMap<string, NodeStore>;
+  readonly #lastValues: ReadonlyMap<string, LastValues>;
   /** Edited in place. They show {@link #shown}. */
   readonly #trees: ReadonlyMap<string, Tree>;
   /** The version that the trees stand at; undefined while they are ahead of the last commit. */
@@ -89,10 +94,11 @@ export class MultiStore implements StateStore {
       throw new RangeError('the state database holds an unfinished snapshot import: import again, or discard it');
     const names = sortedNames(storeNames);
     const bytes = options.nodeCacheBytes ?? STATE_LIMITS.nodeCacheBytes;
-    const recordBytes = divFloorSafe(bytes, RECORD_SHARE);
-    this.#residentNodes = divFloorSafe(bytes - recordBytes, RESIDENT_NODE_BYTES);
-    const cache = new RecordCache(recordBytes);
-    this.#stores = new Map(names.map((name) => [name, new NodeStore(kv, name, cache)]));
+    const [valueBytes, pageBytes] = [divFloorSafe(bytes, VALUE_SHARE), divFloorSafe(bytes, PAGE_SHARE)];
+    this.#residentNodes = divFloorSafe(bytes - valueBytes - pageBytes, RESIDENT_NODE_BYTES);
+    const [values, pages] = [new GenerationCache<string>(valueBytes), new GenerationCache<number>(pageBytes)];
+    this.#stores = new Map(names.map((name) => [name, new NodeStore(kv, name, pages)]));
+    this.#lastValues = new Map(names.map((name) => [name, new LastValues(values)]));
     let saved: StoreRoots = new Map();
     for (const [key] of kv.entries({ ...VERSION_RANGE, reverse: true, limit: 1 })) {
       const version = versionOfKey(key);
@@ -111,6 +117,7 @@ export class MultiStore implements StateStore {
         if (version !== 0n && version < this.firstVersion) throw new PrunedVersionError(version, this.firstVersion);
       },
       writersTree: (store, version) => (version === this.#shown ? this.#readable(store) : undefined),
+      lastValues: (store, version) => (version === this.#lastVersion ? this.#lastValues.get(store) : undefined),
     };
     this.#working = new StateBranch({ store: (name) => this.#lastCommitted(name) });
   }
@@ -130,7 +137,7 @@ export class MultiStore implements StateStore {
   }
 
   latest(): CommittedView {
-    this.#latest ??= this.#view(this.#lastVersion, this.#roots, true);
+    this.#latest ??= this.#view(this.#lastVersion, this.#roots);
     return this.#latest;
   }
 
@@ -184,7 +191,7 @@ export class MultiStore implements StateStore {
     assert(!this.#committing, 'a commit is under way');
     this.#committing = true;
     try {
-      const { roots, trees, appHash, revision } = this.#seal();
+      const { roots, trees, changes, appHash, revision } = this.#seal();
       const version = this.nextVersion;
       const ops: KvOp[] = [];
       for (const [name, { puts, orphans }] of trees) {
@@ -195,8 +202,7 @@ export class MultiStore implements StateStore {
       if (this.#lastCommit === undefined) ops.push(keptFrom(version));
       await this.#kv.write(ops, { sync: true });
       assert(this.#working.revision === revision, 'the working branch was written to during its commit');
-      for (const [name, { fresh }] of trees)
-        for (const { nonce, record } of fresh) this.#stores.get(name)?.remember(Number(version), nonce, record);
+      for (const [name, some] of changes) this.#lastValues.get(name)?.update(some);
       this.#roots = roots;
       this.#lastCommit = { version, appHash };
       this.#latest = undefined;
@@ -241,6 +247,7 @@ export class MultiStore implements StateStore {
     const version = Number(this.nextVersion);
     const roots = new Map<string, SealedTree['root']>();
     const trees = new Map<string, SealedTree>();
+    const allChanges = new Map<string, readonly Change[]>();
     for (const [name, tree] of this.#trees) {
       const changes = this.#working.store(name).changes();
       if (changes.length === 0) {
@@ -254,9 +261,10 @@ export class MultiStore implements StateStore {
       }
       const sealed = editor.seal(version);
       trees.set(name, sealed);
+      allChanges.set(name, changes);
       roots.set(name, sealed.root);
     }
-    this.#sealed = { revision, roots, trees, appHash: multistoreHash(hashesOf(roots)) };
+    this.#sealed = { revision, roots, trees, changes: allChanges, appHash: multistoreHash(hashesOf(roots)) };
     return this.#sealed;
   }
 
@@ -288,7 +296,7 @@ export class MultiStore implements StateStore {
     };
   }
 
-  #view(version: bigint, roots: StoreRoots, remembers = false): CommittedView {
+  #view(version: bigint, roots: StoreRoots): CommittedView {
     const stores = this.#stores;
     const ground = this.#ground;
     const readers = new Map<string, StoreAtVersion>();
@@ -297,7 +305,7 @@ export class MultiStore implements StateStore {
         let reader = readers.get(name);
         if (reader === undefined) {
           const nodes = defined(stores.get(name), `store ${name}`);
-          reader = new StoreAtVersion(ground, nodes, version, roots.get(name), remembers);
+          reader = new StoreAtVersion(ground, nodes, version, roots.get(name));
           readers.set(name, reader);
         }
         return reader;

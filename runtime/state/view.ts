@@ -1,10 +1,12 @@
+import { assert } from '#core/assert.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 import { STATE_LIMITS } from '../limits.ts';
 import type { NodeStore } from './iavl/node-store.ts';
 import type { NodeLink } from './iavl/record.ts';
-import { Tree } from './iavl/tree.ts';
-import { idOf, type StoreKey, toId } from './key-id.ts';
+import { type LeafAddress, Tree } from './iavl/tree.ts';
+import { idOf, keyOf, type StoreKey, toId } from './key-id.ts';
 import type { KvReader } from './kv-view.ts';
+import { ABSENT, type LastValues } from './last-values.ts';
 
 /** A version was pruned while somebody still read it. Not a bug: whoever reads over a longer time takes a lease. */
 export class PrunedVersionError extends Error {
@@ -17,15 +19,14 @@ export class PrunedVersionError extends Error {
   }
 }
 
-/** Read, and not there. */
-const ABSENT = false;
-
 /** What a view asks of its multistore at each read. */
 export interface ViewGround {
   /** @throws PrunedVersionError */
   requireKept(version: bigint): void;
   /** The writer's tree of a store, as long as it stands exactly at this version. */
   writersTree(store: string, version: bigint): Tree | undefined;
+  /** What is known of a store, as long as this version is the last one. */
+  lastValues(store: string, version: bigint): LastValues | undefined;
 }
 
 /**
@@ -38,14 +39,8 @@ export class StoreAtVersion implements KvReader {
   readonly #version: bigint;
   readonly #root: NodeLink | undefined;
   #own: Tree | undefined;
-  /** What was read of the last committed state: a transaction reads the same entries in the mempool, proposal and block. */
-  readonly #known: Map<string, Uint8Array | typeof ABSENT> | undefined;
-  /** Bytes of its keys and values. */
-  #knownBytes = 0;
 
-  /** @param remembers for a version that is not pruned while it is read from: the last. */
-  constructor(ground: ViewGround, nodes: NodeStore, version: bigint, root: NodeLink | undefined, remembers = false) {
-    this.#known = remembers ? new Map() : undefined;
+  constructor(ground: ViewGround, nodes: NodeStore, version: bigint, root: NodeLink | undefined) {
     this.#ground = ground;
     this.#nodes = nodes;
     this.#version = version;
@@ -54,27 +49,17 @@ export class StoreAtVersion implements KvReader {
 
   get(key: StoreKey): Uint8Array | undefined {
     const id = toId(key);
-    const known = this.#known?.get(id);
+    const values = this.#ground.lastValues(this.#nodes.name, this.#version);
+    const known = values?.get(id);
     if (known !== undefined) return known === ABSENT ? undefined : known;
     const value = this.tree().findLeaf(id)?.value;
-    if (this.#known !== undefined) this.#remember(this.#known, id, value);
+    values?.learn(id, value);
     return value;
-  }
-
-  #remember(known: Map<string, Uint8Array | typeof ABSENT>, id: string, value: Uint8Array | undefined): void {
-    const bytes = id.length + (value?.length ?? 0);
-    if (bytes > STATE_LIMITS.readEntryBytes) return;
-    if (known.size >= STATE_LIMITS.readEntries || this.#knownBytes + bytes > STATE_LIMITS.readBytes) {
-      known.clear();
-      this.#knownBytes = 0;
-    }
-    known.set(id, value ?? ABSENT);
-    this.#knownBytes += bytes;
   }
 
   has(key: StoreKey): boolean {
     const id = toId(key);
-    const known = this.#known?.get(id);
+    const known = this.#ground.lastValues(this.#nodes.name, this.#version)?.get(id);
     return known === undefined ? this.tree().has(id) : known !== ABSENT;
   }
 
@@ -87,14 +72,12 @@ export class StoreAtVersion implements KvReader {
     // Two more than wanted: the outermost may lie outside of the range.
     for (let count = Math.min(16, left + 2); left > 0; count = Math.min(count * 4, left + 2, STATE_LIMITS.scanBatch)) {
       const batch = this.tree().collect({ gte, lt, reverse }, count);
-      for (const { version, nonce } of batch) {
-        this.#ground.requireKept(this.#version);
-        const { key, value } = this.#nodes.leaf(version, nonce);
-        const id = idOf(key);
+      for (const leaf of batch) {
+        const [id, value] = this.#entryAt(leaf);
         if (last !== undefined && (reverse ? id >= last : id <= last)) continue;
         last = id;
         if ((gte !== undefined && id < gte) || (lt !== undefined && id >= lt)) continue;
-        yield [key, value];
+        yield [keyOf(id), value];
         if (--left === 0) return;
       }
       if (batch.length < count || last === undefined) return;
@@ -102,6 +85,20 @@ export class StoreAtVersion implements KvReader {
       if (reverse) lt = lt === undefined || last < lt ? last : lt;
       else gte = `${last}\0`;
     }
+  }
+
+  #entryAt({ id, version, nonce }: LeafAddress): readonly [string, Uint8Array] {
+    this.#ground.requireKept(this.#version);
+    const values = this.#ground.lastValues(this.#nodes.name, this.#version);
+    const known = id === undefined ? undefined : values?.get(id);
+    if (id !== undefined && known !== undefined) {
+      assert(known !== ABSENT, 'a leaf of the last version is taken for absent');
+      return [id, known];
+    }
+    const leaf = this.#nodes.leaf(version, nonce);
+    const itsId = id ?? idOf(leaf.key);
+    values?.learn(itsId, leaf.value);
+    return [itsId, leaf.value];
   }
 
   /** To read from until the next turn of the event loop. */

@@ -12,8 +12,9 @@ import { MemoryKv } from '#core/ports/memory-kv.ts';
 import type { Result } from '#core/result.ts';
 import { STATE_LIMITS } from '#runtime/limits.ts';
 import * as commitInfo from '#runtime/state/commit-info.ts';
+import { GenerationCache } from '#runtime/state/generation-cache.ts';
 import { TreeEditor } from '#runtime/state/iavl/editor.ts';
-import { NodeStore, RecordCache } from '#runtime/state/iavl/node-store.ts';
+import { NodeStore } from '#runtime/state/iavl/node-store.ts';
 import { proveKey } from '#runtime/state/iavl/proof.ts';
 import { Tree } from '#runtime/state/iavl/tree.ts';
 
@@ -164,7 +165,7 @@ export function multistoreHash(roots: Readonly<Record<string, string>>): string 
 /** One IAVL tree in memory; operations apply in the order of the calls. `prove` is about the last saved version. */
 export function createTree() {
   const kv = new MemoryKv();
-  const nodes = new NodeStore(kv, 'tree', new RecordCache(STATE_LIMITS.nodeCacheBytes));
+  const nodes = new NodeStore(kv, 'tree', new GenerationCache(STATE_LIMITS.nodeCacheBytes));
   const tree = new Tree(nodes, undefined);
   let version = 0;
   let saved = new Tree(nodes, undefined);

@@ -24,8 +24,8 @@ export function proveKey(
 
 function neighbour(tree: Tree, range: IdRange): ExistenceProof | undefined {
   const { gte, lt } = range;
-  for (const { version, nonce } of tree.collect(range, 2)) {
-    const id = idOf(tree.nodes.leaf(version, nonce).key);
+  for (const leaf of tree.collect(range, 2)) {
+    const id = leaf.id ?? idOf(tree.nodes.leaf(leaf.version, leaf.nonce).key);
     if ((gte === undefined || id >= gte) && (lt === undefined || id < lt)) return existence(tree, id);
   }
   return undefined;

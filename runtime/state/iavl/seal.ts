@@ -34,15 +34,8 @@ export interface SealedTree {
   /** 32 bytes. */
   readonly hash: Uint8Array;
   readonly puts: readonly KvOp[];
-  /** Of the new leaves: worth remembering once they are written. */
-  readonly fresh: readonly FreshLeaf[];
   /** Bottoms that this version replaced (editor.ts ORPHAN_BYTES each). */
   readonly orphans: Uint8Array;
-}
-
-export interface FreshLeaf {
-  readonly nonce: number;
-  readonly record: Uint8Array;
 }
 
 /** Up to this height a page holds a connected piece of the tree; above, whatever comes. */
@@ -50,21 +43,20 @@ const LOW_HEIGHT = 3;
 
 export function seal(tree: Tree, leaves: readonly NewLeaf[], orphans: Uint8Array, version: number): SealedTree {
   assert(version > 0 && version <= STATE_LIMITS.maxVersion, `version ${version} is out of range`);
-  if (tree.isEmpty) return { root: undefined, hash: EMPTY_ROOT, puts: [], fresh: [], orphans };
+  if (tree.isEmpty) return { root: undefined, hash: EMPTY_ROOT, puts: [], orphans };
   const puts: KvOp[] = [];
-  const fresh: FreshLeaf[] = [];
   if (tree.arena.version(ROOT) === 0) {
     const layout = new Layout(tree.arena);
     layout.place(ROOT, undefined);
     hashNodes(tree.arena, leaves, layout.byHeight, version);
     const keys = new Chunks(KEY_CHUNK_BYTES);
     const sealing = { tree, layout, version, puts, keys };
-    putLeaves(sealing, leaves, fresh);
+    putLeaves(sealing, leaves);
     markInner(sealing);
     putPages(sealing);
   }
   const root = tree.arena.read(ROOT);
-  return { root, hash: root.hash, puts, fresh, orphans };
+  return { root, hash: root.hash, puts, orphans };
 }
 
 interface Page {
@@ -147,16 +139,14 @@ function put({ tree, version, puts, keys }: Sealing, nonce: number, record: Uint
   puts.push({ type: 'put', key: nodes.keyInto(keys.take(nodes.keyBytes), version, nonce), value: record });
 }
 
-function putLeaves(sealing: Sealing, leaves: readonly NewLeaf[], fresh: FreshLeaf[]): void {
+function putLeaves(sealing: Sealing, leaves: readonly NewLeaf[]): void {
   const { arena } = sealing.tree;
   const chunks = new Chunks(LEAF_CHUNK_BYTES);
   for (const link of sealing.layout.byHeight[0] ?? []) {
     const leaf = leaves[arena.slot(link)] as NewLeaf;
     const record = chunks.take(LEAF_HEADER_BYTES + leaf.id.length + leaf.value.length);
     putLeaf(record, leaf);
-    const nonce = arena.nonce(link);
-    fresh.push({ nonce, record });
-    put(sealing, nonce, record);
+    put(sealing, arena.nonce(link), record);
     arena.setSlot(link, 0);
     arena.setVersion(link, sealing.version);
   }
@@ -207,6 +197,5 @@ function putNode(arena: Arena, node: number, out: Uint8Array, at: number): numbe
 }
 
 const KEY_CHUNK_BYTES = 16_384;
-/** Small, because whoever keeps one value keeps the chunk. */
-const LEAF_CHUNK_BYTES = 8_192;
+const LEAF_CHUNK_BYTES = 65_536;
 const PAGE_CHUNK_BYTES = 65_536;

@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import { toHex } from '#core/bytes.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
+import { GenerationCache } from '../generation-cache.ts';
 import { idOf } from '../key-id.ts';
 import { ROOT } from './arena.ts';
 import { TreeEditor } from './editor.ts';
-import { NodeStore, RecordCache } from './node-store.ts';
+import { NodeStore } from './node-store.ts';
 import { Tree } from './tree.ts';
 
 const key = fc.uint8Array({ minLength: 1, maxLength: 2, max: 12 });
@@ -39,7 +40,7 @@ test('evicting what one likes between versions changes nothing, and no resident 
   await fc.assert(
     fc.asyncProperty(versions, fc.array(fc.nat(12), { minLength: 1, maxLength: 6 }), async (history, limits) => {
       const kv = new MemoryKv();
-      const make = () => new Tree(new NodeStore(kv, 't', new RecordCache(2000)), undefined);
+      const make = () => new Tree(new NodeStore(kv, 't', new GenerationCache(2000)), undefined);
       const [evicting, keeping, model] = [make(), make(), new Map<string, number>()];
       for (const [i, ops] of history.entries()) {
         const editors = [new TreeEditor(evicting), new TreeEditor(keeping)];
@@ -82,7 +83,7 @@ test('an overwrite and a read of presence load no leaf', async () => {
     write: (ops) => kv.write(ops),
     close: () => kv.close(),
   };
-  const tree = new Tree(new NodeStore(counting, 't', new RecordCache(0)), undefined);
+  const tree = new Tree(new NodeStore(counting, 't', new GenerationCache(0)), undefined);
   const first = new TreeEditor(tree);
   for (let i = 0; i < 100; i++) first.set(Uint8Array.of(i), Uint8Array.of(1));
   await kv.write(first.seal(1).puts);

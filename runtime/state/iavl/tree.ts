@@ -27,6 +27,8 @@ const EVICTED_HEIGHT = 6;
 
 /** Where a saved leaf is. */
 export interface LeafAddress {
+  /** Its key as its id; undefined for the least leaf of the tree, whose key only its record has. */
+  readonly id: string | undefined;
   readonly version: number;
   readonly nonce: number;
 }
@@ -108,28 +110,29 @@ export class Tree {
   }
 
   /**
-   * The first `count` leaves of a range, in its order, without loading them: the first and the last may lie just outside,
-   * as only their own keys say that.
+   * The first `count` leaves of a range, in its order, without loading them: the first and the last may lie just outside.
    */
   collect(range: IdRange, count: number): LeafAddress[] {
     const { arena } = this;
     const { gte, lt, reverse } = range;
     const found: LeafAddress[] = [];
-    const stack = this.isEmpty ? [] : [ROOT];
+    const stack: { readonly link: number; readonly least: string | undefined }[] = [];
+    if (!this.isEmpty) stack.push({ link: ROOT, least: undefined });
     while (found.length < count) {
-      const link = stack.pop();
-      if (link === undefined) break;
+      const top = stack.pop();
+      if (top === undefined) break;
+      const { link, least } = top;
       if (arena.height(link) === 0) {
-        found.push({ version: arena.version(link), nonce: arena.nonce(link) });
+        found.push({ id: least, version: arena.version(link), nonce: arena.nonce(link) });
         continue;
       }
       const node = this.inner(link);
       const key = arena.keyOf(node);
       const goLeft = gte === undefined || gte < key;
       const goRight = lt === undefined || key < lt;
-      if (reverse && goLeft) stack.push(2 * node);
-      if (goRight) stack.push(2 * node + 1);
-      if (!reverse && goLeft) stack.push(2 * node);
+      if (reverse && goLeft) stack.push({ link: 2 * node, least });
+      if (goRight) stack.push({ link: 2 * node + 1, least: key });
+      if (!reverse && goLeft) stack.push({ link: 2 * node, least });
     }
     return found;
   }

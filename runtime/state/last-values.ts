@@ -1,0 +1,39 @@
+import { STATE_LIMITS } from '../limits.ts';
+import type { Change } from './branch.ts';
+import type { GenerationCache, Shelf } from './generation-cache.ts';
+
+/** Known not to be there. Told from an empty value by being this very array. */
+export const ABSENT: Uint8Array = new Uint8Array(0);
+
+/**
+ * What was read of one store's last version, by the key's id. It goes with the chain from version to version: a commit
+ * tells what it changes. So an account that is used again is found without a walk through the tree.
+ */
+export class LastValues {
+  readonly #cache: GenerationCache<string>;
+  readonly #shelf: Shelf<string>;
+
+  constructor(cache: GenerationCache<string>) {
+    this.#cache = cache;
+    this.#shelf = cache.shelf();
+  }
+
+  /** {@link ABSENT} for what is known not to be there, undefined for what is not known. */
+  get(id: string): Uint8Array | undefined {
+    return this.#cache.get(this.#shelf, id);
+  }
+
+  /** Of the last version. */
+  learn(id: string, value: Uint8Array = ABSENT): void {
+    if (value.length <= STATE_LIMITS.cachedValueBytes) this.#cache.put(this.#shelf, id, value);
+  }
+
+  /** What makes the next version of the last one. */
+  update(changes: readonly Change[]): void {
+    for (const { id, value } of changes) {
+      if (!this.#cache.has(this.#shelf, id)) continue;
+      if (value !== undefined && value.length > STATE_LIMITS.cachedValueBytes) this.#cache.drop(this.#shelf, id);
+      else this.#cache.put(this.#shelf, id, value ?? ABSENT);
+    }
+  }
+}
