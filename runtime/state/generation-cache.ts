@@ -37,10 +37,6 @@ export class GenerationCache<K> {
     return kept;
   }
 
-  has(shelf: Shelf<K>, key: K): boolean {
-    return shelf.young.has(key) || shelf.old.has(key);
-  }
-
   drop(shelf: Shelf<K>, key: K): void {
     const young = shelf.young.get(key);
     if (young !== undefined) {

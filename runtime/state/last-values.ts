@@ -6,7 +6,7 @@ import type { GenerationCache, Shelf } from './generation-cache.ts';
 export const ABSENT: Uint8Array = new Uint8Array(0);
 
 /**
- * What was read of one store's last version, by the key's id. It goes with the chain from version to version: a commit
+ * What was read or written of one store's last version, by the key's id. It goes with the chain from version to version: a commit
  * tells what it changes. So an account that is used again is found without a walk through the tree.
  */
 export class LastValues {
@@ -28,10 +28,9 @@ export class LastValues {
     if (value.length <= STATE_LIMITS.cachedValueBytes) this.#cache.put(this.#shelf, id, value);
   }
 
-  /** What makes the next version of the last one. */
+  /** What makes the next version of the last one: what was written will be read. */
   update(changes: readonly Change[]): void {
     for (const { id, value } of changes) {
-      if (!this.#cache.has(this.#shelf, id)) continue;
       if (value !== undefined && value.length > STATE_LIMITS.cachedValueBytes) this.#cache.drop(this.#shelf, id);
       else this.#cache.put(this.#shelf, id, value ?? ABSENT);
     }
