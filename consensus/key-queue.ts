@@ -25,25 +25,31 @@ export class KeyQueue implements Iterable<string> {
 
   /** As the youngest, whether or not it is there. False: it was. */
   add(key: string): boolean {
-    const isNew = !this.delete(key);
-    const link: Link = { key, older: this.#youngest, younger: undefined };
+    const known = this.#links.get(key);
+    const link: Link = known ?? { key, older: undefined, younger: undefined };
+    if (known === undefined) this.#links.set(key, link);
+    else this.#takeOut(known);
+    link.older = this.#youngest;
+    link.younger = undefined;
     if (this.#youngest === undefined) this.#oldest = link;
     else this.#youngest.younger = link;
     this.#youngest = link;
-    this.#links.set(key, link);
-    return isNew;
+    return known === undefined;
   }
 
   delete(key: string): boolean {
     const link = this.#links.get(key);
     if (link === undefined) return false;
     this.#links.delete(key);
-    const { older, younger } = link;
+    this.#takeOut(link);
+    return true;
+  }
+
+  #takeOut({ older, younger }: Link): void {
     if (older === undefined) this.#oldest = younger;
     else older.younger = younger;
     if (younger === undefined) this.#youngest = older;
     else younger.older = older;
-    return true;
   }
 
   dropOldest(): void {

@@ -42,7 +42,7 @@ export const CONSENSUS_LIMITS = {
   maxBlockResponseBytes: 2_097_152,
   /** Hashes in one message about transactions. */
   maxHashesPerTxMessage: 512,
-  /** Transactions that are remembered for each peer: known to him, sent to him. */
+  /** Transactions that are remembered for each peer, at least: known to him, sent to him. At most twice as many. */
   maxKnownTxs: 10_000,
   /** Announced transactions that are not here yet, in all and by one peer's announcement. */
   maxWantedTxs: 50_000,

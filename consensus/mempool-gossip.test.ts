@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { concat, fromHex, toHex, u32be } from '#core/bytes.ts';
+import { concat, u32be } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
-import { TX_MESSAGE, TxGossip } from './mempool-gossip.ts';
+import { keyOfHash, TX_MESSAGE, TxGossip } from './mempool-gossip.ts';
 
-const keyOf = (n: number): string => toHex(sha256(u32be(n)));
+const keyOf = (n: number): string => keyOfHash(sha256(u32be(n)));
 const message = (kind: number, keys: readonly string[]) =>
-  concat(Uint8Array.of(kind), ...keys.map((key) => fromHex(key)));
+  concat(Uint8Array.of(kind), ...keys.map((key) => Uint8Array.from(key, (char) => char.charCodeAt(0))));
 const peerOf = (i: number) => `n${i}`;
 
 interface Event {
@@ -28,6 +28,7 @@ class Network {
   readonly #events: Event[] = [];
   readonly #delay: () => number;
   readonly #lost: (from: number, to: number) => boolean;
+  readonly #links: ReadonlySet<string>;
   now = 0;
 
   constructor(
@@ -38,6 +39,7 @@ class Network {
   ) {
     this.#delay = delay;
     this.#lost = lost;
+    this.#links = new Set(links.flatMap(([a, b]) => [`${peerOf(a)}-${peerOf(b)}`, `${peerOf(b)}-${peerOf(a)}`]));
     this.pools = Array.from({ length: count }, () => new Set<string>());
     this.gossips = this.pools.map(
       (pool, from) =>
@@ -53,12 +55,13 @@ class Network {
             this.mostCopies = Math.max(this.mostCopies, this.#count(this.#copies, `${link} ${key}`, 1));
             this.deliver(from, to, (gossip, node) => {
               gossip.arrived(peerOf(from), key, this.now);
-              this.submit(node, key);
+              this.submit(node, key, peerOf(from));
             });
             return 'sent';
           },
           has: (key) => pool.has(key),
           waits: (key) => pool.has(key),
+          connected: (a, b) => this.#links.has(`${a}-${b}`),
         }),
     );
     for (const [a, b] of links) {
@@ -84,10 +87,10 @@ class Network {
     this.#events.push({ at: this.now + delayMs, run });
   }
 
-  submit(node: number, key: string): void {
+  submit(node: number, key: string, bearer?: string): void {
     if (this.pools[node]?.has(key)) return;
     this.pools[node]?.add(key);
-    this.gossips[node]?.admitted(key);
+    this.gossips[node]?.admitted(key, bearer);
     this.at(1, () => this.gossips[node]?.flush());
   }
 
@@ -191,7 +194,7 @@ test('who announces what he does not have delays little and costs little', () =>
 });
 
 /** One node, whose peers the test plays. */
-function node(has: (key: string) => boolean = () => false) {
+function node(has: (key: string) => boolean = () => false, neighbours: readonly string[] = []) {
   const sent: { to: string; kind: number | undefined; keys: number }[] = [];
   const served: string[] = [];
   let busy = false;
@@ -205,6 +208,7 @@ function node(has: (key: string) => boolean = () => false) {
     },
     has,
     waits: has,
+    connected: (peer, other) => neighbours.includes(peer) && neighbours.includes(other),
   });
   return { gossip, sent, served, setBusy: (to: boolean) => (busy = to) };
 }
@@ -276,6 +280,55 @@ test('who knew of a transaction, and was sent it, is forgotten some blocks after
   gossip.flush();
   gossip.receive('a', message(TX_MESSAGE.request, [keyOf(1)]), 0);
   expect({ announced: sent.length, served: served.length }).toEqual({ announced: 2, served: 3 });
+});
+
+test('where everybody is connected each hash crosses each link once, from who had it first', () => {
+  const links = [0, 1, 2, 3].flatMap((a) => [0, 1, 2, 3].filter((b) => b < a).map((b) => [a, b] as const));
+  const net = new Network(4, links, () => 10);
+  const txs = 100;
+  for (let n = 0; n < txs; n++) net.submit(n % 4, keyOf(n));
+  net.run(60_000);
+  expect(net.pools.map((pool) => pool.size)).toEqual([txs, txs, txs, txs]);
+  // Each way a quarter of them is announced and another asked for, in four messages at most.
+  for (const bytes of net.hashBytes.values()) expect(bytes).toBeLessThanOrEqual((txs / 2) * 32 + 4);
+});
+
+test('what its bearer should have announced, and did not, is announced when it has waited for two blocks', () => {
+  const pool = new Set<string>();
+  const { gossip, sent } = node((key) => pool.has(key), ['a', 'b']);
+  for (const peer of ['a', 'b', 'c']) gossip.addPeer(peer, []);
+  const take = (key: string) => {
+    gossip.arrived('a', key, 0);
+    pool.add(key);
+    gossip.admitted(key, 'a');
+  };
+  take(keyOf(1));
+  take(keyOf(2));
+  gossip.flush();
+  // Nobody says that a reaches c.
+  expect(sent).toEqual([{ to: 'c', kind: TX_MESSAGE.announce, keys: 2 }]);
+  gossip.committed();
+  gossip.flush();
+  expect(sent).toHaveLength(1);
+  pool.delete(keyOf(1));
+  gossip.committed();
+  gossip.flush();
+  expect(sent.slice(1)).toEqual([{ to: 'b', kind: TX_MESSAGE.announce, keys: 1 }]);
+  gossip.committed();
+  gossip.flush();
+  expect(sent).toHaveLength(2);
+});
+
+test('of what is withheld no more is remembered than a limit: the others are announced at once', () => {
+  const { gossip, sent } = node(() => true, ['a', 'b']);
+  for (const peer of ['a', 'b']) gossip.addPeer(peer, []);
+  const more = 100;
+  for (let n = 0; n < CONSENSUS_LIMITS.maxKnownTxs + more; n++) {
+    gossip.arrived('a', keyOf(n), 0);
+    gossip.admitted(keyOf(n), 'a');
+  }
+  gossip.flush();
+  expect(sent).toEqual([{ to: 'b', kind: TX_MESSAGE.announce, keys: more }]);
 });
 
 test('a message that is not hashes is refused', () => {

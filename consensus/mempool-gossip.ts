@@ -3,7 +3,6 @@
  * its bytes cross a link once at most, as long as peers keep their word. Pure and synchronous: time comes in, messages
  * go out by the ports.
  */
-import { fromHex, toHex } from '#core/bytes.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
 import { RecentKeys } from './recent-keys.ts';
@@ -12,6 +11,15 @@ import { RecentKeys } from './recent-keys.ts';
 export const TX_MESSAGE = { announce: (12 << 3) | 2, request: (13 << 3) | 2, missing: (14 << 3) | 2 } as const;
 
 const HASH_BYTES = 32;
+
+/** A hash as a key of maps, one character a byte: half as long as its hex digits, and made at once. */
+export function keyOfHash(hash: Uint8Array): string {
+  return String.fromCharCode.apply(null, hash as unknown as number[]);
+}
+
+function putHash(key: string, into: Uint8Array, at: number): void {
+  for (let i = 0; i < HASH_BYTES; i++) into[at + i] = key.charCodeAt(i);
+}
 
 export function isTxGossip(firstByte: number | undefined): boolean {
   return firstByte === TX_MESSAGE.announce || firstByte === TX_MESSAGE.request || firstByte === TX_MESSAGE.missing;
@@ -28,22 +36,26 @@ export interface TxGossipPorts {
   has(key: string): boolean;
   /** Whether it is in the mempool. */
   waits(key: string): boolean;
+  /** Whether the two peers, by what both say, are connected with each other: what one has, it announces to the other. */
+  connected(peer: string, other: string): boolean;
 }
 
 interface Peer {
   readonly id: string;
   /** What he has, or has been told of. */
   readonly known: RecentKeys;
-  readonly outbox: Set<string>;
+  /** What he is to be told of. */
+  outbox: string[];
   /** What he has announced and has not been asked for. */
-  readonly waiting: Set<string>;
+  readonly waiting: Set<Want>;
+  /** What he was asked for and has not sent, in the order of asking. */
+  readonly flights: Set<Want>;
   /** What he has been sent, once and twice: nobody is sent anything a third time. */
   readonly served: RecentKeys;
   readonly servedTwice: RecentKeys;
   readonly toServe: Set<string>;
   /** Wants that began with his announcement. */
   wanting: number;
-  inFlight: number;
   /** Requests in a row that he has not fulfilled. */
   misses: number;
   lastArrivalMs: number;
@@ -54,19 +66,26 @@ interface Want {
   readonly first: Peer;
   /** Who has announced it and has not failed, best first. */
   sources: Peer[];
-  readonly failedOnce: Set<Peer>;
+  /** Who was asked once in vain. */
+  failedOnce: readonly Peer[];
   asked: Peer | undefined;
   askedMs: number;
+  /** It has come, or nobody is left to ask. */
+  over: boolean;
 }
 
 export class TxGossip {
   readonly #ports: TxGossipPorts;
   readonly #peers = new Map<string, Peer>();
   readonly #wants = new Map<string, Want>();
-  readonly #flights = new Set<Want>();
+  /** Wants that somebody was asked for. */
+  #flights = 0;
   /** What the application has refused in its present state: not asked for again before the next block. */
   readonly #refused = new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs);
   readonly #busy = new Set<Peer>();
+  /** What was not announced to all who lack it, because its bearer does so: since the last block, and since the one before. */
+  #withheld: string[] = [];
+  #withheldBefore: string[] = [];
   #nowMs = 0;
 
   constructor(ports: TxGossipPorts) {
@@ -80,7 +99,7 @@ export class TxGossip {
 
   /** Whether {@link tick} has anything to do. */
   get idle(): boolean {
-    return this.#flights.size === 0 && this.#busy.size === 0;
+    return this.#flights === 0 && this.#busy.size === 0;
   }
 
   /** `keys`: what the mempool holds; all of it is announced to him. */
@@ -89,13 +108,13 @@ export class TxGossip {
     this.#peers.set(id, {
       id,
       known: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
-      outbox: new Set(keys),
+      outbox: [...keys],
       waiting: new Set(),
+      flights: new Set(),
       served: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
       servedTwice: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
       toServe: new Set(),
       wanting: 0,
-      inFlight: 0,
       misses: 0,
       lastArrivalMs: 0,
     });
@@ -124,9 +143,8 @@ export class TxGossip {
     const peer = this.#peers.get(id);
     // A message may cross with the end of the connection.
     if (peer === undefined) return ok(undefined);
-    const keys = Array.from({ length: count }, (_, i) =>
-      toHex(message.subarray(1 + i * HASH_BYTES, 1 + (i + 1) * HASH_BYTES)),
-    );
+    const keys: string[] = [];
+    for (let at = 1; at < message.length; at += HASH_BYTES) keys.push(keyOfHash(message.subarray(at, at + HASH_BYTES)));
     switch (message[0]) {
       case TX_MESSAGE.announce:
         for (const key of keys) this.#onAnnounced(peer, key);
@@ -152,7 +170,6 @@ export class TxGossip {
     this.#nowMs = nowMs;
     const peer = this.#peers.get(id);
     peer?.known.add(key);
-    peer?.outbox.delete(key);
     const want = this.#wants.get(key);
     if (want === undefined) return;
     const asked = want.asked;
@@ -164,11 +181,25 @@ export class TxGossip {
     if (asked !== undefined) this.#pump(asked);
   }
 
-  /** The mempool has taken it in, from a client or a peer: it is announced with the next {@link flush}. */
-  admitted(key: string): void {
+  /**
+   * The mempool has taken it in, from a client or a peer, the `bearer`: it is announced with the next {@link flush}. A
+   * peer to whom its bearer announces it as well need not hear of it twice: most are in a block soon. What is not then,
+   * because a bearer may be lost or not keep its word, is announced after two blocks.
+   */
+  admitted(key: string, bearer?: string): void {
     const want = this.#wants.get(key);
     if (want !== undefined) this.#drop(want);
-    for (const peer of this.#peers.values()) if (!peer.known.has(key)) peer.outbox.add(key);
+    let withhold = false;
+    for (const peer of this.#peers.values()) {
+      if (peer.known.has(key)) continue;
+      if (bearer !== undefined && this.#mayWithhold && this.#ports.connected(bearer, peer.id)) withhold = true;
+      else peer.outbox.push(key);
+    }
+    if (withhold) this.#withheld.push(key);
+  }
+
+  get #mayWithhold(): boolean {
+    return this.#withheld.length < CONSENSUS_LIMITS.maxKnownTxs;
   }
 
   refused(key: string): void {
@@ -184,15 +215,23 @@ export class TxGossip {
     const useful = (key: string): boolean => this.#ports.waits(key) || this.#wants.has(key);
     for (const { known, served, servedTwice } of this.#peers.values())
       for (const keys of [known, served, servedTwice]) keys.age(useful);
+    for (const key of this.#withheldBefore)
+      if (this.#ports.waits(key)) for (const { outbox } of this.#peers.values()) outbox.push(key);
+    this.#withheldBefore = this.#withheld;
+    this.#withheld = [];
   }
 
   /** Sends what is to be announced. */
   flush(): void {
     for (const peer of this.#peers.values()) {
-      if (peer.outbox.size === 0) continue;
-      const keys = [...peer.outbox].filter((key) => !peer.known.has(key) && this.#ports.has(key));
-      peer.outbox.clear();
-      for (const key of keys) peer.known.add(key);
+      if (peer.outbox.length === 0) continue;
+      const keys: string[] = [];
+      for (const key of peer.outbox) {
+        if (peer.known.has(key) || !this.#ports.has(key)) continue;
+        peer.known.add(key);
+        keys.push(key);
+      }
+      peer.outbox = [];
       this.#send(peer, TX_MESSAGE.announce, keys);
     }
   }
@@ -201,13 +240,15 @@ export class TxGossip {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     const { txRequestTimeoutMs, txRequestLongestMs } = CONSENSUS_LIMITS;
-    for (const want of [...this.#flights]) {
-      const peer = want.asked;
-      if (peer === undefined) continue;
-      const sinceAsked = nowMs - want.askedMs;
-      // Who is still sending others of what he was asked for gets the time for it, though not for ever.
-      const silent = nowMs - Math.max(want.askedMs, peer.lastArrivalMs);
-      if (silent >= txRequestTimeoutMs || sinceAsked >= txRequestLongestMs) this.#fail(want, peer, false);
+    for (const peer of this.#peers.values()) {
+      for (const want of peer.flights) {
+        const sinceAsked = nowMs - want.askedMs;
+        // Who is still sending others of what he was asked for gets the time for it, though not for ever.
+        const silent = nowMs - Math.max(want.askedMs, peer.lastArrivalMs);
+        // The others were asked for later.
+        if (silent < txRequestTimeoutMs && sinceAsked < txRequestLongestMs) break;
+        this.#fail(want, peer, false);
+      }
     }
     for (const peer of [...this.#busy]) this.#serve(peer);
     for (const peer of this.#peers.values()) this.#pump(peer);
@@ -215,13 +256,12 @@ export class TxGossip {
 
   #onAnnounced(peer: Peer, key: string): void {
     peer.known.add(key);
-    peer.outbox.delete(key);
     if (this.#ports.has(key) || this.#refused.has(key)) return;
     let want = this.#wants.get(key);
     if (want === undefined) {
       const { maxWantedTxs, maxWantedTxsPerPeer } = CONSENSUS_LIMITS;
       if (this.#wants.size >= maxWantedTxs || peer.wanting >= maxWantedTxsPerPeer) return;
-      want = { key, first: peer, sources: [], failedOnce: new Set(), asked: undefined, askedMs: 0 };
+      want = { key, first: peer, sources: [], failedOnce: [], asked: undefined, askedMs: 0, over: false };
       this.#wants.set(key, want);
       peer.wanting += 1;
     }
@@ -230,27 +270,26 @@ export class TxGossip {
     const { asked } = want;
     // Who has not kept his word lately does not make others wait.
     if (asked !== undefined && asked.misses >= CONSENSUS_LIMITS.txMissesTolerated) this.#fail(want, asked, false);
-    else if (asked === undefined) peer.waiting.add(key);
+    else if (asked === undefined) peer.waiting.add(want);
   }
 
   /** Asks a peer for what waits for him, as much as may be in flight. */
   #pump(peer: Peer): void {
     if (this.#peers.get(peer.id) !== peer) return;
     const keys: string[] = [];
-    for (const key of peer.waiting) {
-      if (peer.inFlight >= CONSENSUS_LIMITS.maxTxsInFlight) break;
-      peer.waiting.delete(key);
-      const want = this.#wants.get(key);
-      if (want === undefined || want.asked !== undefined || !want.sources.includes(peer)) continue;
-      if (this.#ports.has(key)) {
+    for (const want of peer.waiting) {
+      if (peer.flights.size >= CONSENSUS_LIMITS.maxTxsInFlight) break;
+      peer.waiting.delete(want);
+      if (want.over || want.asked !== undefined || !want.sources.includes(peer)) continue;
+      if (this.#ports.has(want.key)) {
         this.#drop(want);
         continue;
       }
       want.asked = peer;
       want.askedMs = this.#nowMs;
-      this.#flights.add(want);
-      peer.inFlight += 1;
-      keys.push(key);
+      peer.flights.add(want);
+      this.#flights += 1;
+      keys.push(want.key);
     }
     this.#send(peer, TX_MESSAGE.request, keys);
   }
@@ -260,8 +299,8 @@ export class TxGossip {
     this.#land(want);
     peer.misses += 1;
     want.sources = want.sources.filter((source) => source !== peer);
-    if (!gone && !want.failedOnce.has(peer)) {
-      want.failedOnce.add(peer);
+    if (!gone && !want.failedOnce.includes(peer)) {
+      want.failedOnce = [...want.failedOnce, peer];
       want.sources.push(peer);
     }
     if (want.sources.length === 0 || this.#ports.has(want.key)) {
@@ -269,20 +308,22 @@ export class TxGossip {
       return;
     }
     for (const source of want.sources) {
-      source.waiting.add(want.key);
+      source.waiting.add(want);
       if (want.asked === undefined) this.#pump(source);
     }
   }
 
   #land(want: Want): void {
-    if (want.asked !== undefined) want.asked.inFlight -= 1;
+    if (want.asked?.flights.delete(want) === true) this.#flights -= 1;
     want.asked = undefined;
-    this.#flights.delete(want);
   }
 
   #drop(want: Want): void {
     this.#land(want);
-    if (this.#wants.delete(want.key)) want.first.wanting -= 1;
+    if (want.over) return;
+    want.over = true;
+    this.#wants.delete(want.key);
+    want.first.wanting -= 1;
   }
 
   #onRequest(peer: Peer, keys: readonly string[]): void {
@@ -316,9 +357,7 @@ export class TxGossip {
       const part = keys.slice(from, from + limit);
       const message = new Uint8Array(1 + part.length * HASH_BYTES);
       message[0] = kind;
-      part.forEach((key, i) => {
-        message.set(fromHex(key), 1 + i * HASH_BYTES);
-      });
+      for (const [i, key] of part.entries()) putHash(key, message, 1 + i * HASH_BYTES);
       this.#ports.send(peer.id, message);
     }
   }

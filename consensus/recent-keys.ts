@@ -1,21 +1,14 @@
-import { KeyQueue } from './key-queue.ts';
-
 /**
- * The last `limit` keys. What has served its purpose goes earlier: {@link age} drops what was there at the call before
- * and is of no use any more.
+ * The last keys: at least `limit` of them, at most twice as many. What has served its purpose goes earlier, by {@link age}.
  */
 export class RecentKeys {
   readonly #limit: number;
-  /** Both in the order of adding; everything old is older. */
-  #old = new KeyQueue();
-  #young = new KeyQueue();
+  /** A key may be in both. */
+  #old = new Set<string>();
+  #young = new Set<string>();
 
   constructor(limit: number) {
     this.#limit = limit;
-  }
-
-  get size(): number {
-    return this.#old.size + this.#young.size;
   }
 
   has(key: string): boolean {
@@ -23,24 +16,26 @@ export class RecentKeys {
   }
 
   add(key: string): void {
-    this.#old.delete(key);
+    if (this.#young.size >= this.#limit) this.#turn();
     this.#young.add(key);
-    if (this.size > this.#limit) (this.#old.size > 0 ? this.#old : this.#young).dropOldest();
   }
 
-  /** Keeps what was added since the call before, and of the rest what is useful. */
+  /** Of what was there at the call before, or is none of the last, only what is useful stays, as long as there is room. */
   age(useful: (key: string) => boolean): void {
-    for (const key of this.#old) if (!useful(key)) this.#old.delete(key);
-    if (this.#old.size === 0) {
-      [this.#old, this.#young] = [this.#young, this.#old];
-      return;
+    for (const key of this.#old) {
+      if (this.#young.size >= this.#limit) break;
+      if (useful(key)) this.#young.add(key);
     }
-    for (const key of this.#young) this.#old.add(key);
-    this.#young.clear();
+    this.#turn();
   }
 
   clear(): void {
-    this.#old.clear();
-    this.#young.clear();
+    this.#old = new Set();
+    this.#young = new Set();
+  }
+
+  #turn(): void {
+    this.#old = this.#young;
+    this.#young = new Set();
   }
 }

@@ -196,7 +196,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     app,
     verifyAhead: (txs) => app.verifyAhead(txs),
     now: Date.now,
-    admitted: (key) => exchange?.admitted(key),
+    admitted: (key, from) => exchange?.admitted(key, from),
     refused: (key) => exchange?.refused(key),
     committed: () => exchange?.committed(),
     available: () => executor?.txsAvailable(),
@@ -207,6 +207,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     mempool,
     send: (peer, bytes) => host.send(peer, bytes),
     sendTx: (peer, tx) => host.sendTx(peer, tx),
+    connected: (peer, other) => host.areConnected(peer, other),
     now: Date.now,
   });
   exchange = txs;

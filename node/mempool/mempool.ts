@@ -7,7 +7,7 @@ import { sdkError } from '#core/errors.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { err, type Failure, ok, type Result } from '#core/result.ts';
 import { ACCEPT, IGNORE, type Verdict } from '../driver/intake.ts';
-import type { TxSource } from '../driver/ports.ts';
+import type { PeerId, TxSource } from '../driver/ports.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { CheckQueue } from './check-queue.ts';
 import { SeenCache } from './seen-cache.ts';
@@ -26,8 +26,8 @@ export interface MempoolDependencies {
   /** Has the signatures of transactions verified elsewhere before they are checked. Default: nobody has. */
   readonly verifyAhead?: (txs: readonly Uint8Array[]) => Promise<void>;
   readonly now: () => number;
-  /** A transaction is in the mempool, by its {@link txKey}: peers are to hear of it. */
-  readonly admitted: (key: string) => void;
+  /** A transaction is in the mempool, by its {@link txKey}: peers are to hear of it. `from`: the peer that sent it. */
+  readonly admitted: (key: string, from: PeerId | undefined) => void;
   /** One was not taken in, in the present state. */
   readonly refused: (key: string) => void;
   /** A block has changed the application's state. */
@@ -41,7 +41,7 @@ export interface Mempool extends TxSource {
   /** From a client: checks and admits. The application's answer; a {@link Failure} when it was not asked. */
   submit(tx: Uint8Array): Promise<Result<CheckTxResponse>>;
   /** From a peer: a rejection counts against him. `key`: its {@link txKey}. */
-  receive(tx: Uint8Array, key?: string): Promise<Verdict>;
+  receive(tx: Uint8Array, key?: string, from?: PeerId): Promise<Verdict>;
   count(): number;
   bytes(): number;
   /** The first `limit` in the order of proposal. */
@@ -57,8 +57,8 @@ type Outcome =
   | { readonly kind: 'refused-by-app'; readonly response: CheckTxResponse }
   | { readonly kind: 'refused'; readonly failure: Failure };
 
-/** What names a transaction between nodes and in the mempool: its SHA-256, as hex. */
-export const txKey = (tx: Uint8Array): string => hash('sha256', tx, 'hex');
+/** What names a transaction between nodes and in the mempool: its SHA-256, one character a byte. */
+export const txKey = (tx: Uint8Array): string => hash('sha256', tx, 'binary');
 
 /** Bytes that a transaction takes in a block: tag, length, content. */
 function blockBytes({ length }: Uint8Array): number {
@@ -81,7 +81,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   const queue = new CheckQueue({ verifyAhead: dependencies.verifyAhead, nextTurn: () => setImmediate() });
 
   /** The outcome at once where the application is not asked. */
-  function check(tx: Uint8Array, known?: string): Outcome | Promise<Outcome> {
+  function check(tx: Uint8Array, known?: string, from?: PeerId): Outcome | Promise<Outcome> {
     if (tx.length > options.maxTxBytes)
       return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
     const key = known ?? txKey(tx);
@@ -91,10 +91,10 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       return refused('mempoolIsFull', `${pending} transactions are waiting to be checked`);
     }
     pending += 1;
-    return queue.check(tx, () => admit(tx, key));
+    return queue.check(tx, () => admit(tx, key, from));
   }
 
-  async function admit(tx: Uint8Array, key: string): Promise<Outcome> {
+  async function admit(tx: Uint8Array, key: string, from: PeerId | undefined): Promise<Outcome> {
     let response: CheckTxResponse;
     try {
       response = await app.checkTx({ tx, type: 'new' });
@@ -132,7 +132,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     }
     for (const gone of added.value) seen.delete(gone.key);
     if (wasEmpty) available();
-    admitted(key);
+    admitted(key, from);
     return { kind: 'admitted', response };
   }
 
@@ -167,8 +167,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       if (outcome.kind === 'refused') return err(outcome.failure);
       return ok(outcome.response);
     },
-    async receive(tx, key) {
-      const outcome = await check(tx, key);
+    async receive(tx, key, from) {
+      const outcome = await check(tx, key, from);
       if (outcome.kind === 'admitted') return ACCEPT;
       // Honest peers may have another state; only what no state makes a transaction is held against them.
       const undecodable =

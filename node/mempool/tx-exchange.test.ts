@@ -37,7 +37,7 @@ async function start(seed: number, persistent: readonly P2pHost[]) {
         },
       },
       now: Date.now,
-      admitted: (key) => exchange?.admitted(key),
+      admitted: (key, from) => exchange?.admitted(key, from),
       refused: (key) => exchange?.refused(key),
       committed: () => exchange?.committed(),
       available: () => undefined,
@@ -48,6 +48,7 @@ async function start(seed: number, persistent: readonly P2pHost[]) {
     mempool,
     send: (peer, bytes) => host.send(peer, bytes),
     sendTx: (peer, tx) => host.sendTx(peer, tx),
+    connected: (peer, other) => host.areConnected(peer, other),
     now: Date.now,
   });
   exchange = started;

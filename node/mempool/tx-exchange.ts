@@ -9,12 +9,15 @@ export interface TxExchangeDeps {
   readonly send: TxGossipPorts['send'];
   /** False: too much waits for the peer. */
   readonly sendTx: (peer: PeerId, tx: Uint8Array) => boolean;
+  /** Whether two peers, by what both say, are connected with each other. */
+  readonly connected: TxGossipPorts['connected'];
   readonly now: () => number;
 }
 
 /** What the mempool and the network tell of transactions, and what follows from it. */
 export interface TxExchange {
-  admitted(key: string): void;
+  /** `from`: the peer that sent it. */
+  admitted(key: string, from: PeerId | undefined): void;
   refused(key: string): void;
   committed(): void;
   /** What waits here is announced to him. */
@@ -28,7 +31,7 @@ export interface TxExchange {
 }
 
 /** Runs `consensus/mempool-gossip.ts` over the network: announcements gather until the event loop turns. */
-export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps): TxExchange {
+export function createTxExchange({ mempool, send, sendTx, connected, now }: TxExchangeDeps): TxExchange {
   const gossip = new TxGossip({
     send,
     sendTx(peer, key) {
@@ -38,6 +41,7 @@ export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps)
     },
     has: (key) => mempool.knows(key),
     waits: (key) => mempool.find(key) !== undefined,
+    connected,
   });
   let flushing = false;
   let ticking: NodeJS.Timeout | undefined;
@@ -62,12 +66,15 @@ export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps)
   }
 
   return {
-    admitted(key) {
-      gossip.admitted(key);
+    admitted(key, from) {
+      gossip.admitted(key, from);
       flushSoon();
     },
     refused: (key) => gossip.refused(key),
-    committed: () => gossip.committed(),
+    committed() {
+      gossip.committed();
+      flushSoon();
+    },
     addPeer(peer) {
       gossip.addPeer(peer, mempool.list(NODE_LIMITS.maxTxHandover).map(txKey));
       flushSoon();
@@ -81,7 +88,7 @@ export function createTxExchange({ mempool, send, sendTx, now }: TxExchangeDeps)
     tx(peer, bytes) {
       const key = txKey(bytes);
       gossip.arrived(peer, key, now());
-      return mempool.receive(bytes, key);
+      return mempool.receive(bytes, key, peer);
     },
     close() {
       closed = true;

@@ -78,6 +78,15 @@ test('a peer that has gone from the neighbours of another is handed messages aga
   expect(net.accepted).toEqual([0, 1, 1]);
 });
 
+test('two peers are taken for connected when both say so', () => {
+  const net = network(3, everyPair(3));
+  const flood = net.floods[0];
+  expect(flood?.areConnected('1', '2')).toBe(true);
+  expect(flood?.areConnected('1', '7')).toBe(false);
+  flood?.onNeighbours('2', new Uint8Array(0));
+  expect([flood?.areConnected('1', '2'), flood?.areConnected('2', '1')]).toEqual([false, false]);
+});
+
 test('in any connected network of few neighbours everybody accepts it once, in whatever order messages arrive', () => {
   const tree = fc.array(fc.nat(), { minLength: 1, maxLength: 11 });
   fc.assert(

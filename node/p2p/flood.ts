@@ -61,6 +61,12 @@ export class Flood {
     return true;
   }
 
+  /** Whether both of these peers say that they have the other; what only one says may be made up. */
+  areConnected(a: PeerId, b: PeerId): boolean {
+    const [one, other] = [this.#peers.get(a), this.#peers.get(b)];
+    return one !== undefined && other !== undefined && one.neighbours.has(other.name) && other.neighbours.has(one.name);
+  }
+
   publish(message: Uint8Array): void {
     this.accept(hash('sha256', message, 'base64'));
     const tagged = concat(Uint8Array.of(FLOOD_TAG), message);

@@ -71,6 +71,8 @@ export interface P2pHost extends Transport {
   readonly id: PeerId;
   /** A transaction, to one peer. False: too much waits for him already; later, perhaps. */
   sendTx(peer: PeerId, bytes: Uint8Array): boolean;
+  /** Whether both of these peers say that they are connected with the other. */
+  areConnected(peer: PeerId, other: PeerId): boolean;
   peers(): readonly ConnectedPeer[];
   /** Addresses that are listened on, once started. */
   listenAddresses(): readonly ListenAddress[];
@@ -121,6 +123,7 @@ export async function createP2pHost(
     fault: (peer, reason) => gate?.refuse(peer, reason),
     isBusy: (peer) => peers?.isBusy(peer) === true,
     sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, directTx(bytes)) ?? false,
+    areConnected: (peer, other) => flood.areConnected(peer, other),
     peers: () => (peers === undefined ? [] : describePeers(node, peers)),
     listenAddresses: () =>
       node

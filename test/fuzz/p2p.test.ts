@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
-import { TX_MESSAGE, TxGossip } from '#consensus/mempool-gossip.ts';
+import { keyOfHash, TX_MESSAGE, TxGossip } from '#consensus/mempool-gossip.ts';
 import { concat, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { NODE_LIMITS } from '#node/limits.ts';
@@ -42,16 +42,17 @@ test('any talk about transactions, connections and time leaves nothing in flight
         sendTx: (_to, key) => (pool.has(key) ? 'sent' : 'absent'),
         has: (key) => pool.has(key),
         waits: (key) => pool.has(key),
+        connected: () => true,
       });
       for (const each of steps) {
         if (each.kind === 'message') gossip.receive(each.peer, each.bytes, now);
         else if (each.kind === 'add') gossip.addPeer(each.peer, pool);
         else if (each.kind === 'remove') gossip.removePeer(each.peer);
         else if (each.kind === 'arrived') {
-          const key = Buffer.from(sha256(utf8(`${each.n}`))).toString('hex');
+          const key = keyOfHash(sha256(utf8(`${each.n}`)));
           gossip.arrived(each.peer, key, now);
           pool.add(key);
-          gossip.admitted(key);
+          gossip.admitted(key, each.peer);
           gossip.flush();
         } else {
           now += each.ms;
