@@ -27,6 +27,44 @@ test('two writers open at once do not share a buffer', () => {
   expect([...second.finish()]).toEqual([3, 4]);
 });
 
+test('two large writers open at once do not share a buffer, nor do they with one that comes after', () => {
+  const filled = (byte: number) => new Uint8Array(100_000).fill(byte);
+  new ProtoWriter().raw(filled(9)).finish();
+  const first = new ProtoWriter().raw(filled(1));
+  const second = new ProtoWriter().raw(filled(2));
+  first.raw(filled(3));
+  const made = [first.finish(), second.finish()];
+  new ProtoWriter().raw(filled(4)).finish();
+  expect(made).toEqual([new Uint8Array([...filled(1), ...filled(3)]), filled(2)]);
+});
+
+test('a text is its UTF-8 bytes, wherever a unit that is not ASCII stands and whatever its field and length', () => {
+  const text = fc
+    .tuple(
+      fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 120, max: 135 })),
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom('\u007f', '\u0080', 'é', '€', '\ud83d\ude00', '\ud800')), {
+        maxLength: 2,
+      }),
+    )
+    .map(([length, others]) => {
+      const units = Array.from({ length }, (_, i) => String.fromCharCode(32 + (i % 90)));
+      for (const [at, other] of others) units.splice(at % (length + 1), 0, other);
+      return units.join('');
+    });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(1, 15, 16, 2_047, 2_048),
+      text,
+      fc.uint8Array({ maxLength: 4 }),
+      (field, value, before) => {
+        const bytes = new TextEncoder().encode(value);
+        const written = new ProtoWriter().raw(before).string(field, value).bool(field, true).finish();
+        expect(written).toEqual(new ProtoWriter().raw(before).bytes(field, bytes).varint(field, 1).finish());
+      },
+    ),
+  );
+});
+
 test('a writer is finished once, and takes nothing afterwards', () => {
   const writer = new ProtoWriter().varint(1, 1);
   writer.finish();

@@ -9,10 +9,15 @@ const WIRE_VARINT = 0;
 const WIRE_FIXED64 = 1;
 const WIRE_BYTES = 2;
 
-/** Bytes of a new scratch buffer: a vote with its extension fits. Larger ones that writers grew are not kept. */
+/** Bytes of a new scratch buffer: a vote with its extension fits. */
 const SCRATCH = 1024;
+/** Of larger ones that writers grew the largest is kept, up to so many bytes: blocks and their results come again and again. */
+const MAX_LARGE_SCRATCH = 4 * 1024 * 1024;
 /** Up to so many bytes a loop copies faster than a call. */
 const SHORT = 64;
+/** The largest varint of one byte, and the largest field number whose tag is one. */
+const ONE_BYTE = 127;
+const MAX_SHORT_FIELD = 15;
 /** Messages nest a few levels deep; each level writes into a buffer of its own. */
 const MAX_SPARE = 16;
 
@@ -21,6 +26,7 @@ const MAX_SPARE = 16;
  * a buffer for each costs more than writing it. What {@link ProtoWriter.finish} answers is always a copy.
  */
 const spare: Uint8Array[] = [];
+let large: Uint8Array = EMPTY;
 
 export class ProtoWriter {
   #buffer = spare.pop() ?? new Uint8Array(SCRATCH);
@@ -35,7 +41,10 @@ export class ProtoWriter {
   }
 
   bool(field: number, value: boolean): this {
-    return this.varint(field, value ? 1 : 0);
+    if (!value) return this;
+    this.#tag(field, WIRE_VARINT);
+    this.#byte(1);
+    return this;
   }
 
   /** sfixed64. Zero is left out. */
@@ -59,12 +68,23 @@ export class ProtoWriter {
 
   /** The empty string is left out. */
   string(field: number, value: string): this {
-    if (value.length === 0) return this;
-    if (value.length > SHORT || !isAscii(value)) return this.message(field, utf8(value));
-    this.#tag(field, WIRE_BYTES);
-    this.rawVarint(value.length);
-    const at = this.#reserve(value.length);
-    for (let i = 0; i < value.length; i++) this.#buffer[at + i] = value.charCodeAt(i);
+    const { length } = value;
+    if (length === 0) return this;
+    if (length > ONE_BYTE || field > MAX_SHORT_FIELD) return this.message(field, utf8(value));
+    // Most texts are short ASCII: written here in one pass, as long as it proves right.
+    const start = this.#length;
+    let at = this.#reserve(2 + length);
+    const buffer = this.#buffer;
+    buffer[at++] = field * 8 + WIRE_BYTES;
+    buffer[at++] = length;
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > ONE_BYTE) {
+        this.#length = start;
+        return this.message(field, utf8(value));
+      }
+      buffer[at++] = unit;
+    }
     return this;
   }
 
@@ -164,13 +184,22 @@ export class ProtoWriter {
     const out = take === undefined ? new Uint8Array(prefix + length) : take(length);
     if (length > SHORT) out.set(this.#buffer.subarray(0, length), prefix);
     else for (let i = 0; i < length; i++) out[prefix + i] = this.#buffer[i] as number;
-    if (this.#buffer.length === SCRATCH && spare.length < MAX_SPARE) spare.push(this.#buffer);
-    this.#buffer = EMPTY;
+    this.#giveBack();
     return out;
   }
 
+  #giveBack(): void {
+    const buffer = this.#buffer;
+    this.#buffer = EMPTY;
+    if (buffer.length === SCRATCH) {
+      if (spare.length < MAX_SPARE) spare.push(buffer);
+    } else if (buffer.length > large.length && buffer.length <= MAX_LARGE_SCRATCH) large = buffer;
+  }
+
   #tag(field: number, wire: number): void {
-    this.rawVarint(field * 8 + wire);
+    const tag = field * 8 + wire;
+    if (tag <= ONE_BYTE) this.#byte(tag);
+    else this.rawVarint(tag);
   }
 
   #byte(value: number): void {
@@ -182,19 +211,18 @@ export class ProtoWriter {
     assert(!this.#finished, 'nothing is added to a finished message');
     const at = this.#length;
     const needed = at + count;
-    if (needed > this.#buffer.length) {
-      const grown = new Uint8Array(needed * 2);
-      grown.set(this.#buffer.subarray(0, at));
-      this.#buffer = grown;
-    }
+    if (needed > this.#buffer.length) this.#grow(needed);
     this.#length = needed;
     return at;
   }
-}
 
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
-  return true;
+  #grow(needed: number): void {
+    let grown = large;
+    if (grown.length >= needed) large = EMPTY;
+    else grown = new Uint8Array(needed * 2);
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
 }
 
 /** The message preceded by its varint length (Go's protoio.MarshalDelimited): the form of all sign bytes. */
