@@ -36,14 +36,29 @@ test('an address that was fine on one chain is refused on another, each time by 
   }
 });
 
-test('more addresses and prefixes than are kept', () => {
+test('more addresses and prefixes than are kept, and such as are kept in the same place', () => {
   const bytesOf = (n: number) => Uint8Array.of(n & 255, (n >>> 8) & 255, n >>> 16);
-  const count = 2 * RUNTIME_LIMITS.maxRecentAddresses + 10;
+  const count = 2 * RUNTIME_LIMITS.recentAddresses + 10;
   for (let n = 0; n < count; n++) formatAddress(chain, bytesOf(n));
   for (let n = 0; n < count; n += 4_097)
     expect(formatAddress(chain, bytesOf(n))).toBe(encodeAddress('auton', bytesOf(n)));
-  for (let i = 0; i < 2 * RUNTIME_LIMITS.maxRecentPrefixes; i++) {
-    const bech32Prefix = `p${'x'.repeat(i)}`;
-    expect(formatAddress({ bech32Prefix }, bytesOf(i))).toBe(encodeAddress(bech32Prefix, bytesOf(i)));
+  // What follows the first bytes, and the prefix's letters, tell these apart.
+  for (let i = 0; i < 40; i++) {
+    const bytes = Uint8Array.of(1, 2, 3, 4, i & 1);
+    for (const bech32Prefix of ['one', 'two']) {
+      const text = encodeAddress(bech32Prefix, bytes);
+      expect(formatAddress({ bech32Prefix }, bytes)).toBe(text);
+      expect(parseAddress({ bech32Prefix }, text, 'it')).toEqual({ ok: true, value: bytes });
+      expect(parseAddress({ bech32Prefix: 'six' }, text, 'it').ok).toBe(false);
+    }
   }
+});
+
+test('bytes that their owner changes later change nothing', () => {
+  const bytes = new Uint8Array(20).fill(9);
+  const before = formatAddress(chain, bytes);
+  bytes[19] = 8;
+  expect(formatAddress(chain, bytes)).toBe(encodeAddress('auton', bytes));
+  bytes[19] = 9;
+  expect(formatAddress(chain, bytes)).toBe(before);
 });

@@ -1,5 +1,5 @@
 /** Account addresses in text, under the chain's own prefix. */
-import { EMPTY, utf8 } from '#core/bytes.ts';
+import { equal, utf8 } from '#core/bytes.ts';
 import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import { sha256Truncated } from '#core/crypto/hash.ts';
 import type { Failure, Result } from '#core/result.ts';
@@ -7,94 +7,62 @@ import { ok } from '#core/result.ts';
 import type { ChainParams } from './context.ts';
 import { failSdk } from './errors.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
-import { idOf } from './state/key-id.ts';
+
+/** An address of one chain, both ways. */
+interface KnownAddress {
+  readonly prefix: string;
+  readonly text: string;
+  readonly bytes: Uint8Array;
+}
 
 /**
- * What was asked for lately, in two generations: when the young one is full it becomes the old one. It spares time and
- * changes no answer: what is kept depends on nothing but its key.
+ * Addresses that were met lately: a transaction names the same few several times, in the mempool and in its block again.
+ * Each stands where some of its characters say, or some of its bytes, until another comes there: no text is hashed for it.
+ * What is kept depends on nothing but the address, so it spares time and changes no answer.
  */
-class Recent<V> {
-  #young = new Map<string, V>();
-  #old = new Map<string, V>();
+const SLOTS = RUNTIME_LIMITS.recentAddresses;
+const byText = new Array<KnownAddress | undefined>(SLOTS).fill(undefined);
+const byBytes = new Array<KnownAddress | undefined>(SLOTS).fill(undefined);
 
-  get(key: string): V | undefined {
-    const young = this.#young.get(key);
-    if (young !== undefined) return young;
-    const old = this.#old.get(key);
-    if (old !== undefined) this.set(key, old);
-    return old;
-  }
+/** Characters at the end, which are a checksum, and bytes in front: they differ from address to address. */
+const TELLING_CHARACTERS = 6;
+const TELLING_BYTES = 4;
 
-  set(key: string, value: V): void {
-    if (this.#young.size >= RUNTIME_LIMITS.maxRecentAddresses) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, value);
-  }
+function slotOfText(text: string): number {
+  let sum = 0;
+  for (let i = Math.max(0, text.length - TELLING_CHARACTERS); i < text.length; i++)
+    sum = (Math.imul(sum, 31) + text.charCodeAt(i)) | 0;
+  return sum & (SLOTS - 1);
 }
 
-/** A transaction names the same few addresses several times, in the mempool and in its block again. */
-interface RecentAddresses {
-  readonly texts: Recent<string>;
-  readonly bytes: Recent<Uint8Array>;
+function slotOfBytes(prefix: string, bytes: Uint8Array): number {
+  let sum = prefix.length;
+  for (let i = 0; i < TELLING_BYTES && i < bytes.length; i++) sum = (Math.imul(sum, 31) + (bytes[i] as number)) | 0;
+  return sum & (SLOTS - 1);
 }
 
-const recent = new Map<string, RecentAddresses>();
-
-function recentOf(prefix: string): RecentAddresses {
-  const known = recent.get(prefix);
-  if (known !== undefined) return known;
-  // A chain has three of them; a program that works for several chains has some more.
-  if (recent.size >= RUNTIME_LIMITS.maxRecentPrefixes) recent.clear();
-  const made = { texts: new Recent<string>(), bytes: new Recent<Uint8Array>() };
-  recent.set(prefix, made);
-  return made;
-}
-
-/** Addresses that were just written out: a transfer writes few, and each several times. */
-const LAST_ADDRESSES = 4;
-const last = {
-  prefixes: new Array<string>(LAST_ADDRESSES).fill(''),
-  addresses: new Array<Uint8Array>(LAST_ADDRESSES).fill(EMPTY),
-  texts: new Array<string>(LAST_ADDRESSES).fill(''),
-  next: 0,
-};
-
-export function formatAddress({ bech32Prefix }: Pick<ChainParams, 'bech32Prefix'>, address: Uint8Array): string {
-  for (let i = 0; i < LAST_ADDRESSES; i++)
-    if (last.addresses[i] === address && last.prefixes[i] === bech32Prefix) return last.texts[i] as string;
-  const text = addressText(bech32Prefix, address);
-  const at = last.next;
-  last.prefixes[at] = bech32Prefix;
-  last.addresses[at] = address;
-  last.texts[at] = text;
-  last.next = (at + 1) % LAST_ADDRESSES;
-  return text;
-}
-
-function addressText(prefix: string, address: Uint8Array): string {
-  const { texts } = recentOf(prefix);
-  const id = idOf(address);
-  const known = texts.get(id);
-  if (known !== undefined) return known;
-  const text = encodeAddress(prefix, address);
-  texts.set(id, text);
+export function formatAddress({ bech32Prefix: prefix }: Pick<ChainParams, 'bech32Prefix'>, bytes: Uint8Array): string {
+  const slot = slotOfBytes(prefix, bytes);
+  const known = byBytes[slot];
+  if (known !== undefined && known.prefix === prefix && equal(known.bytes, bytes)) return known.text;
+  const text = encodeAddress(prefix, bytes);
+  byBytes[slot] = { prefix, text, bytes: bytes.slice() };
   return text;
 }
 
 /**
- * Raw bytes of an address of this chain, shared by all who ask for the same. A sound address of another chain is `unauthorized` (a wallet on the wrong network:
- * code 4, as wallets see it from the Cosmos SDK v0.50), anything else `invalidAddress`.
+ * Raw bytes of an address of this chain, shared by all who ask for the same. A sound address of another chain is
+ * `unauthorized` (a wallet on the wrong network: code 4, as wallets see it from the Cosmos SDK v0.50), anything else
+ * `invalidAddress`.
  */
 export function parseAddress(
   chain: Pick<ChainParams, 'bech32Prefix'>,
   text: string,
   title: string,
 ): Result<Uint8Array, Failure> {
-  const { bytes: parsed, texts } = recentOf(chain.bech32Prefix);
-  const known = parsed.get(text);
-  if (known !== undefined) return ok(known);
+  const slot = slotOfText(text);
+  const known = byText[slot];
+  if (known !== undefined && known.text === text && known.prefix === chain.bech32Prefix) return ok(known.bytes);
   if (text.length === 0) return failSdk('invalidAddress', `${title}: empty address string is not allowed`);
   if (text.length > RUNTIME_LIMITS.maxAddressCharacters)
     return failSdk('invalidAddress', `${title}: ${text.length} characters are no address`);
@@ -103,9 +71,10 @@ export function parseAddress(
   const { prefix, bytes } = decoded.value;
   if (prefix !== chain.bech32Prefix)
     return failSdk('unauthorized', `${title}: invalid Bech32 prefix; expected ${chain.bech32Prefix}, got ${prefix}`);
-  parsed.set(text, bytes);
+  const met = { prefix, text, bytes };
+  byText[slot] = met;
   // In lower case it is how the address is written too.
-  if (text === text.toLowerCase()) texts.set(idOf(bytes), text);
+  if (text === text.toLowerCase()) byBytes[slotOfBytes(prefix, bytes)] = met;
   return ok(bytes);
 }
 

@@ -40,9 +40,8 @@ export const RUNTIME_LIMITS = {
   txsReadAtOnce: 16,
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
-  /** Addresses kept for reuse, as text and as bytes: the younger half, and the prefixes for which they are kept. */
-  maxRecentAddresses: 16_384,
-  maxRecentPrefixes: 16,
+  /** Addresses kept for reuse, by text and by bytes each: a power of two. */
+  recentAddresses: 32_768,
   /** Decimal digits of an amount: 2^256 − 1 has 78. */
   maxAmountDigits: 78,
   /** Amounts stay below this: math.Int's 256 bits. */

@@ -1,6 +1,6 @@
+import { sha256 } from '@noble/hashes/sha2.js';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { sha256 } from './hash.ts';
 import { SHA256_PADDING_BYTES, sha256Into } from './sha256-into.ts';
 
 test('equals SHA-256 at every length around its block borders, and for any bytes', () => {
