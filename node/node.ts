@@ -299,7 +299,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
         if (isSnapshotMessage(bytes[0])) return snapshots.receive(peer, bytes);
         return intake?.receive(peer, bytes) ?? IGNORE;
       },
-      tx: async (peer, bytes) => (executor === undefined ? IGNORE : txs.tx(peer, bytes)),
+      tx: (peer, bytes) => (executor === undefined ? IGNORE : txs.tx(peer, bytes)),
       txHashes: (peer, bytes) => txs.hashes(peer, bytes),
       connected(peer) {
         connected.add(peer);

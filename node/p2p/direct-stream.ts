@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface';
-import { concat } from '#core/bytes.ts';
+import { concatAll } from '#core/bytes.ts';
 import { NODE_LIMITS } from '../limits.ts';
-import { frame } from './framing.ts';
+import { frameHead } from './framing.ts';
 
 /**
  * The sending half towards one peer. Messages gather until the event loop turns and leave in large writes; when the
@@ -9,6 +9,7 @@ import { frame } from './framing.ts';
  */
 export class DirectSender {
   readonly #stream: Stream;
+  /** Heads and messages, in turn. */
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #scheduled = false;
@@ -29,12 +30,17 @@ export class DirectSender {
     return this.#queuedBytes;
   }
 
-  /** False: dropped. */
-  send(message: Uint8Array): boolean {
+  /**
+   * False: dropped.
+   * @param tag the message's first byte, where `bytes` are only what follows.
+   */
+  send(bytes: Uint8Array, tag?: number): boolean {
     if (this.#closed) return false;
-    if (this.#queuedBytes > 0 && this.#queuedBytes + message.length > NODE_LIMITS.maxPeerQueueBytes) return false;
-    this.#queue.push(frame(message));
-    this.#queuedBytes += message.length + 4;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes.length > NODE_LIMITS.maxPeerQueueBytes) return false;
+    const head = frameHead(bytes, tag);
+    // Joined when they are sent: each byte is copied once.
+    this.#queue.push(head, bytes);
+    this.#queuedBytes += head.length + bytes.length;
     if (!this.#scheduled && !this.#stream.writableNeedsDrain) {
       this.#scheduled = true;
       setImmediate(() => {
@@ -63,7 +69,7 @@ export class DirectSender {
       const batch = this.#queue.splice(0, count);
       this.#queuedBytes -= bytes;
       try {
-        this.#stream.send(batch.length === 1 ? (batch[0] as Uint8Array) : concat(...batch));
+        this.#stream.send(concatAll(batch));
       } catch {
         // Closing under way; the close event follows.
         return;

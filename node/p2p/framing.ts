@@ -1,9 +1,13 @@
 import { concat, EMPTY, u32be } from '#core/bytes.ts';
 import { err, ok, type Result } from '#core/result.ts';
 
-/** A message as it stands on a direct stream: u32 big-endian length, then its bytes. */
-export function frame(message: Uint8Array): Uint8Array {
-  return concat(u32be(message.length), message);
+/**
+ * What stands before a message on a direct stream: u32 big-endian length.
+ * @param tag the message's first byte, where `bytes` are only what follows.
+ */
+export function frameHead(bytes: Uint8Array, tag?: number): Uint8Array {
+  if (tag === undefined) return u32be(bytes.length);
+  return concat(u32be(1 + bytes.length), Uint8Array.of(tag));
 }
 
 /** Chunks below this are joined as they come: a peer chooses how many the bytes of one message arrive in. */

@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { concat, equal, toHex, utf8 } from '#core/bytes.ts';
 import { ACCEPT, type Verdict } from '../driver/intake.ts';
 import { NODE_LIMITS } from '../limits.ts';
-import { FrameReader, frame } from './framing.ts';
+import { FrameReader, frameHead } from './framing.ts';
 import type { P2pHost, P2pOptions, PeerHandlers } from './host.ts';
 import { addressOf, createLoopbackHost } from './loopback-host.test-util.ts';
 import { nodeIdOf } from './node-id.ts';
@@ -135,13 +135,15 @@ test('the node id is the peer id of the node key', async () => {
   expect(await nodeIdOf(new Uint8Array(32).fill(7))).toBe(a.host.id);
 });
 
+const framed = (message: Uint8Array) => concat(frameHead(message), message);
+
 test('frames are cut right however the stream is split, and too long ones are refused at their head', () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 })),
       fc.infiniteStream(fc.integer({ min: 1, max: 9 })),
       (messages, sizes) => {
-        const stream = concat(...messages.map(frame));
+        const stream = concat(...messages.map(framed));
         const reader = new FrameReader(() => 50);
         const seen: string[] = [];
         for (let at = 0; at < stream.length; ) {
@@ -162,7 +164,7 @@ test('frames are cut right however the stream is split, and too long ones are re
 
 test('a message that trickles in byte by byte is no crash, and no work that grows with its square', () => {
   const message = new Uint8Array(1_000_000).fill(7);
-  const stream = frame(message);
+  const stream = framed(message);
   const reader = new FrameReader(() => message.length);
   let seen: readonly Uint8Array[] = [];
   for (let at = 0; at < stream.length; at++) {

@@ -18,7 +18,7 @@ import { readFileBounded, replaceFileDurably } from '../storage/durable-file.ts'
 import { AddressBook } from './address-book.ts';
 import { coalescing } from './coalesce.ts';
 import { Flood } from './flood.ts';
-import { directTx, MessageGate, type MessageJudges } from './message-gate.ts';
+import { MessageGate, type MessageJudges, TX_TAG } from './message-gate.ts';
 import { type NetworkNames, networkNames } from './network-names.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
@@ -122,7 +122,7 @@ export async function createP2pHost(
     send: (peer, bytes) => peers?.send(peer, bytes),
     fault: (peer, reason) => gate?.refuse(peer, reason),
     isBusy: (peer) => peers?.isBusy(peer) === true,
-    sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, directTx(bytes)) ?? false,
+    sendTx: (peer, bytes) => peers?.sendUnlessBusy(peer, bytes, TX_TAG) ?? false,
     areConnected: (peer, other) => flood.areConnected(peer, other),
     peers: () => (peers === undefined ? [] : describePeers(node, peers)),
     listenAddresses: () =>

@@ -2,7 +2,6 @@ import type { Connection, Stream } from '@libp2p/interface';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import { isTxGossip, MAX_TX_GOSSIP_BYTES } from '#consensus/mempool-gossip.ts';
 import { maxMessageBytes } from '#consensus/messages.ts';
-import { concat } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { IGNORE, type Verdict } from '../driver/intake.ts';
 import type { PeerId } from '../driver/ports.ts';
@@ -19,13 +18,13 @@ export interface MessageJudges {
   /** A consensus message; what came by flood is handed on only when the verdict is `accept`. */
   message(peer: PeerId, bytes: Uint8Array): Promise<Verdict> | Verdict;
   /** A transaction. */
-  tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict>;
+  tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> | Verdict;
   /** Hashes of transactions that a peer has, wants or has not. */
   txHashes(peer: PeerId, bytes: Uint8Array): Verdict;
 }
 
 /** Before a transaction on a direct stream: no consensus message begins with it. */
-const TX_TAG = (15 << 3) | 2;
+export const TX_TAG = (15 << 3) | 2;
 
 function frameLimit(firstByte: number): number {
   if (isSnapshotMessage(firstByte)) return maxSnapshotMessageBytes(firstByte);
@@ -34,11 +33,6 @@ function frameLimit(firstByte: number): number {
   if (firstByte === FLOOD_TAG) return 1 + CONSENSUS_LIMITS.maxMessageBytes;
   if (firstByte === NEIGHBOURS_TAG) return 1 + 8 * NODE_LIMITS.maxNeighbours;
   return firstByte === TX_TAG ? NODE_LIMITS.maxGossipTxBytes + 1 : maxMessageBytes(firstByte);
-}
-
-/** A transaction as it goes over a direct stream. */
-export function directTx(tx: Uint8Array): Uint8Array {
-  return concat(Uint8Array.of(TX_TAG), tx);
 }
 
 /** Everything that arrives passes here: sizes and rates first, then the judges; what is wrong counts against its sender. */
@@ -67,11 +61,14 @@ export class MessageGate {
     this.#exchange = dependencies.exchange;
   }
 
-  async #tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> {
+  /** Of all messages most are transactions: what this waits for is waited for once. */
+  #tx(peer: PeerId, bytes: Uint8Array): Promise<Verdict> | Verdict {
     if (!this.#guard.admitTx(peer, bytes.length)) return IGNORE;
     if (bytes.length === 0 || bytes.length > NODE_LIMITS.maxGossipTxBytes)
       return this.refuse(peer, `a transaction of ${bytes.length} bytes`);
-    return this.#charge(peer, await this.#judges.tx(peer, bytes));
+    const verdict = this.#judges.tx(peer, bytes);
+    if (verdict instanceof Promise) return verdict.then((late) => this.#charge(peer, late));
+    return this.#charge(peer, verdict);
   }
 
   /** Reads an incoming direct stream to its end. */
@@ -86,27 +83,31 @@ export class MessageGate {
         stream.abort(new Error(messages.error));
         return;
       }
-      for (const message of messages.value)
-        this.#direct(peer, message).catch((error: unknown) =>
-          this.#logger.error('handling a message failed', { peer, error: String(error) }),
-        );
+      for (const message of messages.value) {
+        const failed = (error: unknown) =>
+          this.#logger.error('handling a message failed', { peer, error: String(error) });
+        try {
+          const handled = this.#direct(peer, message);
+          if (handled instanceof Promise) handled.catch(failed);
+        } catch (error) {
+          failed(error);
+        }
+      }
     });
   }
 
-  async #direct(peer: PeerId, message: Uint8Array): Promise<void> {
+  #direct(peer: PeerId, message: Uint8Array): Promise<unknown> | Verdict {
     switch (message[0]) {
       case TX_TAG:
-        await this.#tx(peer, message.subarray(1));
-        return;
+        return this.#tx(peer, message.subarray(1));
       case FLOOD_TAG:
-        await this.#flooded(peer, message);
-        return;
+        return this.#flooded(peer, message);
       case NEIGHBOURS_TAG:
         if (this.#guard.admitMessage(peer, message.length) && !this.#flood.onNeighbours(peer, message.subarray(1)))
-          this.refuse(peer, `a list of neighbours in ${message.length} bytes`);
-        return;
+          return this.refuse(peer, `a list of neighbours in ${message.length} bytes`);
+        return IGNORE;
       default:
-        await this.#message(peer, message);
+        return this.#message(peer, message);
     }
   }
 

@@ -53,11 +53,14 @@ export class PeerTable {
     this.#entries.get(peer)?.sender?.send(bytes);
   }
 
-  /** What can wait is not put before what cannot. False: nothing was sent, because too much waits already. */
-  sendUnlessBusy(peer: PeerId, bytes: Uint8Array): boolean {
+  /**
+   * What can wait is not put before what cannot. False: nothing was sent, because too much waits already.
+   * @param tag the message's first byte, where `bytes` are only what follows.
+   */
+  sendUnlessBusy(peer: PeerId, bytes: Uint8Array, tag?: number): boolean {
     const sender = this.#entries.get(peer)?.sender;
     if (sender === undefined || sender.queuedBytes > NODE_LIMITS.maxPeerTxQueueBytes) return false;
-    return sender.send(bytes);
+    return sender.send(bytes, tag);
   }
 
   /** Whether a block more would be dropped. */
