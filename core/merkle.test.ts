@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { concat, fromHex, toHex, utf8 } from './bytes.ts';
 import { sha256 } from './crypto/hash.ts';
-import { computeMerkleRoot, merkleLeafHash, merkleProofs, merkleRoot, verifyMerkleProof } from './merkle.ts';
+import {
+  computeMerkleRoot,
+  merkleLeafHash,
+  merkleProofs,
+  merkleRoot,
+  merkleRootOfDigests,
+  verifyMerkleProof,
+} from './merkle.ts';
 
 // Values of CometBFT's crypto/merkle/tree_test.go and rfc6962_test.go.
 const ROOTS: readonly (readonly [leaves: readonly string[], root: string])[] = [
@@ -30,6 +37,22 @@ test('leaves of any length are hashed behind a zero byte', () => {
     const inner = sha256(concat(Uint8Array.of(1), merkleLeafHash(leaf), merkleLeafHash(leaf)));
     expect(merkleRoot([leaf, leaf])).toEqual(inner);
   }
+});
+
+test('the root of many leaves, of any lengths, is the one that the proofs of each lead to', () => {
+  const check = (leaves: readonly Uint8Array[]) => {
+    expect(merkleRoot(leaves)).toEqual(merkleProofs(leaves).root);
+    expect(merkleRootOfDigests(leaves)).toEqual(merkleProofs(leaves.map(sha256)).root);
+  };
+  for (let count = 0; count <= 70; count++)
+    check(Array.from({ length: count }, (_, i) => new Uint8Array(i).fill(count)));
+  const lengths = fc.oneof(fc.nat(300), fc.integer({ min: 2_030, max: 2_060 }));
+  fc.assert(
+    fc.property(fc.array(lengths, { maxLength: 300, size: 'max' }), fc.nat(255), (all, byte) => {
+      check(all.map((length, i) => new Uint8Array(length).fill(byte + i)));
+    }),
+    { numRuns: 30 },
+  );
 });
 
 const leavesArbitrary = fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 40 });

@@ -6,6 +6,7 @@ import { assert } from './assert.ts';
 import { concat, EMPTY, equal } from './bytes.ts';
 import { sha256 } from './crypto/hash.ts';
 import { SHA256_PADDING_BYTES, sha256Into } from './crypto/sha256-into.ts';
+import { LaneQueue, sha256Many } from './crypto/sha256-queue.ts';
 import { LIMITS } from './limits.ts';
 import { err, ok, type Result } from './result.ts';
 
@@ -14,6 +15,8 @@ const INNER_BYTE = 1;
 const LEAF = Uint8Array.of(LEAF_BYTE);
 const INNER = Uint8Array.of(INNER_BYTE);
 const HASH_BYTES = 32;
+/** From so many leaves on they are hashed four at a time: transactions, results, validators of a large set. */
+const MANY_LEAVES = 16;
 
 export interface MerkleProof {
   readonly total: number;
@@ -58,7 +61,41 @@ function splitPoint(n: number): number {
 /** 32 bytes; SHA-256 of nothing for no leaves. */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   if (leaves.length === 0) return sha256(EMPTY);
+  if (leaves.length >= MANY_LEAVES) return rootOfMany(sha256Many(leaves, LEAF));
   return rootOfHashes(leaves.map(merkleLeafHash), 0, leaves.length);
+}
+
+/** {@link merkleRoot} of leaves that are the SHA-256 of each item. */
+export function merkleRootOfDigests(items: readonly Uint8Array[]): Uint8Array {
+  if (items.length < MANY_LEAVES) return merkleRoot(items.map(sha256));
+  const digests = sha256Many(items, EMPTY);
+  return merkleRoot(items.map((_, i) => digests.subarray(HASH_BYTES * i, HASH_BYTES * (i + 1))));
+}
+
+/**
+ * The root over hashes of leaves that follow one another, which are overwritten. Level by level: pairs from the left on, and
+ * one that is left over rises, make the same tree as splitting at powers of two.
+ */
+function rootOfMany(hashes: Uint8Array): Uint8Array {
+  const queue = new LaneQueue(
+    (pair, bytes, at) => {
+      bytes[at] = INNER_BYTE;
+      const from = 2 * HASH_BYTES * pair;
+      for (let i = 0; i < 2 * HASH_BYTES; i++) bytes[at + 1 + i] = hashes[from + i] as number;
+      return at + 1 + 2 * HASH_BYTES;
+    },
+    hashes,
+    (pair) => HASH_BYTES * pair,
+  );
+  let count = hashes.length >>> 5;
+  while (count > 1) {
+    const pairs = count >>> 1;
+    for (let pair = 0; pair < pairs; pair++) queue.add(pair, 1 + 2 * HASH_BYTES);
+    queue.finish();
+    if ((count & 1) === 1) hashes.copyWithin(HASH_BYTES * pairs, HASH_BYTES * (count - 1), HASH_BYTES * count);
+    count -= pairs;
+  }
+  return hashes.slice(0, HASH_BYTES);
 }
 
 /** {@link merkleRoot} of leaves that are hashed already ({@link merkleLeafHash}): for leaves too large to hash in JavaScript. */

@@ -1,9 +1,8 @@
 import { equal } from '../bytes.ts';
 import { asBytes, asMessage, DecodeError, readFields } from '../codec/proto-reader.ts';
 import { ProtoWriter } from '../codec/proto-writer.ts';
-import { sha256 } from '../crypto/hash.ts';
 import { LIMITS } from '../limits.ts';
-import { merkleRoot } from '../merkle.ts';
+import { merkleRootOfDigests } from '../merkle.ts';
 import { type Commit, commitHash, encodeCommit, readCommit } from './commit.ts';
 import { type Evidence, encodeEvidence, evidenceHash, readEvidence } from './evidence.ts';
 import { encodeHeader, type Header, readHeader } from './header.ts';
@@ -18,7 +17,7 @@ export interface Block {
 
 /** `data_hash`: Merkle root over the SHA-256 of each transaction. */
 export function txsHash(txs: readonly Uint8Array[]): Uint8Array {
-  return merkleRoot(txs.map(sha256));
+  return merkleRootOfDigests(txs);
 }
 
 /** tendermint.types.Block: the bytes that are cut into parts. */

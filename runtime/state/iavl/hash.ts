@@ -1,15 +1,8 @@
 /** Hashes of nodes, as cosmos/iavl v1 makes them (node.go writeHashBytes): one at a time, or all new ones of a version. */
 import { sha256 } from '#core/crypto/hash.ts';
 import { SHA256_PADDING_BYTES, sha256Into } from '#core/crypto/sha256-into.ts';
-import {
-  blocksOf,
-  createSha256Lanes,
-  digestAt,
-  LANE_MESSAGE_BYTES,
-  LANES,
-  messageAt,
-  type Sha256Lanes,
-} from '#core/crypto/sha256-lanes.ts';
+import { LANE_MESSAGE_BYTES } from '#core/crypto/sha256-lanes.ts';
+import { LaneQueue } from '#core/crypto/sha256-queue.ts';
 import { divFloorSafe } from '#core/int.ts';
 import { STATE_LIMITS } from '../../limits.ts';
 import { idOf, putId } from '../key-id.ts';
@@ -98,72 +91,6 @@ export function innerHashInto(
 ): void {
   const next = putHeader(scratch, 0, node.height, node.size, node.version);
   sha256Into(scratch, putChildren(scratch, next, hashes, from), out, at);
-}
-
-/** One for all trees: nothing stays in it between calls. */
-let lanes: Sha256Lanes | undefined;
-
-/** Puts messages of equally many blocks together and hashes them four at a time. */
-class LaneQueue {
-  readonly #lanes: Sha256Lanes;
-  readonly #stage: (item: number, bytes: Uint8Array, at: number) => number;
-  readonly #out: Uint8Array;
-  readonly #outAt: (item: number) => number;
-  readonly #waiting: number[][] = [];
-  readonly #lengths = new Int32Array(LANES);
-
-  /**
-   * @param stage writes an item's message at `at` and answers what follows it
-   * @param outAt where an item's digest goes in `out`
-   */
-  constructor(
-    stage: (item: number, bytes: Uint8Array, at: number) => number,
-    out: Uint8Array,
-    outAt: (item: number) => number,
-  ) {
-    lanes ??= createSha256Lanes();
-    this.#lanes = lanes;
-    this.#stage = stage;
-    this.#out = out;
-    this.#outAt = outAt;
-  }
-
-  /** @param length of the item's message, or another with equally many blocks */
-  add(item: number, length: number): void {
-    const blocks = blocksOf(length);
-    let waiting = this.#waiting[blocks];
-    if (waiting === undefined) {
-      waiting = [];
-      this.#waiting[blocks] = waiting;
-    }
-    waiting.push(item);
-    if (waiting.length === LANES) this.#run(waiting);
-  }
-
-  finish(): void {
-    this.#waiting.forEach((waiting) => {
-      if (waiting.length > 0) this.#run(waiting);
-    });
-  }
-
-  #run(items: number[]): void {
-    const { bytes } = this.#lanes;
-    const lengths = this.#lengths;
-    for (let lane = 0; lane < LANES; lane++) {
-      const start = messageAt(lane);
-      // Lanes without an item repeat the first one's length over whatever is there.
-      lengths[lane] =
-        lane < items.length ? this.#stage(items[lane] as number, bytes, start) - start : (lengths[0] as number);
-    }
-    this.#lanes.run(lengths);
-    const out = this.#out;
-    for (let lane = 0; lane < items.length; lane++) {
-      const from = digestAt(lane);
-      const to = this.#outAt(items[lane] as number);
-      for (let i = 0; i < HASH_BYTES; i++) out[to + i] = bytes[from + i] as number;
-    }
-    items.length = 0;
-  }
 }
 
 /**
