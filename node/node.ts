@@ -216,7 +216,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const source = {
     heights: () => ({ base: blocks.base, latest: blocks.height }),
     block: (height: bigint) => blocks.block(height),
-    results: (height: bigint) => states.finalizeResponse(height),
+    results: (height: bigint) => states.encodedResponse(height),
   };
   const indexer =
     stores.index &&

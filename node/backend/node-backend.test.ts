@@ -8,6 +8,7 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { toHeight } from '#core/types/brand.ts';
 import type { CommittedBlock, SearchRequest } from '#rpc/backend.ts';
 import { parseQuery } from '#rpc/query.ts';
+import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import { createIndexer } from '../indexer/indexer.ts';
 import { createSearcher } from '../indexer/search.ts';
 import { openLevelKv } from '../storage/level-kv.ts';
@@ -113,7 +114,11 @@ test('the index on LevelDB finds many large entries, and after reopening', async
       appHash: new Uint8Array(32),
     },
   } as unknown as CommittedBlock;
-  const source = { heights: () => ({ base: 1n, latest: 1n }), block: () => undefined, results: () => undefined };
+  const source = {
+    heights: () => ({ base: 1n, latest: 1n }),
+    block: () => committed.block,
+    results: () => encodeFinalizeResponse(committed.results),
+  };
   const open = async () => {
     const kv = await openLevelKv({ path: join(folder, 'index'), cacheBytes: 1 << 20 }, { rangeReader });
     const indexer = createIndexer({ kv, source, logger: silentLogger });

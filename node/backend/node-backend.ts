@@ -148,14 +148,13 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
   async function found<T>(
     request: SearchRequest,
     kind: 'txs' | 'blocks',
-    load: (at: Position) => T | undefined,
+    load: (indexer: Indexer, positions: readonly Position[]) => T[] | Promise<T[]>,
   ): Promise<Answer<{ total: number; items: T[] }>> {
     if (index === undefined) return NO_INDEX;
     const positions = await index.searcher[kind](request);
     if (!positions.ok) return positions;
-    // A block that has been pruned since stays in the index, and in the total: pages must not move.
-    const items = positions.value.positions.map(load).filter((item) => item !== undefined);
-    return ok({ total: positions.value.total, items });
+    // What has been pruned since stays in the total: pages must not move.
+    return ok({ total: positions.value.total, items: await load(index.indexer, positions.value.positions) });
   }
 
   return {
@@ -200,8 +199,11 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
       const tx = index.indexer.txByHash(hash);
       return tx === undefined ? fail('not-found', `tx (${toHexUpper(hash)}) not found`) : ok(tx);
     },
-    searchTxs: (request) => found(request, 'txs', (at) => index?.indexer.txAt(at)),
-    searchBlocks: (request) => found(request, 'blocks', (at) => record(heightOfPosition(at))),
+    searchTxs: (request) => found(request, 'txs', (indexer, positions) => indexer.txsAt(positions)),
+    searchBlocks: (request) =>
+      found(request, 'blocks', (_, positions) =>
+        positions.map((at) => record(heightOfPosition(at))).filter((item) => item !== undefined),
+      ),
 
     async checkTx(tx) {
       try {

@@ -309,6 +309,8 @@ export interface StateStore {
     options: { readonly sync: boolean },
   ): Promise<void>;
   finalizeResponse(height: bigint): FinalizeBlockResponse | undefined;
+  /** The same as `encodeFinalizeResponse` has made it. */
+  encodedResponse(height: bigint): Uint8Array | undefined;
   /** The lowest height of which validators, parameters and results are kept. */
   readonly base: Height;
   /** Forgets at most `maxHeights` of the heights below `retain`, as {@link BlockStore.prune} does. */
@@ -483,8 +485,12 @@ class KvStateStore implements StateStore {
   }
 
   finalizeResponse(height: bigint): FinalizeBlockResponse | undefined {
-    const bytes = this.#kv.get(storeKey('finalizeResponse', u64be(height)));
+    const bytes = this.encodedResponse(height);
     return bytes && read('block results', decodeFinalizeResponse(bytes));
+  }
+
+  encodedResponse(height: bigint): Uint8Array | undefined {
+    return this.#kv.get(storeKey('finalizeResponse', u64be(height)));
   }
 }
 

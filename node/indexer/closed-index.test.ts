@@ -7,6 +7,7 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
+import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import { createIndexer, type IndexSource, indexedHeightOf, reindex, rollbackIndex } from './indexer.ts';
 
 const isInjection = () => false;
@@ -33,13 +34,13 @@ function sourceOf(latest: bigint, base = 1n, sender = 'alice'): IndexSource {
         : undefined,
     results: (height) =>
       isKept(height)
-        ? {
+        ? encodeFinalizeResponse({
             events: [{ type: 'mint', attributes: [{ key: 'height', value: String(height), index: true }] }],
             txResults: [0, 1, 2].map(() => result(sender)),
             validatorUpdates: [],
             consensusParamUpdates: undefined,
             appHash: EMPTY,
-          }
+          })
         : undefined,
   };
 }
@@ -84,6 +85,38 @@ test('interrupted after the mark, it is made again by a node, and taken back by 
   expect(indexer.indexedHeight()).toBe(4n);
   await indexer.catchUp();
   expect(kv.dump()).toEqual(six.dump());
+});
+
+test('a height that is written anew leaves a hash to the later attempt, unless its own succeeded', async () => {
+  const tx = utf8('the same');
+  const named = async (...codes: readonly number[]) => {
+    const source: IndexSource = {
+      heights: () => ({ base: 1n, latest: BigInt(codes.length) }),
+      block: (height) => ({ header: headerAt(height), txs: [tx], evidence: [], lastCommit: EMPTY_COMMIT }),
+      results: (height) =>
+        encodeFinalizeResponse({
+          events: [],
+          txResults: [{ ...result('alice'), code: codes[Number(height) - 1] ?? 0 }],
+          validatorUpdates: [],
+          consensusParamUpdates: undefined,
+          appHash: EMPTY,
+        }),
+    };
+    const kv = new MemoryKv();
+    const indexer = createIndexer({ kv, source, logger: silentLogger, isInjection });
+    await indexer.catchUp();
+    const before = kv.dump();
+    for (const height of codes.keys()) {
+      const range = { from: BigInt(height) + 1n, to: BigInt(height) + 1n };
+      await reindex({ kv, source, isInjection }, range, () => {});
+      expect(kv.dump()).toEqual(before);
+    }
+    return indexer.txByHash(sha256(tx))?.height;
+  };
+  expect(await named(5, 5)).toBe(2n);
+  expect(await named(0, 5)).toBe(1n);
+  expect(await named(5, 0, 5)).toBe(2n);
+  expect(await named(0, 5, 0, 5)).toBe(3n);
 });
 
 test('a range is written anew without moving the height that is indexed, unless it goes on from there', async () => {

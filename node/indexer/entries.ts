@@ -4,34 +4,36 @@
  * nothing but bytes is handed.
  */
 import { hash } from 'node:crypto';
-import type { FinalizeBlockResponse } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
-import { toHex } from '#core/bytes.ts';
+import { concat, fromUtf8, toHex, utf8 } from '#core/bytes.ts';
 import { type Kv, type KvOp, PRESENT } from '#core/ports/kv.ts';
 import type { Block } from '#core/types/block.ts';
-import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
-import { encodeTxRecord, readTxRecord } from './codec.ts';
 import {
   type EventPrefix,
+  encodeNamed,
+  encodePosition,
   eventKeyLength,
   type Position,
+  placesLength,
   position,
   positionKey,
-  positionValue,
+  pushPlace,
   putEventKey,
   putNumbers,
-  readPosition,
+  putPlaces,
+  readNamed,
   SEGMENT,
   type Span,
+  storedName,
   txByHashKey,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
-import { StoredFields } from './stored-fields.ts';
+import { EVENT, EVENT_ATTRIBUTE, RESPONSE, StoredFields, TX_RESULT } from './stored-fields.ts';
 
 export interface IndexedBlock {
   readonly height: bigint;
   readonly txs: readonly Uint8Array[];
-  /** As {@link encodeFinalizeResponse} makes them. */
+  /** As `encodeFinalizeResponse` of `driver/abci-codec.ts` makes them. */
   readonly results: Uint8Array;
   /** The first transaction is the proposer's own: nobody's transaction, and so not in the index. */
   readonly injected: boolean;
@@ -39,12 +41,12 @@ export interface IndexedBlock {
 
 export function indexedBlock(
   { header, txs }: Block,
-  results: FinalizeBlockResponse,
+  results: Uint8Array,
   isInjection: (tx: Uint8Array) => boolean,
 ): IndexedBlock {
   const [first] = txs;
   const injected = first !== undefined && isInjection(first);
-  return { height: header.height, txs, results: encodeFinalizeResponse(results), injected };
+  return { height: header.height, txs, results, injected };
 }
 
 /** SHA-256 by the platform: the index hashes every transaction once more. */
@@ -56,11 +58,33 @@ export function sha256(tx: Uint8Array): Uint8Array {
 /** The database as far as entries need it: to see what a hash names already. */
 export type IndexReader = Pick<Kv, 'get'>;
 
-/**
- * The entries of a block in pieces: of the block itself, of each of its transactions, and of each segment of them.
- * @param succeeded hashes, as hex, of transactions that have succeeded since the database was written last.
- */
-export function* blockEntries(kv: IndexReader, block: IndexedBlock, succeeded: Set<string>): Generator<KvOp[], void> {
+/** Hashes of transactions that have succeeded since the database was written last. */
+export class Succeeded {
+  readonly #names = new Set<string>();
+  #fresh: Uint8Array[] = [];
+
+  add(txHash: Uint8Array): void {
+    this.#fresh.push(txHash);
+  }
+
+  /** Asked for what has failed alone: names are made then. */
+  has(txHash: Uint8Array): boolean {
+    for (const one of this.#fresh) this.#names.add(toHex(one));
+    this.#fresh = [];
+    return this.#names.has(toHex(txHash));
+  }
+}
+
+/** How the blocks of a call stand to what is in the index. */
+export interface Already {
+  readonly kv: IndexReader;
+  readonly succeeded: Succeeded;
+  /** Whether later blocks may be in the index. */
+  readonly later: boolean;
+}
+
+/** The entries of a block in pieces: of the block itself, of each of its transactions, and of each segment of them. */
+export function* blockEntries(already: Already, block: IndexedBlock): Generator<KvOp[], void> {
   const { height, txs, results, injected } = block;
   const ofBlock = new SharedEvents(results, 'blockEvent', height, 0);
   const fields = new StoredFields(results);
@@ -80,7 +104,7 @@ export function* blockEntries(kv: IndexReader, block: IndexedBlock, succeeded: S
       first = index;
     }
     const tx = defined(txs[index], 'the transaction of a result');
-    if (index >= first) yield txEntries(kv, { height, index }, { tx, results, result: answers }, { succeeded, shared });
+    if (index >= first) yield txEntries(already, position(height, index), tx, addResult(shared, answers, index));
     index++;
   }
   yield* segmentEntries(shared, height, first, index);
@@ -95,118 +119,157 @@ function* segmentEntries(shared: SharedEvents, height: bigint, first: number, en
   yield* shared.entries();
 }
 
-/** Field numbers of `driver/abci-codec.ts`. */
-const RESPONSE = { event: 1, txResult: 2 } as const;
-const TX_RESULT = { code: 1, event: 7 } as const;
-const EVENT = { type: 1, attribute: 2 } as const;
-const ATTRIBUTE = { key: 1, value: 2, index: 3 } as const;
-
-function txEntries(
-  kv: IndexReader,
-  { height, index }: { readonly height: bigint; readonly index: number },
-  { tx, results, result }: { readonly tx: Uint8Array; readonly results: Uint8Array; readonly result: Span },
-  { succeeded, shared }: { readonly succeeded: Set<string>; readonly shared: SharedEvents },
-): KvOp[] {
-  const at = position(height, index);
-  const record = encodeTxRecord(height, index, tx, results.subarray(result.from, result.to));
-  const ops: KvOp[] = [{ type: 'put', key: positionKey('txRecord', at), value: record }];
-  const fields = new StoredFields(results, result.from, result.to);
+/** Answers whether the transaction has succeeded. */
+function addResult(shared: SharedEvents, { from, to }: Span, index: number): boolean {
+  const fields = new StoredFields(shared.bytes, from, to);
   let code = 0;
   let events = 0;
   while (fields.next()) {
     if (fields.number === TX_RESULT.code) code = fields.value;
     else if (fields.number === TX_RESULT.event) shared.add(fields, index, events++);
   }
-  // The same bytes may be committed again, and fail: the hash then goes on naming the one that succeeded.
+  return code === 0;
+}
+
+/** The same bytes may be committed again, and fail: the hash goes on naming the one that succeeded. */
+function txEntries({ kv, succeeded, later }: Already, at: Position, tx: Uint8Array, isGood: boolean): KvOp[] {
   const txHash = sha256(tx);
-  const name = toHex(txHash);
-  if (code === 0 || !(succeeded.has(name) || hasSucceeded(kv, txHash, at)))
-    ops.push({ type: 'put', key: txByHashKey(txHash), value: positionValue(at) });
-  if (code === 0) succeeded.add(name);
-  return ops;
+  const key = txByHashKey(txHash);
+  if (isGood) succeeded.add(txHash);
+  else if (succeeded.has(txHash)) return [];
+  if (!isGood || later) {
+    const stored = kv.get(key);
+    const other = stored && readNamed(stored);
+    if (other !== undefined && (other.succeeded === isGood ? other.at > at : other.succeeded && other.at !== at))
+      return [];
+  }
+  return [{ type: 'put', key, value: encodeNamed({ at, succeeded: isGood }) }];
 }
 
-function hasSucceeded(kv: IndexReader, txHash: Uint8Array, except: Position): boolean {
-  const before = kv.get(txByHashKey(txHash));
-  if (before === undefined || readPosition(before) === except) return false;
-  const record = kv.get(positionKey('txRecord', readPosition(before)));
-  return record !== undefined && readTxRecord('index record', record).result.code === 0;
-}
-
-const NOWHERE: Span = { from: 0, to: 0 };
-
-/** An attribute, in the bytes of the results, and where it stands. */
-interface SharedEvent {
+/** A composite key of attributes. */
+interface Name {
   readonly type: Span;
-  /** Of the message, as it is stored. */
-  readonly attribute: Span;
   readonly key: Span;
+  /** What it is found by; undefined for a name that is too long for it. */
+  readonly group: Group | undefined;
+  readonly member: number;
+  /** Another of the same hash. */
+  readonly next: Name | undefined;
+}
+
+/** Names whose entries stand together, see {@link storedName}. */
+interface Group {
+  readonly name: Uint8Array;
+  readonly seed: number;
+}
+
+/** A value, in the bytes of the results, and where it stands. */
+interface SharedEvent {
+  readonly group: Group;
   readonly value: Span;
-  /** Whether it is to be found. */
-  readonly isIndexed: boolean;
-  /** Index in the block and number of the event, in turn. */
-  readonly numbers: number[];
+  /** See {@link pushPlace}. */
+  readonly places: number[];
   /** Another of the same hash. */
   readonly next: SharedEvent | undefined;
 }
 
+const NOTHING: Span = { from: 0, to: 0 };
+
 /** Where each attribute of a segment of a block stands. Of what is found many times nothing is made but the places. */
 class SharedEvents {
+  /** The results, in which the events stand. */
+  readonly bytes: Uint8Array;
   /** Its first place in the block. */
   readonly segment: number;
-  readonly #bytes: Uint8Array;
   readonly #prefix: EventPrefix;
   readonly #position: Uint8Array;
+  readonly #event: StoredFields;
+  readonly #attribute: StoredFields;
+  readonly #names = new Map<number, Name>();
+  readonly #groups = new Map<string, Group>();
   readonly #byHash = new Map<number, SharedEvent>();
 
-  /** @param bytes the results, in which the events stand. */
   constructor(bytes: Uint8Array, prefix: EventPrefix, height: bigint, segment: number) {
+    this.bytes = bytes;
     this.segment = segment;
-    this.#bytes = bytes;
     this.#prefix = prefix;
-    this.#position = positionValue(position(height, segment));
+    this.#position = encodePosition(position(height, segment));
+    this.#event = new StoredFields(bytes);
+    this.#attribute = new StoredFields(bytes);
   }
 
   /** @param index place in the block; `number` of the event there. */
-  add(event: Span, index: number, number: number): void {
-    const fields = new StoredFields(this.#bytes, event.from, event.to);
-    let type = NOWHERE;
+  add({ from, to }: Span, index: number, number: number): void {
+    const fields = this.#event;
+    fields.enter(from, to);
+    let type = NOTHING;
     let typeHash = 0;
     while (fields.next()) {
-      const { from, to } = fields;
       if (fields.number === EVENT.type) {
         // Written first, unless it is empty.
-        type = { from, to };
-        typeHash = this.#hash(0, from, to);
-      } else if (to > from && type.to > type.from && fields.number === EVENT.attribute) {
-        const hash = this.#hash(typeHash, from, to);
-        const first = this.#byHash.get(hash);
-        let known = first;
-        while (
-          known !== undefined &&
-          !(this.#same(known.attribute, from, to) && this.#same(known.type, type.from, type.to))
-        )
-          known = known.next;
-        if (known === undefined) {
-          known = {
-            type,
-            attribute: { from, to },
-            ...readAttribute(this.#bytes, type, from, to),
-            numbers: [],
-            next: first,
-          };
-          this.#byHash.set(hash, known);
-        }
-        known.numbers.push(index, number);
-      }
+        type = { from: fields.from, to: fields.to };
+        typeHash = this.#hash(0, fields.from, fields.to);
+      } else if (fields.number === EVENT.attribute && type.to > type.from)
+        this.#addAttribute(type, typeHash, fields, index, number);
     }
+  }
+
+  #addAttribute(type: Span, typeHash: number, { from, to }: Span, index: number, number: number): void {
+    const fields = this.#attribute;
+    fields.enter(from, to);
+    let name: Name | undefined;
+    let valueFrom = 0;
+    let valueTo = 0;
+    let isIndexed = false;
+    while (fields.next()) {
+      if (fields.number === EVENT_ATTRIBUTE.key)
+        name = this.#name(this.#hash(typeHash, fields.from, fields.to), type, fields.from, fields.to);
+      else if (fields.number === EVENT_ATTRIBUTE.value) {
+        valueFrom = fields.from;
+        valueTo = fields.to;
+      } else if (fields.number === EVENT_ATTRIBUTE.index) isIndexed = fields.value !== 0;
+    }
+    if (!isIndexed || name?.group === undefined || valueTo - valueFrom > INDEX_LIMITS.maxIndexedValueBytes) return;
+    const { group, member } = name;
+    const hash = this.#hash(group.seed, valueFrom, valueTo);
+    const first = this.#byHash.get(hash);
+    let known = first;
+    while (known !== undefined && !(known.group === group && this.#same(known.value, valueFrom, valueTo)))
+      known = known.next;
+    if (known === undefined) {
+      known = { group, value: { from: valueFrom, to: valueTo }, places: [], next: first };
+      this.#byHash.set(hash, known);
+    }
+    pushPlace(known.places, index - this.segment, member, number);
+  }
+
+  /** @param hash of both; `from` and `to` of the attribute's key, which is not empty. */
+  #name(hash: number, type: Span, from: number, to: number): Name {
+    const first = this.#names.get(hash);
+    let known = first;
+    while (known !== undefined && !(this.#same(known.key, from, to) && this.#same(known.type, type.from, type.to)))
+      known = known.next;
+    if (known !== undefined) return known;
+    const composite = concat(this.bytes.subarray(type.from, type.to), DOT, this.bytes.subarray(from, to));
+    const { key, member } = storedName(fromUtf8(composite));
+    const group = composite.length > INDEX_LIMITS.maxIndexedKeyBytes ? undefined : this.#group(key, hash);
+    known = { type, key: { from, to }, group, member, next: first };
+    this.#names.set(hash, known);
+    return known;
+  }
+
+  #group(key: string, seed: number): Group {
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    const group = { name: utf8(key), seed };
+    this.#groups.set(key, group);
+    return group;
   }
 
   *entries(): Generator<KvOp[], void> {
     let piece: SharedEvent[] = [];
     for (const first of this.#byHash.values())
       for (let entry: SharedEvent | undefined = first; entry !== undefined; entry = entry.next) {
-        if (!entry.isIndexed) continue;
         piece.push(entry);
         if (piece.length < INDEX_LIMITS.entriesPerPiece) continue;
         yield this.#written(piece);
@@ -218,12 +281,12 @@ class SharedEvents {
   /** Keys and values are cut out of one buffer. */
   #written(piece: readonly SharedEvent[]): KvOp[] {
     let length = 0;
-    for (const { type, key, value, numbers } of piece) length += eventKeyLength(type, key, value) + 4 * numbers.length;
+    for (const { group, value, places } of piece) length += eventKeyLength(group.name, value) + placesLength(places);
     const out = new Uint8Array(length);
     let at = 0;
-    return piece.map(({ type, key, value, numbers }) => {
-      const keyEnd = putEventKey(out, at, this.#prefix, { bytes: this.#bytes, type, key, value }, this.#position);
-      const end = putNumbers(out, keyEnd, numbers);
+    return piece.map(({ group, value, places }) => {
+      const keyEnd = putEventKey(out, at, this.#prefix, group.name, { bytes: this.bytes, value }, this.#position);
+      const end = putPlaces(out, keyEnd, places);
       const op: KvOp = { type: 'put', key: out.subarray(at, keyEnd), value: out.subarray(keyEnd, end) };
       at = end;
       return op;
@@ -233,36 +296,15 @@ class SharedEvents {
   /** FNV-1a, going on from `seed`. Whoever makes many of one hash makes this thread compare them, and no other. */
   #hash(seed: number, from: number, to: number): number {
     let hash = seed ^ -2128831035;
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (this.#bytes[i] as number), 16777619);
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (this.bytes[i] as number), 16777619);
     return hash;
   }
 
   #same({ from, to }: Span, otherFrom: number, otherTo: number): boolean {
     if (to - from !== otherTo - otherFrom) return false;
-    for (let i = 0; i < to - from; i++) if (this.#bytes[from + i] !== this.#bytes[otherFrom + i]) return false;
+    for (let i = 0; i < to - from; i++) if (this.bytes[from + i] !== this.bytes[otherFrom + i]) return false;
     return true;
   }
 }
 
-function readAttribute(
-  bytes: Uint8Array,
-  type: Span,
-  from: number,
-  to: number,
-): Pick<SharedEvent, 'key' | 'value' | 'isIndexed'> {
-  const fields = new StoredFields(bytes, from, to);
-  let key = NOWHERE;
-  let value = NOWHERE;
-  let isIndexed = false;
-  while (fields.next()) {
-    if (fields.number === ATTRIBUTE.key) key = { from: fields.from, to: fields.to };
-    else if (fields.number === ATTRIBUTE.value) value = { from: fields.from, to: fields.to };
-    else if (fields.number === ATTRIBUTE.index) isIndexed = fields.value !== 0;
-  }
-  const keyLength = key.to - key.from;
-  const fits =
-    keyLength > 0 &&
-    value.to - value.from <= INDEX_LIMITS.maxIndexedValueBytes &&
-    type.to - type.from + 1 + keyLength <= INDEX_LIMITS.maxIndexedKeyBytes;
-  return { key, value, isIndexed: isIndexed && fits };
-}
+const DOT = utf8('.');

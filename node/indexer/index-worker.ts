@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import { assertNever, defined } from '#core/assert.ts';
+import type { KvOp } from '#core/ports/kv.ts';
 import type { IndexRequest, IndexResponse } from './worker-protocol.ts';
 import { unpackBlock } from './worker-protocol.ts';
 import { writeBlocks } from './writer.ts';
@@ -18,15 +19,20 @@ const opened = db.open();
 // Whoever asks first is told of a failure.
 opened.catch(() => {});
 
+/** Put by put costs half of what an array does, of which the library copies each operation. */
+function write(ops: readonly KvOp[]): Promise<void> {
+  const batch = db.batch();
+  for (const op of ops)
+    if (op.type === 'put') batch.put(op.key, op.value);
+    else batch.del(op.key);
+  return batch.write();
+}
+
 async function answer(request: IndexRequest): Promise<void> {
   await opened;
   switch (request.kind) {
     case 'write':
-      return writeBlocks(
-        { get: (key) => db.getSync(key), write: (ops) => db.batch([...ops]) },
-        request.blocks.map(unpackBlock),
-        request.height,
-      );
+      return writeBlocks({ get: (key) => db.getSync(key), write }, request.blocks.map(unpackBlock), request.height);
     case 'close':
       return db.close();
     default:

@@ -8,26 +8,29 @@ import { readU64be, u64be } from '#core/bytes.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { Block } from '#core/types/block.ts';
+import { toHeight } from '#core/types/brand.ts';
 import type { TxRecord } from '#rpc/backend.ts';
-import { readTxRecord } from './codec.ts';
-import { blockEntries, type IndexedBlock, indexedBlock, sha256 } from './entries.ts';
+import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
+import { blockEntries, type IndexedBlock, indexedBlock, Succeeded, sha256 } from './entries.ts';
 import {
   heightOfPosition,
   INDEX_PREFIXES,
   indexedHeightKey,
+  indexOfPosition,
   type Position,
-  positionKey,
-  readPosition,
+  readNamed,
   txByHashKey,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
+import { resultReader } from './stored-results.ts';
 import { directWriter, type IndexWriter, writeBlocks } from './writer.ts';
 
 /** Where committed blocks and their results are kept. */
 export interface IndexSource {
   heights(): { readonly base: bigint; readonly latest: bigint };
   block(height: bigint): Block | undefined;
-  results(height: bigint): FinalizeBlockResponse | undefined;
+  /** As `encodeFinalizeResponse` of `driver/abci-codec.ts` makes them. */
+  results(height: bigint): Uint8Array | undefined;
 }
 
 export interface CommittedResults {
@@ -48,7 +51,8 @@ export interface Indexer {
    */
   prune(from: bigint, to: bigint): Promise<void>;
   txByHash(hash: Uint8Array): TxRecord | undefined;
-  txAt(at: Position): TxRecord | undefined;
+  /** Those of them that are kept, in that order. What follows one another of one block is read at once, and others get their turn after it. */
+  txsAt(positions: readonly Position[]): Promise<TxRecord[]>;
   /** Finishes the block at hand, and stops. The store stays open: it is its owner's. */
   close(): Promise<void>;
 }
@@ -75,37 +79,33 @@ export function createIndexer(dependencies: {
     while (indexed < to && !closed) {
       const { base, latest } = source.heights();
       let height = indexed + 1n < base ? base : indexed + 1n;
-      const found = fresh.get(height) ?? read(height);
+      const told = fresh.get(height);
+      const found = told === undefined ? readBlock(source, height, isInjection) : ofFresh(told);
       // The newest block is stored before it is executed: without results, its commit is still to come.
       if (found === undefined && height >= latest) return;
       if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
-      const blocks = found === undefined ? [] : [ofBlock(found)];
-      let txs = found?.block.txs.length ?? 0;
+      const blocks = found === undefined ? [] : [found];
+      let txs = found?.txs.length ?? 0;
       // What has come meanwhile is written together with it.
       for (let next = fresh.get(height + 1n); next !== undefined; next = fresh.get(height + 1n)) {
         txs += next.block.txs.length;
         if (txs > INDEX_LIMITS.maxTxsTogether) break;
-        blocks.push(ofBlock(next));
+        blocks.push(ofFresh(next));
         height++;
       }
       await writer.write(blocks, height);
       indexed = height;
-      for (const told of fresh.keys()) if (told <= height) fresh.delete(told);
+      for (const known of fresh.keys()) if (known <= height) fresh.delete(known);
     }
   }
 
-  function read(height: bigint): CommittedResults | undefined {
-    const block = source.block(height);
-    const results = source.results(height);
-    return block === undefined || results === undefined ? undefined : { block, results };
-  }
-
-  const ofBlock = ({ block, results }: CommittedResults) => indexedBlock(block, results, isInjection);
+  const ofFresh = ({ block, results }: CommittedResults) =>
+    indexedBlock(block, encodeFinalizeResponse(results), isInjection);
 
   async function forgetAll(from: bigint, to: bigint): Promise<void> {
     for (let height = from; height < to && !closed; height++) {
-      const found = read(height);
-      if (found !== undefined) await forget(kv, ofBlock(found));
+      const found = readBlock(source, height, isInjection);
+      if (found !== undefined) await forget(kv, found);
     }
   }
 
@@ -117,11 +117,20 @@ export function createIndexer(dependencies: {
     return next;
   }
 
-  function txAt(at: Position): TxRecord | undefined {
-    const bytes = kv.get(positionKey('txRecord', at));
-    if (bytes === undefined) return undefined;
-    const record = readTxRecord('index record', bytes);
-    return { ...record, hash: sha256(record.tx) };
+  async function txsAt(positions: readonly Position[]): Promise<TxRecord[]> {
+    const found: TxRecord[] = [];
+    let height: bigint | undefined;
+    let txAt: ReturnType<typeof recordReader>;
+    for (const at of positions) {
+      if (heightOfPosition(at) !== height) {
+        if (height !== undefined) await setImmediate();
+        height = heightOfPosition(at);
+        txAt = recordReader(source, height);
+      }
+      const record = txAt?.(indexOfPosition(at));
+      if (record !== undefined) found.push(record);
+    }
+    return found;
   }
 
   return {
@@ -138,15 +147,40 @@ export function createIndexer(dependencies: {
       return done;
     },
     txByHash(hash) {
-      const at = kv.get(txByHashKey(hash));
-      return at === undefined ? undefined : txAt(readPosition(at));
+      const stored = kv.get(txByHashKey(hash));
+      if (stored === undefined) return undefined;
+      const { at } = readNamed(stored);
+      return recordReader(source, heightOfPosition(at))?.(indexOfPosition(at));
     },
-    txAt,
+    txsAt,
     async close() {
       closed = true;
       await running;
       await writer.close();
     },
+  };
+}
+
+function readBlock(
+  source: IndexSource,
+  height: bigint,
+  isInjection: (tx: Uint8Array) => boolean,
+): IndexedBlock | undefined {
+  const block = source.block(height);
+  const results = source.results(height);
+  return block === undefined || results === undefined ? undefined : indexedBlock(block, results, isInjection);
+}
+
+/** The transactions of a block by their places in it. They stand in the block store alone, with what became of them. */
+function recordReader(source: IndexSource, height: bigint): ((index: number) => TxRecord | undefined) | undefined {
+  const results = source.results(height);
+  const block = results && source.block(height);
+  if (results === undefined || block === undefined) return undefined;
+  const resultAt = resultReader('block results', results);
+  return (index) => {
+    const tx = block.txs[index];
+    const result = resultAt(index);
+    return tx && result && { hash: sha256(tx), height: toHeight(height), index, tx, result };
   };
 }
 
@@ -198,11 +232,10 @@ export async function reindex(
   let indexed = indexedHeightOf(kv);
   let written = 0;
   for (let { from: height } = range; height <= range.to; height++) {
-    const block = source.block(height);
-    const results = source.results(height);
-    if (block !== undefined && results !== undefined) {
+    const block = readBlock(source, height, isInjection);
+    if (block !== undefined) {
       if (height === indexed + 1n || indexed === 0n) indexed = height;
-      await writeBlocks(kv, [indexedBlock(block, results, isInjection)], indexed, () => setImmediate());
+      await writeBlocks(kv, [block], indexed, { pause: () => setImmediate(), later: true });
       written++;
     }
     told(height);
@@ -214,11 +247,11 @@ export async function reindex(
 async function forget(kv: Kv, block: IndexedBlock): Promise<void> {
   let batch: KvOp[] = [];
   let pieces = 0;
-  for (const entries of blockEntries(kv, block, new Set())) {
+  for (const entries of blockEntries({ kv, succeeded: new Succeeded(), later: false }, block)) {
     for (const { key } of entries) {
       if (key[0] === INDEX_PREFIXES.txByHash) {
-        const at = kv.get(key);
-        if (at === undefined || heightOfPosition(readPosition(at)) !== block.height) continue;
+        const stored = kv.get(key);
+        if (stored === undefined || heightOfPosition(readNamed(stored).at) !== block.height) continue;
       }
       batch.push({ type: 'del', key });
     }

@@ -3,29 +3,28 @@
  * an attribute can be mistaken for another pair; heights are big-endian, so that byte order is chain order.
  *
  * What many transactions of a block share – an action, a fee, the account that collects fees – is one entry for a segment
- * of {@link SEGMENT} places in the block, whose value lists where it stands: most of what a transfer tells is shared.
+ * of {@link SEGMENT} places in the block, whose value lists where it stands: most of what a transfer tells is shared. What
+ * one transaction tells of an account under several names is one entry as well ({@link storedName}).
  */
 
 import { assert, defined } from '#core/assert.ts';
 import { concat, lengthPrefixed, prefixEnd, readU64be, u32be, u64be, utf8 } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
 
-/** 0, 3, 4 and 6 were those of entries for each transaction: what has them is made anew. */
+/** 0 to 10 were those of earlier builds: what has them is made anew. */
 export const INDEX_PREFIXES = {
-  /** hash → position. */
-  txByHash: 1,
-  /** position → the encoded record. */
-  txRecord: 2,
+  /** hash → position, and 1 when the transaction succeeded. */
+  txByHash: 11,
   /** position (with index 0) → nothing. */
-  blockPosition: 5,
+  blockPosition: 12,
   /** → the greatest height that is indexed, u64. */
-  indexedHeight: 7,
+  indexedHeight: 13,
   /** segment → its first transaction and how many there are, u32 each. */
-  txPosition: 8,
-  /** attribute, value, segment → its places there: index in the block and number of the event, u32 each. */
-  txEvent: 9,
+  txPosition: 14,
+  /** attribute, value, segment → its places there, see {@link putPlaces}. */
+  txEvent: 15,
   /** attribute, value, segment (with index 0) → its places, as above. */
-  blockEvent: 10,
+  blockEvent: 16,
 } as const;
 
 /** Places of a block that share entries. */
@@ -44,8 +43,13 @@ export function heightOfPosition(at: Position): bigint {
   return at >> INDEX_BITS;
 }
 
-function encodePosition(at: Position): Uint8Array {
-  return concat(u64be(heightOfPosition(at)), u32be(Number(at & 0xffffffffn)));
+export function indexOfPosition(at: Position): number {
+  return Number(at & 0xffffffffn);
+}
+
+/** Height, u64, and index, u32. */
+export function encodePosition(at: Position): Uint8Array {
+  return concat(u64be(heightOfPosition(at)), u32be(indexOfPosition(at)));
 }
 
 export const indexedHeightKey = Uint8Array.of(INDEX_PREFIXES.indexedHeight);
@@ -54,30 +58,65 @@ export function txByHashKey(hash: Uint8Array): Uint8Array {
   return concat(Uint8Array.of(INDEX_PREFIXES.txByHash), hash);
 }
 
-export function positionKey(prefix: 'txRecord' | 'txPosition' | 'blockPosition', at: Position): Uint8Array {
+export function positionKey(prefix: 'txPosition' | 'blockPosition', at: Position): Uint8Array {
   return concat(Uint8Array.of(INDEX_PREFIXES[prefix]), encodePosition(at));
 }
 
-/** Value of {@link txByHashKey}. */
-export function positionValue(at: Position): Uint8Array {
-  return encodePosition(at);
+/** What a hash names: of transactions of the same bytes the last one that succeeded, or else the last one. */
+export interface Named {
+  readonly at: Position;
+  readonly succeeded: boolean;
 }
+
+/** Value of {@link txByHashKey}. */
+export function encodeNamed({ at, succeeded }: Named): Uint8Array {
+  return concat(encodePosition(at), Uint8Array.of(succeeded ? 1 : 0));
+}
+
+export function readNamed(bytes: Uint8Array): Named {
+  return { at: readPosition(bytes.subarray(0, POSITION_BYTES)), succeeded: bytes[POSITION_BYTES] === 1 };
+}
+
+const POSITION_BYTES = 12;
 
 /** Reads the position at the end. */
 export function readPosition(bytes: Uint8Array): Position {
-  const at = bytes.length - 12;
+  const at = bytes.length - POSITION_BYTES;
   const index = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at + 8);
   return position(readU64be(bytes, at), index);
 }
 
 export type EventPrefix = 'txEvent' | 'blockEvent';
 
-/** Prefix byte, length and text of an attribute's composite key. */
-function attributePrefix(prefix: EventPrefix, key: string): Uint8Array {
-  return concat(Uint8Array.of(INDEX_PREFIXES[prefix]), lengthPrefixed(utf8(key)));
+/**
+ * Who pays, who is paid: modules of the Cosmos SDK tell it under each of these names, in the same transaction. It is one
+ * entry under the first of them, whose places say which name each has. At most {@link NAMES} in a row.
+ */
+const SAME_VALUE: readonly (readonly string[])[] = [
+  ['transfer.sender', 'coin_spent.spender', 'message.sender', 'tx.fee_payer'],
+  ['transfer.recipient', 'coin_received.receiver'],
+];
+const NAMES = 4;
+
+/** The composite key under which the entries of another are, and what tells it from others there. */
+export interface StoredName {
+  readonly key: string;
+  /** Below {@link NAMES}. */
+  readonly member: number;
 }
 
-const DOT = 0x2e;
+const STORED_NAMES: ReadonlyMap<string, StoredName> = new Map(
+  SAME_VALUE.flatMap((names) => names.map((name, member) => [name, { key: defined(names[0], 'a name'), member }])),
+);
+
+export function storedName(key: string): StoredName {
+  return STORED_NAMES.get(key) ?? { key, member: 0 };
+}
+
+/** Prefix byte, length and text of an attribute's composite key. */
+function attributePrefix(prefix: EventPrefix, key: string): Uint8Array {
+  return concat(Uint8Array.of(INDEX_PREFIXES[prefix]), lengthPrefixed(utf8(storedName(key).key)));
+}
 
 /** A piece of a buffer. */
 export interface Span {
@@ -86,29 +125,82 @@ export interface Span {
 }
 
 /** Bytes of the key that {@link putEventKey} writes. */
-export function eventKeyLength(type: Span, key: Span, value: Span): number {
-  return 1 + 4 + (type.to - type.from) + 1 + (key.to - key.from) + 4 + (value.to - value.from) + 12;
+export function eventKeyLength(name: Uint8Array, value: Span): number {
+  return 1 + 4 + name.length + 4 + (value.to - value.from) + POSITION_BYTES;
 }
 
 /**
- * An attribute in a segment, whose position is encoded as {@link positionValue} does. Type and key make the composite key.
- * Written in one go, and many into one buffer: a block has tens of thousands. Answers where the key ends.
+ * An attribute in a segment, whose position is encoded as {@link encodePosition} does. `name`: a {@link StoredName.key}.
+ * Written in one go, and many into one buffer: a block has thousands. Answers where the key ends.
  */
 export function putEventKey(
   out: Uint8Array,
   at: number,
   prefix: EventPrefix,
-  { bytes, type, key, value }: { readonly bytes: Uint8Array } & Readonly<Record<'type' | 'key' | 'value', Span>>,
+  name: Uint8Array,
+  { bytes, value }: { readonly bytes: Uint8Array; readonly value: Span },
   segment: Uint8Array,
 ): number {
   out[at] = INDEX_PREFIXES[prefix];
-  let next = putU32(out, at + 1, type.to - type.from + 1 + key.to - key.from);
-  next = putShort(out, next, bytes, type);
-  out[next++] = DOT;
-  next = putShort(out, next, bytes, key);
+  let next = putU32(out, at + 1, name.length);
+  next = putShort(out, next, name, 0, name.length);
   next = putU32(out, next, value.to - value.from);
-  next = putShort(out, next, bytes, value);
-  return putShort(out, next, segment, { from: 0, to: segment.length });
+  next = putShort(out, next, bytes, value.from, value.to);
+  return putShort(out, next, segment, 0, segment.length);
+}
+
+/** A place of an attribute as two numbers: its transaction in the segment with the member's name, and the event. */
+export function pushPlace(places: number[], offset: number, member: number, event: number): void {
+  places.push(offset * NAMES + member, event);
+}
+
+/** Bytes of what {@link putPlaces} writes. */
+export function placesLength(places: readonly number[]): number {
+  let length = 0;
+  for (const number of places) length += varintLength(number);
+  return length;
+}
+
+function varintLength(number: number): number {
+  return number < 0x80 ? 1 : number < 0x4000 ? 2 : number < 0x200000 ? 3 : 5;
+}
+
+/** What {@link pushPlace} gathered, as varints; those of 2^21 and more take five bytes. Answers where it ends. */
+export function putPlaces(out: Uint8Array, at: number, places: readonly number[]): number {
+  let next = at;
+  for (const number of places) {
+    let left = number;
+    for (let i = varintLength(number); i > 1; i--) {
+      out[next++] = (left & 0x7f) | 0x80;
+      left >>>= 7;
+    }
+    out[next++] = left;
+  }
+  return next;
+}
+
+/**
+ * Of what {@link putPlaces} has written, those of one member: index in the block, if `segment` is its first, and number of
+ * the event. @throws when it is something else.
+ */
+export function readPlaces(bytes: Uint8Array, segment: number, member: number): (readonly [number, number])[] {
+  const places: (readonly [number, number])[] = [];
+  let at = 0;
+  const next = (): number => {
+    let number = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      assert(byte !== undefined && shift < 35, 'an index entry has pairs of numbers');
+      number |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return number >>> 0;
+    }
+  };
+  while (at < bytes.length) {
+    const first = next();
+    const event = next();
+    if (first % NAMES === member) places.push([segment + (first - member) / NAMES, event]);
+  }
+  return places;
 }
 
 /** Numbers below 2^32 as the value of an entry: four bytes each. Answers where it ends. */
@@ -127,7 +219,7 @@ function putU32(out: Uint8Array, at: number, value: number): number {
 }
 
 /** A loop: names and values are shorter than what a call pays for. */
-function putShort(out: Uint8Array, at: number, bytes: Uint8Array, { from, to }: Span): number {
+function putShort(out: Uint8Array, at: number, bytes: Uint8Array, from: number, to: number): number {
   for (let i = from; i < to; i++) out[at + i - from] = bytes[i] as number;
   return at + to - from;
 }
@@ -139,10 +231,10 @@ export function positionOfEvent(place: EventPlace): Position {
   return place >> INDEX_BITS;
 }
 
-/** The value and the height that an event key names. `keyLength`: bytes of the attribute's key. */
-export function readEventKey(bytes: Uint8Array, keyLength: number): { value: Uint8Array; height: bigint } {
-  const valueAt = 1 + 4 + keyLength + 4;
-  return { value: bytes.subarray(valueAt, bytes.length - 12), height: heightOfPosition(readPosition(bytes)) };
+/** The value and the segment that an event key names. `nameLength`: bytes of the {@link StoredName.key}. */
+export function readEventKey(bytes: Uint8Array, nameLength: number): { value: Uint8Array; segment: Position } {
+  const valueAt = 1 + 4 + nameLength + 4;
+  return { value: bytes.subarray(valueAt, bytes.length - POSITION_BYTES), segment: readPosition(bytes) };
 }
 
 /** What {@link putNumbers} has written in pairs. @throws when it is something else. */

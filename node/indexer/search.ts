@@ -17,13 +17,16 @@ import {
   eventPlace,
   type HeightRange,
   heightOfPosition,
+  indexOfPosition,
   type Position,
   position,
   positionOfEvent,
   positionRange,
   readEventKey,
   readPairs,
+  readPlaces,
   readPosition,
+  storedName,
   valueRange,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
@@ -126,17 +129,20 @@ async function findEvents(
   let found: Set<EventPlace> | undefined;
   for (const condition of group) {
     const places = new Set<EventPlace>();
-    const keyLength = utf8(condition.key).length;
+    const { key: storedKey, member } = storedName(condition.key);
+    const nameLength = utf8(storedKey).length;
     const exact = exactValue(condition);
     const range =
       exact === undefined ? attributeRange(prefix, condition.key) : valueRange(prefix, condition.key, exact, heights);
     await scan(range, (key, value) => {
-      const { value: found, height } = readEventKey(key, keyLength);
-      const pairs = readPairs(value);
-      if (height < heights.from || height > heights.to) return pairs.length;
-      if (exact !== undefined || matchesValue(condition, fromUtf8(found)))
-        for (const [index, event] of pairs) places.add(eventPlace(height, index, event));
-      return pairs.length;
+      const { value: found, segment } = readEventKey(key, nameLength);
+      const height = heightOfPosition(segment);
+      const pairs = readPlaces(value, indexOfPosition(segment), member);
+      if (height >= heights.from && height <= heights.to)
+        if (exact !== undefined || matchesValue(condition, fromUtf8(found)))
+          for (const [index, event] of pairs) places.add(eventPlace(height, index, event));
+      // An entry of other names alone has been looked at as well.
+      return Math.max(1, pairs.length);
     });
     found = found === undefined ? places : common(found, places);
     if (found.size === 0) return found;

@@ -1,12 +1,18 @@
 import { DecodeError, readVarint } from '#core/codec/proto-reader.ts';
 
+/** Field numbers of `driver/abci-codec.ts`. */
+export const RESPONSE = { event: 1, txResult: 2 } as const;
+export const TX_RESULT = { code: 1, event: 7 } as const;
+export const EVENT = { type: 1, attribute: 2 } as const;
+export const EVENT_ATTRIBUTE = { key: 1, value: 2, index: 3 } as const;
+
 /**
  * The fields of a message that this node has written itself, one after the other: without the checks that the words of
  * others need (`core/codec/proto-reader.ts`), and without an object for each. @throws DecodeError when it is cut off.
  */
 export class StoredFields {
   readonly #bytes: Uint8Array;
-  readonly #end: number;
+  #end: number;
   #at: number;
   /** Where the content of the field at hand, if it is length-delimited, begins and ends. */
   from = 0;
@@ -19,6 +25,12 @@ export class StoredFields {
   /** @param from where the message begins and ends in the bytes. */
   constructor(bytes: Uint8Array, from = 0, to = bytes.length) {
     this.#bytes = bytes;
+    this.#at = from;
+    this.#end = to;
+  }
+
+  /** To another message of the same bytes, which ends there. */
+  enter(from: number, to: number): void {
     this.#at = from;
     this.#end = to;
   }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { u64be } from '#core/bytes.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
-import { blockEntries, type IndexedBlock } from './entries.ts';
+import { blockEntries, type IndexedBlock, Succeeded } from './entries.ts';
 import { indexedHeightKey } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
 
@@ -18,21 +18,31 @@ export interface IndexWriter {
 
 /** On this thread, with turns for others. */
 export function directWriter(kv: Pick<Kv, 'get' | 'write'>): IndexWriter {
-  return { write: (blocks, height) => writeBlocks(kv, blocks, height, () => setImmediate()), close: async () => {} };
+  return {
+    write: (blocks, height) => writeBlocks(kv, blocks, height, { pause: () => setImmediate() }),
+    close: async () => {},
+  };
 }
 
-/** @param pause gives others their turn, now and then. */
 export async function writeBlocks(
   kv: Pick<Kv, 'get' | 'write'>,
   blocks: readonly IndexedBlock[],
   height: bigint,
-  pause?: () => Promise<void>,
+  {
+    pause,
+    later = false,
+  }: {
+    /** Gives others their turn, now and then. */
+    readonly pause?: () => Promise<void>;
+    /** Whether later blocks may be in the index: what they say of the same transactions stays. */
+    readonly later?: boolean;
+  } = {},
 ): Promise<void> {
-  const succeeded = new Set<string>();
+  const already = { kv, succeeded: new Succeeded(), later };
   let batch: KvOp[] = [];
   let pieces = 0;
   for (const block of blocks)
-    for (const entries of blockEntries(kv, block, succeeded)) {
+    for (const entries of blockEntries(already, block)) {
       if (batch.length > 0 && batch.length + entries.length > INDEX_LIMITS.maxEntriesPerBatch) {
         await kv.write(batch);
         batch = [];
