@@ -39,7 +39,7 @@ import { faultingKv } from './storage-fault.ts';
 import { ExpectedSequences, type PendingCheck, pendingChecks } from './tx/ahead.ts';
 import type { DecodedTx } from './tx/decode.ts';
 import { verifiedSignatures } from './tx/facts.ts';
-import { type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
+import { type CheckingVerifier, type KnownSignatures, knownSignatures } from './tx/known-signatures.ts';
 import { type KnownTxs, knownTxs } from './tx/known-txs.ts';
 import { runDecodedTx, type TxEnvironment, type TxOutcome } from './tx/run.ts';
 import { encodeGetTx, type FoundTx, simulate } from './tx/service.ts';
@@ -145,6 +145,7 @@ class App implements RuntimeApplication {
   readonly #restore: SnapshotRestore;
   readonly #minGasPrices: readonly DecCoin[];
   readonly #signatures: KnownSignatures;
+  readonly #checking: CheckingVerifier;
   readonly #txs: KnownTxs;
   #chain: ChainParams | undefined;
   /** Kept until the first commit: each execution of the first block begins with it. */
@@ -156,6 +157,8 @@ class App implements RuntimeApplication {
   /** What has changed it, in order: all of that, until one comes that is not kept. */
   #checked: CheckedTx[] = [];
   #allChecked = true;
+  /** Of checks on the committed state; made with the first. */
+  #checkEnvironment: TxEnvironment | undefined;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
   /** Of the committed state. */
@@ -176,6 +179,7 @@ class App implements RuntimeApplication {
     this.#restore = new SnapshotRestore(deps.kv, table.storeNames);
     this.#minGasPrices = minGasPrices;
     this.#signatures = knownSignatures(deps.verifier);
+    this.#checking = this.#signatures.checking();
     this.#txs = knownTxs(table);
     this.#committed = this.#store.latest();
     this.#check = new StateBranch(this.#committed);
@@ -212,14 +216,15 @@ class App implements RuntimeApplication {
 
   async checkTx({ tx, type }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
     const decoded = this.#txs.decode(tx);
-    const verifier = this.#signatures.checking();
-    const outcome = this.#runCheck(this.#check, decoded, type === 'new' ? 'check' : 'recheck', verifier);
+    this.#checkEnvironment ??= { ...this.#environment(this.#nextBlock()), verifier: this.#checking };
+    const mode = type === 'new' ? 'check' : 'recheck';
+    const outcome = runDecodedTx(this.#checkEnvironment, this.#check, decoded, mode);
     const { admitted } = outcome;
     // With a transaction that is kept it is remembered which of its signatures are good: they need not be kept twice.
     const kept = admitted !== undefined && decoded.ok && this.#remember(tx, decoded.value, admitted.repeats);
     const known = kept ? verifiedSignatures(decoded.value) : [];
     for (const signature of known) this.#signatures.forget(signature);
-    verifier.learn(known);
+    this.#checking.learn(known);
     return checkResponse(outcome);
   }
 
@@ -273,11 +278,8 @@ class App implements RuntimeApplication {
   }
 
   tryTx(tx: Uint8Array): abci.CheckTxResponse {
-    return checkResponse(this.#runCheck(this.#check.branch(), this.#txs.decode(tx), 'check', this.#signatures));
-  }
-
-  #runCheck(state: StateBranch, decoded: Result<DecodedTx>, mode: 'check' | 'recheck', verifier: Verifier): TxOutcome {
-    return runDecodedTx({ ...this.#environment(this.#nextBlock()), verifier }, state, decoded, mode);
+    const environment = this.#environment(this.#nextBlock());
+    return checkResponse(runDecodedTx(environment, this.#check.branch(), this.#txs.decode(tx), 'check'));
   }
 
   /** @throws RangeError that names the field when the genesis document's `app_state` is refused. */
@@ -434,6 +436,7 @@ class App implements RuntimeApplication {
   #show(committed: StateView): void {
     this.#committed = committed;
     this.#check = new StateBranch(committed);
+    this.#checkEnvironment = undefined;
     this.#checked = [];
     this.#allChecked = true;
     this.#lastTime = blockTimeOf(committed);

@@ -1,12 +1,13 @@
 import type { Event, EventAttribute } from '#core/abci.ts';
 import type { EventSink } from './context.ts';
 
-/** Collects events. `extra` attributes are appended to each, e.g. the message's index. */
+/** Collects events, behind those of `events`. `extra` attributes are appended to each, e.g. the message's index. */
 export class EventLog implements EventSink {
-  readonly events: Event[] = [];
+  readonly events: Event[];
   readonly #extra: readonly EventAttribute[];
 
-  constructor(extra: readonly (readonly [key: string, value: string])[] = []) {
+  constructor(extra: readonly (readonly [key: string, value: string])[] = [], events: Event[] = []) {
+    this.events = events;
     this.#extra = extra.map(toAttribute);
   }
 

@@ -51,7 +51,9 @@ export function pendingChecks(
   const facts = factsOf(tx);
   const checks: PendingCheck[] = [];
   let known = 0;
-  for (const [i, address] of signers.value.all.entries()) {
+  const { all } = signers.value;
+  for (let i = 0; i < all.length; i++) {
+    const address = all[i] as Uint8Array;
     const info = signerInfos[i];
     const signature = signatures[i];
     const account = getAccount(auth, address);
@@ -77,6 +79,6 @@ export function pendingChecks(
     for (const check of found.value) checks.push({ check, good });
     if (known + checks.length > limit) return [];
   }
-  for (const [i, address] of signers.value.all.entries()) sequences.used(address, signerInfos[i]?.sequence ?? 0n);
+  for (let i = 0; i < all.length; i++) sequences.used(all[i] as Uint8Array, signerInfos[i]?.sequence ?? 0n);
   return checks;
 }

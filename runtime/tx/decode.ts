@@ -34,6 +34,8 @@ export interface DecodedTx {
   readonly messages: readonly TxMessage[];
   /** Read by {@link readUsualTx}: it consists of few objects. */
   readonly isUsual: boolean;
+  /** Made by `factsOf` when somebody asks for them, and its alone: kept here, they go when the transaction goes. */
+  facts: object | undefined;
 }
 
 /** What decoding needs of the module table. */
@@ -74,6 +76,7 @@ export function decodeStrictly(bytes: Uint8Array, types: TxTypes): Result<Decode
     authInfo: authInfo.value,
     messages: messages.value,
     isUsual: false,
+    facts: undefined,
   });
 }
 

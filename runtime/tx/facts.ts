@@ -42,13 +42,11 @@ export interface TxFacts {
   hasVerified(signer: number): boolean;
 }
 
-const known = new WeakMap<DecodedTx, TxFacts>();
-
 export function factsOf(tx: DecodedTx): TxFacts {
-  const there = known.get(tx);
-  if (there !== undefined) return there;
+  const there = tx.facts;
+  if (there instanceof LazyFacts) return there;
   const facts = new LazyFacts(tx);
-  known.set(tx, facts);
+  tx.facts = facts;
   return facts;
 }
 

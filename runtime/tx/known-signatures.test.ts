@@ -52,6 +52,8 @@ test('what a check finds good is learned afterwards, but for what is remembered 
   checking.learn(statements.slice(0, 1).map(({ signature }) => signature));
   expect(statements.map(known.knows)).toEqual([false, true]);
   expect(counts.calls).toBe(4);
+  checking.learn([]);
+  expect(statements.map(known.knows), 'it is told once').toEqual([false, true]);
 });
 
 test('the verdicts are those of the verifier inside, whatever was asked before and however little is kept', () => {
@@ -75,6 +77,21 @@ test('the verdicts are those of the verifier inside, whatever was asked before a
       },
     ),
   );
+});
+
+test('two signatures that end alike: the later takes the place, and neither is taken for the other', () => {
+  const { counts, counted } = counting({ ed25519: () => false, secp256k1: () => true });
+  const known = knownSignatures(counted);
+  const [key, message] = [Uint8Array.of(1), Uint8Array.of(2)];
+  const [first, second] = [7, 8].map((n) => Uint8Array.of(n, 1, 2, 3, 4)) as [Uint8Array, Uint8Array];
+  for (const signature of [first, second, second]) known.secp256k1(key, message, signature);
+  expect(counts.calls).toBe(2);
+  const knows = (signature: Uint8Array) => known.knows({ publicKey: key, message, signature });
+  expect([first, second].map(knows)).toEqual([false, true]);
+  known.forget(first);
+  expect(knows(second)).toBe(true);
+  known.forget(second);
+  expect(knows(second)).toBe(false);
 });
 
 test('the oldest statements are forgotten first, by number and by bytes', () => {

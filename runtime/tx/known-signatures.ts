@@ -6,7 +6,7 @@
 import { equal } from '#core/bytes.ts';
 import type { SignatureCheck, Verifier } from '#core/ports/crypto.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
-import { idOf } from '../state/key-id.ts';
+import { endOf } from './end-of.ts';
 
 export interface KnownSignatures extends Verifier {
   /** Records a statement that some verifier with the same verdicts has found true. */
@@ -15,7 +15,7 @@ export interface KnownSignatures extends Verifier {
   forget(signature: Uint8Array): void;
   /** Whether this statement is remembered as true. */
   knows(check: SignatureCheck): boolean;
-  /** The same verdicts, for a transaction that is checked now. */
+  /** The same verdicts, for transactions that are checked one after the other. */
   checking(): CheckingVerifier;
   /** The same verdicts, for executing a block. */
   readonly inBlock: Verifier;
@@ -25,7 +25,7 @@ export interface KnownSignatures extends Verifier {
 
 /** Learns when it is told to: what a transaction that is kept remembers itself need not be copied for it to be forgotten. */
 export interface CheckingVerifier extends Verifier {
-  /** Learns what it has found true, but for these very signatures. */
+  /** Learns what it has found true since it was last told to, but for these very signatures. */
   learn(except: readonly Uint8Array[]): void;
 }
 
@@ -41,31 +41,39 @@ const DEFAULT_LIMITS: KnownSignatureLimits = {
 };
 
 export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = DEFAULT_LIMITS): KnownSignatures {
-  // In the order of learning: the oldest goes first.
-  const known = new Map<string, SignatureCheck>();
+  // By how their signatures end; in the order of learning: the oldest goes first.
+  const known = new Map<number, SignatureCheck>();
   let bytes = 0;
-  const met = new Set<string>();
-  const forget = (id: string): void => {
-    const check = known.get(id);
+  let met: Uint8Array[] = [];
+  const drop = (end: number): void => {
+    const check = known.get(end);
     if (check === undefined) return;
-    known.delete(id);
+    known.delete(end);
     bytes -= check.message.length;
+  };
+  const find = (signature: Uint8Array): SignatureCheck | undefined => {
+    if (known.size === 0) return undefined;
+    const found = known.get(endOf(signature));
+    return found !== undefined && equal(found.signature, signature) ? found : undefined;
+  };
+  const forget = (signature: Uint8Array): void => {
+    if (find(signature) !== undefined) drop(endOf(signature));
   };
   const learn = (check: SignatureCheck): void => {
     if (check.message.length > limits.bytes) return;
-    const id = idOf(check.signature);
-    forget(id);
-    known.set(id, check);
+    const end = endOf(check.signature);
+    drop(end);
+    known.set(end, check);
     bytes += check.message.length;
+    if (known.size <= limits.signatures && bytes <= limits.bytes) return;
     for (const oldest of known.keys()) {
       if (known.size <= limits.signatures && bytes <= limits.bytes) break;
-      forget(oldest);
+      drop(oldest);
     }
   };
   const ed25519: Verifier['ed25519'] = (publicKey, message, signature) => inner.ed25519(publicKey, message, signature);
   const knows = ({ publicKey, message, signature }: SignatureCheck): boolean => {
-    if (known.size === 0) return false;
-    const found = known.get(idOf(signature));
+    const found = find(signature);
     return found !== undefined && equal(found.publicKey, publicKey) && equal(found.message, message);
   };
   const learnCopy = ({ publicKey, message, signature }: SignatureCheck): void =>
@@ -80,13 +88,11 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
   return {
     learn,
     knows,
-    forget(signature) {
-      if (known.size > 0) forget(idOf(signature));
-    },
+    forget,
     ed25519,
     secp256k1,
     checking() {
-      const found: SignatureCheck[] = [];
+      let found: SignatureCheck[] = [];
       return {
         ed25519,
         secp256k1(publicKey, message, signature) {
@@ -97,7 +103,9 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
           return true;
         },
         learn(except) {
+          if (found.length === 0) return;
           for (const check of found) if (!except.includes(check.signature)) learnCopy(check);
+          found = [];
         },
       };
     },
@@ -105,13 +113,13 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
       ed25519,
       secp256k1(publicKey, message, signature) {
         const good = secp256k1(publicKey, message, signature);
-        if (good) met.add(idOf(signature));
+        if (good) met.push(signature);
         return good;
       },
     },
     executed() {
-      for (const id of met) forget(id);
-      met.clear();
+      for (const signature of met) forget(signature);
+      met = [];
     },
   };
 }

@@ -133,6 +133,10 @@ test('what is held is found until others push it out, and takes no room of what 
   expect([b, d].map(keep)).toEqual([true, true]);
   known.hold(a, decoded(known, a));
   expect([a, b, c, d].map(isKnown)).toEqual([true, true, true, true]);
+  for (let round = 0; round < 5; round++) {
+    for (const tx of [a, c]) known.hold(tx, decoded(known, tx));
+    expect([a, c].map(isKnown), `round ${round}`).toEqual([true, true]);
+  }
 });
 
 test('one that takes far more memory than its bytes is neither kept nor held', async () => {

@@ -5,8 +5,8 @@
 import { equal } from '#core/bytes.ts';
 import { ok, type Result } from '#core/result.ts';
 import { RUNTIME_LIMITS } from '../limits.ts';
-import { idOf } from '../state/key-id.ts';
 import { type DecodedTx, decodeTx, type TxTypes } from './decode.ts';
+import { endOf } from './end-of.ts';
 
 export interface KnownTxs {
   /** What {@link decodeTx} answers. */
@@ -73,36 +73,41 @@ function isCompact({ body, authInfo, messages, raw, size, isUsual }: DecodedTx):
   return true;
 }
 
-/** A transaction ends with its signature: its last bytes tell it from others well enough to look it up by. */
-const NAME_BYTES = 20;
 /** Blocks for which one is kept that nobody asks for. */
 const IDLE_BLOCKS = 2;
 
+/** The mempool asks with one and the same array. */
+function isSame(kept: Kept, bytes: Uint8Array): boolean {
+  return kept.bytes === bytes || equal(kept.bytes, bytes);
+}
+
 export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS): KnownTxs {
-  const kept = new Map<string, Kept>();
+  // By how they end, which is with a signature.
+  const kept = new Map<number, Kept>();
   let bytesKept = 0;
   let blocks = 0;
-  const nameOf = (bytes: Uint8Array): string =>
-    idOf(bytes.length > NAME_BYTES ? bytes.subarray(bytes.length - NAME_BYTES) : bytes);
-  const held = new Map<string, Kept>();
-  const findIn = (among: ReadonlyMap<string, Kept>, name: string, bytes: Uint8Array): Kept | undefined => {
+  const held = new Map<number, Kept>();
+  // What was held at last, in a ring: the oldest is found without passing by the places of those that are gone.
+  const heldEnds: number[] = [];
+  let nextHeld = 0;
+  const findIn = (among: ReadonlyMap<number, Kept>, name: number, bytes: Uint8Array): Kept | undefined => {
     const found = among.get(name);
-    return found !== undefined && equal(found.bytes, bytes) ? found : undefined;
+    return found !== undefined && isSame(found, bytes) ? found : undefined;
   };
   return {
     decode(bytes) {
       if (bytes.length > limits.txBytes || kept.size + held.size === 0) return decodeTx(bytes, types);
-      const name = nameOf(bytes);
+      const name = endOf(bytes);
       const found = findIn(kept, name, bytes);
       if (found !== undefined) found.asked = blocks;
       return (found ?? findIn(held, name, bytes))?.decoded ?? decodeTx(bytes, types);
     },
     keep(bytes, decoded) {
       // What came first is wanted first: when there is no room the new one is not kept.
-      const name = nameOf(bytes);
+      const name = endOf(bytes);
       held.delete(name);
       const namesake = kept.get(name);
-      if (namesake !== undefined && equal(namesake.bytes, bytes)) return true;
+      if (namesake !== undefined && isSame(namesake, bytes)) return true;
       if (bytes.length > limits.txBytes || bytesKept + bytes.length > limits.bytes || !isCompact(decoded)) return false;
       if (namesake !== undefined) bytesKept -= namesake.bytes.length;
       else if (kept.size >= limits.txs) return false;
@@ -112,11 +117,14 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
     },
     hold(bytes, decoded) {
       if (bytes.length > limits.txBytes || !isCompact(decoded)) return;
-      held.set(nameOf(bytes), { bytes, decoded: ok(decoded), asked: blocks });
-      for (const oldest of held.keys()) {
-        if (held.size <= limits.held) break;
-        held.delete(oldest);
+      const end = endOf(bytes);
+      if (!held.has(end)) {
+        const oldest = heldEnds[nextHeld];
+        if (oldest !== undefined) held.delete(oldest);
+        heldEnds[nextHeld] = end;
+        nextHeld = nextHeld + 1 === limits.held ? 0 : nextHeld + 1;
       }
+      held.set(end, { bytes, decoded: ok(decoded), asked: blocks });
     },
     committed() {
       blocks++;

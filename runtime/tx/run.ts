@@ -95,7 +95,8 @@ export function runDecodedTx(
     return { result: success(meter, gasLimit, EMPTY, events.events), responses: [], admitted };
 
   const branch = state.branch();
-  const ran = guarded('transaction', environment.logger, () => runMessages(environment, branch, tx, meter));
+  const all = events.events.slice();
+  const ran = guarded('transaction', environment.logger, () => runMessages(environment, branch, { tx, meter, all }));
   if (!ran.ok) return { ...refused(ran.error, meter, gasLimit, events.events), admitted };
   if (blockGasLeft !== undefined && meter.consumed > blockGasLeft)
     return {
@@ -103,10 +104,10 @@ export function runDecodedTx(
       admitted,
     };
   branch.write();
-  const { responses } = ran.value;
+  const responses = ran.value;
   const data = encodeMsgData(responses);
   const wanted = mode === 'simulate' ? MAX_UINT64 : gasLimit;
-  return { result: success(meter, wanted, data, [...events.events, ...ran.value.events]), responses, admitted };
+  return { result: success(meter, wanted, data, all), responses, admitted };
 }
 
 interface AnteInput {
@@ -125,8 +126,8 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
         state: meteredState(branch, meter),
         scratch: () => meteredState(branch.branch(), meter),
         gas: meter,
-        // Nobody is shown a proposal's.
-        events: mode === 'propose' ? noEvents : events,
+        // Nobody is shown a proposal's, nor a recheck's.
+        events: mode === 'propose' || mode === 'recheck' ? noEvents : events,
         block: environment.block,
         chain: environment.chain,
         mode,
@@ -141,28 +142,34 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
   return passed;
 }
 
-interface Ran {
-  readonly responses: { readonly typeUrl: string; readonly value: Uint8Array }[];
-  readonly events: readonly Event[];
+interface MessagesInput {
+  readonly tx: DecodedTx;
+  readonly meter: GasMeter;
+  /** Where the messages' events are appended. */
+  readonly all: Event[];
 }
 
-function runMessages(environment: TxEnvironment, branch: StateBranch, tx: DecodedTx, gas: GasMeter): Result<Ran> {
+function runMessages(
+  environment: TxEnvironment,
+  branch: StateBranch,
+  { tx, meter: gas, all }: MessagesInput,
+): Result<TxOutcome['responses']> {
   const { chain, block } = environment;
   const state = meteredState(branch, gas);
   const router = messageRouter(environment.table);
-  const responses: Ran['responses'] = [];
-  const all: Event[] = [];
+  const responses: { readonly typeUrl: string; readonly value: Uint8Array }[] = [];
   for (let i = 0; i < tx.messages.length; i++) {
     const { handler, message } = tx.messages[i] as TxMessage;
-    const events = new EventLog([['msg_index', String(i)]]);
+    const events = new EventLog([['msg_index', String(i)]], all);
     const signers = handler.signers(message, chain);
     if (!signers.ok) return signers;
     const sender = signers.value[0];
-    events.emit('message', [
-      ['action', handler.typeUrl],
-      ...(sender === undefined ? [] : [['sender', formatAddress(chain, sender)] as const]),
-      ['module', moduleOf(handler.typeUrl)],
-    ]);
+    const action = ['action', handler.typeUrl] as const;
+    const module = ['module', moduleOf(handler.typeUrl)] as const;
+    events.emit(
+      'message',
+      sender === undefined ? [action, module] : [action, ['sender', formatAddress(chain, sender)], module],
+    );
     const handled = handler.handle({ state, gas, events, block, chain, router }, message);
     if (!handled.ok)
       return err({
@@ -170,10 +177,8 @@ function runMessages(environment: TxEnvironment, branch: StateBranch, tx: Decode
         message: `failed to execute message; message index: ${i}: ${handled.error.message}`,
       });
     responses.push({ typeUrl: handler.responseUrl, value: handled.value });
-    // One by one: a call takes no more arguments than the machine's stack has room for.
-    for (const event of events.events) all.push(event);
   }
-  return ok({ responses, events: all });
+  return ok(responses);
 }
 
 /** `/cosmos.bank.v1beta1.MsgSend` → `bank` (types/events.go GetModuleNameFromTypeURL). */

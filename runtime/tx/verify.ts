@@ -40,34 +40,30 @@ interface Part {
   readonly signature: Uint8Array;
 }
 
-/** Sign bytes by mode, each made once. */
-function signBytesOf({ tx, types, chainId }: SigningContext, entry: SignatureEntry) {
-  const known = new Map<SignMode, Result<Uint8Array>>();
-  const { accountNumber, sequence } = entry;
-  const make = (mode: SignMode): Result<Uint8Array> => {
-    if (mode === SignMode.DIRECT) return ok(directSignBytes(tx.raw, chainId, accountNumber));
-    if (mode === SignMode.LEGACY_AMINO_JSON) return aminoSignBytes(tx, types, { chainId, accountNumber, sequence });
-    return failSdk(
-      'notSupported',
-      `sign mode ${mode}: expected DIRECT (${SignMode.DIRECT}) or LEGACY_AMINO_JSON (${SignMode.LEGACY_AMINO_JSON})`,
-    );
-  };
-  return (mode: SignMode): Result<Uint8Array> => {
-    const bytes = known.get(mode) ?? make(mode);
-    known.set(mode, bytes);
-    return bytes;
-  };
+function signBytes(
+  { tx, types, chainId }: SigningContext,
+  { accountNumber, sequence }: SignatureEntry,
+  mode: SignMode,
+): Result<Uint8Array> {
+  if (mode === SignMode.DIRECT) return ok(directSignBytes(tx.raw, chainId, accountNumber));
+  if (mode === SignMode.LEGACY_AMINO_JSON) return aminoSignBytes(tx, types, { chainId, accountNumber, sequence });
+  return failSdk(
+    'notSupported',
+    `sign mode ${mode}: expected DIRECT (${SignMode.DIRECT}) or LEGACY_AMINO_JSON (${SignMode.LEGACY_AMINO_JSON})`,
+  );
 }
 
 /** What must be verified for `entry` to be its key's signature. Failure: it is not even well-formed. */
 export function signatureChecks(context: SigningContext, entry: SignatureEntry): Result<readonly SignatureCheck[]> {
   const parts = signatureParts(entry.key, entry.info.modeInfo, entry.signature);
   if (!parts.ok) return parts;
-  const signBytes = signBytesOf(context, entry);
   const checks: SignatureCheck[] = [];
+  // A multisignature's parts sign the same, in one or two modes: made once for each.
+  const made: Result<Uint8Array>[] = [];
   for (const { key, mode, signature } of parts.value) {
-    const message = signBytes(mode);
+    const message = made[mode] ?? signBytes(context, entry, mode);
     if (!message.ok) return message;
+    made[mode] = message;
     checks.push({ publicKey: key.bytes, message: message.value, signature });
   }
   return ok(checks);
