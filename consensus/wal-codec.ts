@@ -119,7 +119,8 @@ export function crc32c(bytes: Uint8Array): number {
 
 function register(before: number, bytes: Uint8Array): number {
   let crc = before;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 255] as number);
+  // By index: an iterator takes two to five times as long.
+  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ (TABLE[(crc ^ (bytes[i] as number)) & 255] as number);
   return crc;
 }
 
