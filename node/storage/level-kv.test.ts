@@ -22,8 +22,13 @@ afterAll(async () => {
 const open = (name: string) => openLevelKv({ path: join(folder, name), cacheBytes: 1 << 20 }, { rangeReader });
 
 const key = fc.uint8Array({ minLength: 1, maxLength: 3 });
+/** Batches of small operations go another way than those of large ones. */
+const value = fc.oneof(
+  { weight: 3, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 8 }) },
+  fc.nat(255).map((byte) => new Uint8Array(2_000).fill(byte)),
+);
 const op: fc.Arbitrary<KvOp> = fc.oneof(
-  fc.record({ type: fc.constant('put' as const), key, value: fc.uint8Array({ minLength: 1, maxLength: 8 }) }),
+  fc.record({ type: fc.constant('put' as const), key, value }),
   fc.record({ type: fc.constant('del' as const), key }),
 );
 const range: fc.Arbitrary<KvRange> = fc.record(
@@ -99,6 +104,15 @@ test('keeps what was written when it is opened again', async () => {
   expect(second.get(utf8('b'))).toBeUndefined();
   expect([...second.entries({})]).toHaveLength(1);
   await second.close();
+});
+
+test('a write to a closed database is refused, of small operations and of large ones', async () => {
+  const kv = await open('closed');
+  await kv.close();
+  for (const bytes of [1, 2_000]) {
+    const write = kv.write([{ type: 'put', key: utf8('a'), value: new Uint8Array(bytes).fill(1) }]);
+    await expect(write).rejects.toThrow('Database is not open');
+  }
 });
 
 test('a second process on one home is refused, and a killed one leaves no lock', async () => {
