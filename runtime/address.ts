@@ -8,7 +8,7 @@ import type { ChainParams } from './context.ts';
 import { failSdk } from './errors.ts';
 import { RUNTIME_LIMITS } from './limits.ts';
 
-/** An address of one chain, both ways. */
+/** An address of one chain, both ways; the text in lower case. */
 interface KnownAddress {
   readonly prefix: string;
   readonly text: string;
@@ -41,13 +41,31 @@ function slotOfBytes(prefix: string, bytes: Uint8Array): number {
   return sum & (SLOTS - 1);
 }
 
+/** The last few: a transfer writes out what was just read, and each several times. */
+const LAST_ADDRESSES = 4;
+const last = new Array<KnownAddress | undefined>(LAST_ADDRESSES).fill(undefined);
+let nextLast = 0;
+
+function meet(address: KnownAddress): void {
+  for (let i = 0; i < LAST_ADDRESSES; i++) if (last[i] === address) return;
+  last[nextLast] = address;
+  nextLast = (nextLast + 1) % LAST_ADDRESSES;
+}
+
 export function formatAddress({ bech32Prefix: prefix }: Pick<ChainParams, 'bech32Prefix'>, bytes: Uint8Array): string {
+  // These arrays are nobody's to write to.
+  for (let i = 0; i < LAST_ADDRESSES; i++) {
+    const met = last[i];
+    if (met !== undefined && met.bytes === bytes && met.prefix === prefix) return met.text;
+  }
   const slot = slotOfBytes(prefix, bytes);
-  const known = byBytes[slot];
-  if (known !== undefined && known.prefix === prefix && equal(known.bytes, bytes)) return known.text;
-  const text = encodeAddress(prefix, bytes);
-  byBytes[slot] = { prefix, text, bytes: bytes.slice() };
-  return text;
+  let known = byBytes[slot];
+  if (known === undefined || known.prefix !== prefix || !equal(known.bytes, bytes)) {
+    known = { prefix, text: encodeAddress(prefix, bytes), bytes: bytes.slice() };
+    byBytes[slot] = known;
+  }
+  meet(known);
+  return known.text;
 }
 
 /**
@@ -62,7 +80,10 @@ export function parseAddress(
 ): Result<Uint8Array, Failure> {
   const slot = slotOfText(text);
   const known = byText[slot];
-  if (known !== undefined && known.text === text && known.prefix === chain.bech32Prefix) return ok(known.bytes);
+  if (known !== undefined && known.text === text && known.prefix === chain.bech32Prefix) {
+    meet(known);
+    return ok(known.bytes);
+  }
   if (text.length === 0) return failSdk('invalidAddress', `${title}: empty address string is not allowed`);
   if (text.length > RUNTIME_LIMITS.maxAddressCharacters)
     return failSdk('invalidAddress', `${title}: ${text.length} characters are no address`);
@@ -71,10 +92,13 @@ export function parseAddress(
   const { prefix, bytes } = decoded.value;
   if (prefix !== chain.bech32Prefix)
     return failSdk('unauthorized', `${title}: invalid Bech32 prefix; expected ${chain.bech32Prefix}, got ${prefix}`);
-  const met = { prefix, text, bytes };
-  byText[slot] = met;
-  // In lower case it is how the address is written too.
-  if (text === text.toLowerCase()) byBytes[slotOfBytes(prefix, bytes)] = met;
+  // In lower case it is how the address is written too; few write it otherwise.
+  if (text === text.toLowerCase()) {
+    const met = { prefix, text, bytes };
+    byText[slot] = met;
+    byBytes[slotOfBytes(prefix, bytes)] = met;
+    meet(met);
+  }
   return ok(bytes);
 }
 

@@ -41,7 +41,7 @@ export const RUNTIME_LIMITS = {
   /** Characters of an address in text. */
   maxAddressCharacters: 512,
   /** Addresses kept for reuse, by text and by bytes each: a power of two. */
-  recentAddresses: 32_768,
+  recentAddresses: 65_536,
   /** Decimal digits of an amount: 2^256 − 1 has 78. */
   maxAmountDigits: 78,
   /** Amounts stay below this: math.Int's 256 bits. */

@@ -287,7 +287,7 @@ function checkSigner(context: AnteContext, signing: Signing, entry: SignerEntry)
   for (const text of signing.facts.signatureTexts(entry.at)) events.emit('tx', [['signature', text]]);
   // A simulation's key may be made up, but it is as long as the one that will be written.
   const { address, accountNumber, module, vesting } = account;
-  const pubKey = account.pubKey ?? pickKey(info);
+  const pubKey = account.pubKey ?? info.publicKey;
   return ok({ address, accountNumber, sequence: account.sequence + 1n, pubKey, module, vesting });
 }
 
@@ -326,12 +326,6 @@ function leastSignatures(key: AccountKey): number {
   if (key.kind !== 'multisig') return 1;
   const costs = key.keys.map(leastSignatures).sort((a, b) => a - b);
   return costs.slice(0, key.threshold).reduce((sum, cost) => sum + cost, 0);
-}
-
-function pickKey(info: SignerInfo): Account['pubKey'] {
-  return info.publicKey === undefined
-    ? undefined
-    : { typeUrl: info.publicKey.typeUrl, value: info.publicKey.value.slice() };
 }
 
 /** The key that must have signed: the account's own, else the one that comes along, whose address must be the account's. */
