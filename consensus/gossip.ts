@@ -22,17 +22,26 @@ export interface StoredBlocks {
   seenCommit(height: bigint): ExtendedCommit | undefined;
 }
 
+/** Whether a part that a peer lacks, by its status, is to be sent to it. */
+export type PartIsDue = (header: PartSetHeader, index: number) => boolean;
+
 /**
  * `turn` counts the answers to this peer. What it lacks may be more than one answer holds, and its status does not always
  * say what of it has come (votes of a round that is not its own): each answer goes on where the one before ended.
  */
-export function planRepair(state: EngineState, stored: StoredBlocks, peer: RoundStatus, turn = 0): PeerMessage[] {
+export function planRepair(
+  state: EngineState,
+  stored: StoredBlocks,
+  peer: RoundStatus,
+  turn = 0,
+  isDue: PartIsDue = () => true,
+): PeerMessage[] {
   if (peer.height > state.height) return [];
-  return peer.height === state.height ? repairRound(state, peer, turn) : repairHeight(stored, peer, turn);
+  return peer.height === state.height ? repairRound(state, peer, turn, isDue) : repairHeight(stored, peer, turn, isDue);
 }
 
 /** The peer works on a height that we have committed: the precommits that decided it, and the block. */
-function repairHeight(stored: StoredBlocks, peer: RoundStatus, turn: number): PeerMessage[] {
+function repairHeight(stored: StoredBlocks, peer: RoundStatus, turn: number, isDue: PartIsDue): PeerMessage[] {
   const meta = stored.meta(peer.height);
   const commit = stored.seenCommit(peer.height);
   if (meta === undefined || commit === undefined) return [];
@@ -46,20 +55,22 @@ function repairHeight(stored: StoredBlocks, peer: RoundStatus, turn: number): Pe
   }
   const header = meta.blockId.partSetHeader;
   const knownParts = equalPartSetHeader(peer.partSetHeader, header) ? peer.parts : NO_BITS;
-  out.push(...lackingParts(peer, commit.round, header, knownParts, (i) => stored.part(peer.height, i)));
+  const get = (i: number) => (isDue(header, i) ? stored.part(peer.height, i) : undefined);
+  out.push(...lackingParts(peer, commit.round, header, knownParts, get));
   return out;
 }
 
-function repairRound(state: EngineState, peer: RoundStatus, turn: number): PeerMessage[] {
+function repairRound(state: EngineState, peer: RoundStatus, turn: number, isDue: PartIsDue): PeerMessage[] {
   const out: PeerMessage[] = [];
   const { proposal, collected, votes } = state;
+  const get = (i: number) => (collected !== undefined && isDue(collected.header, i) ? collected.get(i) : undefined);
   if (collected !== undefined && equalPartSetHeader(collected.header, peer.partSetHeader))
-    out.push(...lackingParts(peer, state.round, collected.header, peer.parts, (i) => collected.get(i)));
+    out.push(...lackingParts(peer, state.round, collected.header, peer.parts, get));
   if (peer.round === state.round && proposal !== undefined && !peer.committing) {
     if (!peer.hasProposal) {
       out.push({ kind: 'proposal', proposal });
       if (collected !== undefined && peer.partSetHeader.total === 0)
-        out.push(...lackingParts(peer, state.round, collected.header, NO_BITS, (i) => collected.get(i)));
+        out.push(...lackingParts(peer, state.round, collected.header, NO_BITS, get));
     }
     if (proposal.polRound !== NO_ROUND) {
       const known = peer.polRound === proposal.polRound ? peer.polPrevotes : NO_BITS;

@@ -59,6 +59,8 @@ export const NODE_LIMITS = {
   maxPeerQueueBytes: 16_777_216,
   /** While more than this waits for a peer, he is sent no transactions: what consensus says must not wait behind them. */
   maxPeerTxQueueBytes: 1_048_576,
+  /** What has been announced so lately makes further hashes wait: they leave together. */
+  txAnnounceMs: 10,
   /** How often overdue transactions are asked of others, and slow readers are served on. */
   txExchangeTickMs: 50,
   /** Peers that one peer may say it has. */
@@ -129,6 +131,12 @@ export const NODE_LIMITS = {
   /** Pieces of evidence that a peer is sent at once, and after how many heights again, should they still wait. */
   evidencePerStatus: 8,
   evidenceResendHeights: 10,
+  /**
+   * Statuses (of different intervals) in which a peer has lacked a part of a block that is being decided before it is sent
+   * that part, which may be on its way; and after how many more it is sent one again, that may be lost.
+   */
+  partGraceWords: 2,
+  partResendWords: 5,
   /** Statuses and block requests of one peer that are answered in one interval of the status, and bytes of the answers. */
   answersPerTick: 200,
   answeredBytesPerTick: 16_777_216,

