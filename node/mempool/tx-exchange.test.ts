@@ -2,6 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { EMPTY, fromUtf8, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { ACCEPT } from '../driver/intake.ts';
+import { NODE_LIMITS } from '../limits.ts';
 import type { P2pHost } from '../p2p/host.ts';
 import { addressOf, createLoopbackHost } from '../p2p/loopback-host.test-util.ts';
 import { createMempool, type Mempool, refusalResponse } from './mempool.ts';
@@ -103,4 +104,39 @@ test('what was refused here is not fetched from the next peer; what is not hashe
   expect(a.mempool.count()).toBe(0);
   for (let i = 0; i < 25; i++) b.host.send(a.host.id, Uint8Array.of((12 << 3) | 2, i));
   await vi.waitFor(() => expect(a.peers.size).toBe(0), { timeout: 10_000 });
+});
+
+test('what comes alone is announced at once, what comes in a crowd together', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'Date'] });
+  try {
+    const announced: number[] = [];
+    const exchange = createTxExchange({
+      mempool: { find: (key) => utf8(key), knows: () => true, receive: async () => ACCEPT, list: () => [] },
+      send: (_, bytes) => announced.push((bytes.length - 1) / 32),
+      sendTx: () => true,
+      connected: () => false,
+      now: Date.now,
+    });
+    exchange.addPeer('peer');
+    vi.advanceTimersByTime(1_000);
+    const admit = (n: number) => exchange.admitted(String(n).padStart(32, '0'), undefined);
+    admit(0);
+    vi.advanceTimersByTime(0);
+    expect(announced).toEqual([1]);
+    for (let n = 1; n <= 10; n++) {
+      admit(n);
+      vi.advanceTimersByTime(0);
+    }
+    expect(announced).toEqual([1]);
+    vi.advanceTimersByTime(NODE_LIMITS.txAnnounceMs);
+    expect(announced).toEqual([1, 10]);
+    // A clock that has been put back delays nothing.
+    vi.setSystemTime(Date.now() - 3_600_000);
+    admit(11);
+    vi.advanceTimersByTime(0);
+    expect(announced).toEqual([1, 10, 1]);
+    exchange.close();
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -30,7 +30,10 @@ export interface TxExchange {
   close(): void;
 }
 
-/** Runs `consensus/mempool-gossip.ts` over the network: announcements gather until the event loop turns. */
+/**
+ * Runs `consensus/mempool-gossip.ts` over the network. Announcements gather until the event loop turns, and under load for
+ * some milliseconds: each becomes a request, and an answer with all that was asked for.
+ */
 export function createTxExchange({ mempool, send, sendTx, connected, now }: TxExchangeDeps): TxExchange {
   const gossip = new TxGossip({
     send,
@@ -43,17 +46,23 @@ export function createTxExchange({ mempool, send, sendTx, connected, now }: TxEx
     waits: (key) => mempool.find(key) !== undefined,
     connected,
   });
-  let flushing = false;
+  let flushing: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  let flushedMs = Number.NEGATIVE_INFINITY;
   let ticking: NodeJS.Timeout | undefined;
   let closed = false;
 
   function flushSoon(): void {
-    if (flushing || closed) return;
-    flushing = true;
-    setImmediate(() => {
-      flushing = false;
-      if (!closed) gossip.flush();
-    });
+    if (flushing !== undefined || closed) return;
+    const since = now() - flushedMs;
+    // Also where the clock has gone back.
+    const isLately = since >= 0 && since < NODE_LIMITS.txAnnounceMs;
+    flushing = isLately ? setTimeout(flush, NODE_LIMITS.txAnnounceMs - since) : setImmediate(flush);
+  }
+
+  function flush(): void {
+    flushing = undefined;
+    flushedMs = now();
+    if (!closed) gossip.flush();
   }
 
   function tickLater(): void {
