@@ -13,11 +13,11 @@ import {
   encodeNamed,
   encodePosition,
   eventKeyLength,
+  memberPlace,
   type Position,
   placesLength,
   position,
   positionKey,
-  pushPlace,
   putEventKey,
   putNumbers,
   putPlaces,
@@ -51,8 +51,11 @@ export function indexedBlock(
 
 /** SHA-256 by the platform: the index hashes every transaction once more. */
 export function sha256(tx: Uint8Array): Uint8Array {
-  const digest = hash('sha256', tx, 'buffer');
-  return new Uint8Array(digest.buffer, digest.byteOffset, digest.length);
+  // As text of a byte each: memory outside the heap for each, as a buffer has, costs more than the hash.
+  const digest = hash('sha256', tx, 'binary');
+  const out = new Uint8Array(digest.length);
+  for (let i = 0; i < out.length; i++) out[i] = digest.charCodeAt(i);
+  return out;
 }
 
 /** The database as far as entries need it: to see what a hash names already. */
@@ -166,8 +169,9 @@ interface Group {
 /** A value, in the bytes of the results, and where it stands. */
 interface SharedEvent {
   readonly group: Group;
-  readonly value: Span;
-  /** See {@link pushPlace}. */
+  readonly valueFrom: number;
+  readonly valueTo: number;
+  /** See {@link memberPlace}: it, and the number of the event, in turn. */
   readonly places: number[];
   /** Another of the same hash. */
   readonly next: SharedEvent | undefined;
@@ -234,20 +238,29 @@ class SharedEvents {
     const hash = this.#hash(group.seed, valueFrom, valueTo);
     const first = this.#byHash.get(hash);
     let known = first;
-    while (known !== undefined && !(known.group === group && this.#same(known.value, valueFrom, valueTo)))
+    while (
+      known !== undefined &&
+      !(known.group === group && this.#same(known.valueFrom, known.valueTo, valueFrom, valueTo))
+    )
       known = known.next;
-    if (known === undefined) {
-      known = { group, value: { from: valueFrom, to: valueTo }, places: [], next: first };
-      this.#byHash.set(hash, known);
-    }
-    pushPlace(known.places, index - this.segment, member, number);
+    const place = memberPlace(index - this.segment, member);
+    // Most values have one place: a list that grows has room for sixteen more.
+    if (known === undefined)
+      this.#byHash.set(hash, { group, valueFrom, valueTo, places: [place, number], next: first });
+    else known.places.push(place, number);
   }
 
   /** @param hash of both; `from` and `to` of the attribute's key, which is not empty. */
   #name(hash: number, type: Span, from: number, to: number): Name {
     const first = this.#names.get(hash);
     let known = first;
-    while (known !== undefined && !(this.#same(known.key, from, to) && this.#same(known.type, type.from, type.to)))
+    while (
+      known !== undefined &&
+      !(
+        this.#same(known.key.from, known.key.to, from, to) &&
+        this.#same(known.type.from, known.type.to, type.from, type.to)
+      )
+    )
       known = known.next;
     if (known !== undefined) return known;
     const composite = concat(this.bytes.subarray(type.from, type.to), DOT, this.bytes.subarray(from, to));
@@ -281,11 +294,13 @@ class SharedEvents {
   /** Keys and values are cut out of one buffer. */
   #written(piece: readonly SharedEvent[]): KvOp[] {
     let length = 0;
-    for (const { group, value, places } of piece) length += eventKeyLength(group.name, value) + placesLength(places);
+    for (const { group, valueFrom, valueTo, places } of piece)
+      length += eventKeyLength(group.name, valueTo - valueFrom) + placesLength(places);
     const out = new Uint8Array(length);
     let at = 0;
-    return piece.map(({ group, value, places }) => {
-      const keyEnd = putEventKey(out, at, this.#prefix, group.name, { bytes: this.bytes, value }, this.#position);
+    return piece.map(({ group, valueFrom, valueTo, places }) => {
+      const value = { bytes: this.bytes, from: valueFrom, to: valueTo };
+      const keyEnd = putEventKey(out, at, this.#prefix, group.name, value, this.#position);
       const end = putPlaces(out, keyEnd, places);
       const op: KvOp = { type: 'put', key: out.subarray(at, keyEnd), value: out.subarray(keyEnd, end) };
       at = end;
@@ -300,7 +315,7 @@ class SharedEvents {
     return hash;
   }
 
-  #same({ from, to }: Span, otherFrom: number, otherTo: number): boolean {
+  #same(from: number, to: number, otherFrom: number, otherTo: number): boolean {
     if (to - from !== otherTo - otherFrom) return false;
     for (let i = 0; i < to - from; i++) if (this.bytes[from + i] !== this.bytes[otherFrom + i]) return false;
     return true;

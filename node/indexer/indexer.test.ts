@@ -14,10 +14,10 @@ import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import { type CommittedResults, clearIndex, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
 import {
   heightOfPosition,
+  memberPlace,
   type Position,
   placesLength,
   position,
-  pushPlace,
   putPlaces,
   readPlaces,
   SEGMENT,
@@ -314,7 +314,7 @@ test('places survive their encoding, by name', () => {
   fc.assert(
     fc.property(fc.array(anyPlace), fc.nat(1_000_000), (all, segment) => {
       const places: number[] = [];
-      for (const [offset, member, number] of all) pushPlace(places, offset, member, number);
+      for (const [offset, member, number] of all) places.push(memberPlace(offset, member), number);
       const out = new Uint8Array(placesLength(places));
       expect(putPlaces(out, 0, places)).toBe(out.length);
       for (let member = 0; member < 4; member++)

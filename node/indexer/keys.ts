@@ -125,8 +125,8 @@ export interface Span {
 }
 
 /** Bytes of the key that {@link putEventKey} writes. */
-export function eventKeyLength(name: Uint8Array, value: Span): number {
-  return 1 + 4 + name.length + 4 + (value.to - value.from) + POSITION_BYTES;
+export function eventKeyLength(name: Uint8Array, valueLength: number): number {
+  return 1 + 4 + name.length + 4 + valueLength + POSITION_BYTES;
 }
 
 /**
@@ -138,20 +138,20 @@ export function putEventKey(
   at: number,
   prefix: EventPrefix,
   name: Uint8Array,
-  { bytes, value }: { readonly bytes: Uint8Array; readonly value: Span },
+  { bytes, from, to }: Span & { readonly bytes: Uint8Array },
   segment: Uint8Array,
 ): number {
   out[at] = INDEX_PREFIXES[prefix];
   let next = putU32(out, at + 1, name.length);
   next = putShort(out, next, name, 0, name.length);
-  next = putU32(out, next, value.to - value.from);
-  next = putShort(out, next, bytes, value.from, value.to);
+  next = putU32(out, next, to - from);
+  next = putShort(out, next, bytes, from, to);
   return putShort(out, next, segment, 0, segment.length);
 }
 
-/** A place of an attribute as two numbers: its transaction in the segment with the member's name, and the event. */
-export function pushPlace(places: number[], offset: number, member: number, event: number): void {
-  places.push(offset * NAMES + member, event);
+/** A place of an attribute is two numbers: this one, of its transaction in the segment and its name, and that of the event. */
+export function memberPlace(offset: number, member: number): number {
+  return offset * NAMES + member;
 }
 
 /** Bytes of what {@link putPlaces} writes. */
@@ -165,7 +165,7 @@ function varintLength(number: number): number {
   return number < 0x80 ? 1 : number < 0x4000 ? 2 : number < 0x200000 ? 3 : 5;
 }
 
-/** What {@link pushPlace} gathered, as varints; those of 2^21 and more take five bytes. Answers where it ends. */
+/** Numbers of places as varints; those of 2^21 and more take five bytes. Answers where it ends. */
 export function putPlaces(out: Uint8Array, at: number, places: readonly number[]): number {
   let next = at;
   for (const number of places) {

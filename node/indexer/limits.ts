@@ -20,6 +20,11 @@ export const INDEX_LIMITS = {
   entriesPerPiece: 256,
   /** Transactions of several blocks that are indexed together; a block that has more comes alone. */
   maxTxsTogether: 256,
+  /**
+   * Of the thread that writes: a segment of a block lives until it is written, and in a young generation of 8 MiB it is
+   * copied so often that a transaction costs a fifth more.
+   */
+  threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32 },
   /** Transactions that make handing blocks to another thread worth the message, at least. */
   minTxsForThread: 8,
 } as const;

@@ -171,6 +171,7 @@ test('a large block comes in several batches, its height in the last; half of it
 test('what is packed takes along its own bytes alone', () => {
   const block = blockOf(7n, 3);
   const packed = packBlock(block);
-  expect(packed.txs.buffer.byteLength).toBe(packed.txs.length);
+  expect(packed.bytes.buffer.byteLength).toBe(packed.bytes.length);
   expect(unpackBlock(packed).txs.map(toHex)).toEqual(block.txs.map(toHex));
+  expect(toHex(unpackBlock(packed).results)).toBe(toHex(block.results));
 });

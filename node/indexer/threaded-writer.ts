@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { assert } from '#core/assert.ts';
 import type { Logger } from '#core/ports/logger.ts';
-import { NODE_LIMITS } from '../limits.ts';
 import type { IndexedBlock } from './entries.ts';
 import { INDEX_LIMITS } from './limits.ts';
 import { type IndexRequest, type IndexResponse, packBlock } from './worker-protocol.ts';
@@ -25,7 +24,7 @@ type Outcome = 'done' | 'lost';
 const spawnWorker = (path: string) => (): IndexThread => {
   const worker = new Worker(new URL('./index-worker.ts', import.meta.url), {
     workerData: { path },
-    resourceLimits: NODE_LIMITS.threadHeapMiB,
+    resourceLimits: INDEX_LIMITS.threadHeapMiB,
   });
   return worker as unknown as IndexThread;
 };
@@ -85,7 +84,7 @@ export function threadedWriter(dependencies: {
       const txs = blocks.reduce((sum, block) => sum + block.txs.length, 0);
       if (txs < INDEX_LIMITS.minTxsForThread) return direct.write(blocks, height);
       const packed = blocks.map(packBlock);
-      const transfer = packed.flatMap((block) => [block.txs.buffer, block.lengths.buffer] as ArrayBuffer[]);
+      const transfer = packed.flatMap((block) => [block.bytes.buffer, block.lengths.buffer] as ArrayBuffer[]);
       if ((await call({ kind: 'write', blocks: packed, height }, transfer)) === 'lost')
         await direct.write(blocks, height);
     },

@@ -2,12 +2,13 @@
 import { concatAll } from '#core/bytes.ts';
 import type { IndexedBlock } from './entries.ts';
 
-/** A block's transactions as one piece of memory: views into larger ones would take those along, copied whole. */
+/** A block's transactions and results as one piece of memory, which changes hands: what is not handed over is copied twice. */
 export interface PackedBlock {
   readonly height: bigint;
-  readonly txs: Uint8Array;
+  /** The transactions, and then the results. */
+  readonly bytes: Uint8Array;
+  /** Of each transaction. */
   readonly lengths: Uint32Array;
-  readonly results: Uint8Array;
   readonly injected: boolean;
 }
 
@@ -18,17 +19,17 @@ export type IndexRequest =
 /** To each request one, in order. */
 export type IndexResponse = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly message: string };
 
-/** The results must own their memory, as {@link IndexedBlock.results} made by a writer do. */
 export function packBlock({ height, txs, results, injected }: IndexedBlock): PackedBlock {
-  return { height, txs: concatAll(txs), lengths: Uint32Array.from(txs, (tx) => tx.length), results, injected };
+  const bytes = concatAll([...txs, results]);
+  return { height, bytes, lengths: Uint32Array.from(txs, (tx) => tx.length), injected };
 }
 
-export function unpackBlock({ height, txs, lengths, results, injected }: PackedBlock): IndexedBlock {
+export function unpackBlock({ height, bytes, lengths, injected }: PackedBlock): IndexedBlock {
   let at = 0;
-  const each = Array.from(lengths, (length) => {
-    const tx = txs.subarray(at, at + length);
+  const txs = Array.from(lengths, (length) => {
+    const tx = bytes.subarray(at, at + length);
     at += length;
     return tx;
   });
-  return { height, txs: each, results, injected };
+  return { height, txs, results: bytes.subarray(at), injected };
 }
