@@ -40,6 +40,9 @@ const DEFAULT_LIMITS: KnownSignatureLimits = {
   bytes: RUNTIME_LIMITS.maxKnownSignatureBytes,
 };
 
+/** What is full makes room for 2^-so much of it. */
+const SPARE_SHIFT = 6;
+
 export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = DEFAULT_LIMITS): KnownSignatures {
   // By how their signatures end; in the order of learning: the oldest goes first.
   const known = new Map<number, SignatureCheck>();
@@ -66,8 +69,11 @@ export function knownSignatures(inner: Verifier, limits: KnownSignatureLimits = 
     known.set(end, check);
     bytes += check.message.length;
     if (known.size <= limits.signatures && bytes <= limits.bytes) return;
+    // A few more than must go: on its way to the oldest a map passes by the places of all that have gone.
+    const signatures = limits.signatures - (limits.signatures >>> SPARE_SHIFT);
+    const room = limits.bytes - (limits.bytes >>> SPARE_SHIFT);
     for (const oldest of known.keys()) {
-      if (known.size <= limits.signatures && bytes <= limits.bytes) break;
+      if (known.size <= signatures && bytes <= room) break;
       drop(oldest);
     }
   };
