@@ -18,14 +18,25 @@ export class CollectedParts {
     this.#parts = Array.from({ length: header.total });
   }
 
+  /** All parts of a block that was cut here: hashing them again would prove nothing. */
+  static whole(set: PartSet): CollectedParts {
+    const collected = new CollectedParts(set.header);
+    for (const part of set.parts) collected.#keep(part);
+    return collected;
+  }
+
   /** `foreign`: the part belongs to another set. */
   add(part: Part): 'added' | 'duplicate' | 'foreign' {
     if (this.#parts[part.index] !== undefined) return 'duplicate';
     if (!verifyPart(this.header, part)) return 'foreign';
+    this.#keep(part);
+    return 'added';
+  }
+
+  #keep(part: Part): void {
     this.#parts[part.index] = part;
     this.#count++;
     this.#bytes += part.bytes.length;
-    return 'added';
   }
 
   get(index: number): Part | undefined {

@@ -272,8 +272,7 @@ function onProposalSigned(
   if (proposal.round !== state.round || draft === undefined || state.proposal !== undefined) return true;
   state.draft = undefined;
   state.proposal = proposal;
-  state.collected = new CollectedParts(draft.parts.header);
-  for (const part of draft.parts.parts) state.collected.add(part);
+  state.collected = CollectedParts.whole(draft.parts);
   state.candidate = draft;
   out.push({ kind: 'sync-wal' }, { kind: 'publish', message: { kind: 'proposal', proposal } });
   const { height, round } = state;
