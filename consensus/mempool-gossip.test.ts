@@ -307,16 +307,32 @@ test('what its bearer should have announced, and did not, is announced when it h
   gossip.flush();
   // Nobody says that a reaches c.
   expect(sent).toEqual([{ to: 'c', kind: TX_MESSAGE.announce, keys: 2 }]);
+  gossip.receive('c', message(TX_MESSAGE.request, [keyOf(2)]), 0);
   gossip.committed();
-  gossip.flush();
   expect(sent).toHaveLength(1);
   pool.delete(keyOf(1));
   gossip.committed();
-  gossip.flush();
   expect(sent.slice(1)).toEqual([{ to: 'b', kind: TX_MESSAGE.announce, keys: 1 }]);
-  gossip.committed();
-  gossip.flush();
+  for (let block = 0; block < 4; block++) gossip.committed();
   expect(sent).toHaveLength(2);
+});
+
+test('an announcement that came before the peer knew of the connection is made again after two blocks', () => {
+  const key = keyOf(1);
+  const ours = node((one) => one === key);
+  ours.gossip.addPeer('b', [key]);
+  ours.gossip.flush();
+  const theirs = node();
+  expect(theirs.gossip.receive('a', message(TX_MESSAGE.announce, [key]), 0).ok).toBe(true);
+  theirs.gossip.addPeer('a', []);
+  expect(theirs.gossip.wanted).toBe(0);
+  ours.gossip.committed();
+  expect(ours.sent).toHaveLength(1);
+  ours.gossip.committed();
+  expect(ours.sent.slice(1)).toEqual([{ to: 'b', kind: TX_MESSAGE.announce, keys: 1 }]);
+  // Who says nothing to it is told no third time.
+  for (let block = 0; block < 4; block++) ours.gossip.committed();
+  expect(ours.sent).toHaveLength(2);
 });
 
 test('of what is withheld no more is remembered than a limit: the others are announced at once', () => {

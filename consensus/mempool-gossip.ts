@@ -42,8 +42,10 @@ export interface TxGossipPorts {
 
 interface Peer {
   readonly id: string;
-  /** What he has, or has been told of. */
+  /** What he has or wants, as his own messages say. */
   readonly known: RecentKeys;
+  /** What was announced to him. */
+  readonly told: RecentKeys;
   /** What he is to be told of. */
   outbox: string[];
   /** What he has announced and has not been asked for. */
@@ -83,9 +85,9 @@ export class TxGossip {
   /** What the application has refused in its present state: not asked for again before the next block. */
   readonly #refused = new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs);
   readonly #busy = new Set<Peer>();
-  /** What was not announced to all who lack it, because its bearer does so: since the last block, and since the one before. */
-  #withheld: string[] = [];
-  #withheldBefore: string[] = [];
+  /** What was taken in, or handed over to a new peer, since the last block and since the one before. */
+  #recent: string[] = [];
+  #recentBefore: string[] = [];
   #nowMs = 0;
 
   constructor(ports: TxGossipPorts) {
@@ -105,10 +107,13 @@ export class TxGossip {
   /** `keys`: what the mempool holds; all of it is announced to him. */
   addPeer(id: string, keys: Iterable<string>): void {
     if (this.#peers.has(id)) return;
+    const handed = [...keys];
+    this.#recent.push(...handed.slice(0, Math.max(0, CONSENSUS_LIMITS.maxKnownTxs - this.#recent.length)));
     this.#peers.set(id, {
       id,
       known: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
-      outbox: [...keys],
+      told: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
+      outbox: handed,
       waiting: new Set(),
       flights: new Set(),
       served: new RecentKeys(CONSENSUS_LIMITS.maxKnownTxs),
@@ -183,23 +188,17 @@ export class TxGossip {
 
   /**
    * The mempool has taken it in, from a client or a peer, the `bearer`: it is announced with the next {@link flush}. A
-   * peer to whom its bearer announces it as well need not hear of it twice: most are in a block soon. What is not then,
-   * because a bearer may be lost or not keep its word, is announced after two blocks.
+   * peer to whom its bearer announces it as well need not hear of it twice: most are in a block soon. What is not is
+   * announced again after two blocks: the bearer may be gone or not keep its word, and announcements are lost, such as
+   * those that come before the peer knows of the connection.
    */
   admitted(key: string, bearer?: string): void {
     const want = this.#wants.get(key);
     if (want !== undefined) this.#drop(want);
-    let withhold = false;
-    for (const peer of this.#peers.values()) {
-      if (peer.known.has(key)) continue;
-      if (bearer !== undefined && this.#mayWithhold && this.#ports.connected(bearer, peer.id)) withhold = true;
-      else peer.outbox.push(key);
-    }
-    if (withhold) this.#withheld.push(key);
-  }
-
-  get #mayWithhold(): boolean {
-    return this.#withheld.length < CONSENSUS_LIMITS.maxKnownTxs;
+    const isRemembered = this.#recent.length < CONSENSUS_LIMITS.maxKnownTxs;
+    if (isRemembered) this.#recent.push(key);
+    for (const { id, outbox } of this.#peers.values())
+      if (bearer === undefined || !isRemembered || !this.#ports.connected(bearer, id)) outbox.push(key);
   }
 
   refused(key: string): void {
@@ -213,26 +212,33 @@ export class TxGossip {
   committed(): void {
     this.#refused.clear();
     const useful = (key: string): boolean => this.#ports.waits(key) || this.#wants.has(key);
-    for (const { known, served, servedTwice } of this.#peers.values())
-      for (const keys of [known, served, servedTwice]) keys.age(useful);
-    for (const key of this.#withheldBefore)
-      if (this.#ports.waits(key)) for (const { outbox } of this.#peers.values()) outbox.push(key);
-    this.#withheldBefore = this.#withheld;
-    this.#withheld = [];
+    for (const { known, told, served, servedTwice } of this.#peers.values())
+      for (const keys of [known, told, served, servedTwice]) keys.age(useful);
+    const left = this.#recentBefore.filter((key) => this.#ports.waits(key));
+    this.#recentBefore = this.#recent;
+    this.#recent = [];
+    for (const peer of this.#peers.values())
+      this.#announce(
+        peer,
+        left.filter((key) => !peer.known.has(key)),
+      );
+  }
+
+  #announce(peer: Peer, keys: readonly string[]): void {
+    for (const key of keys) peer.told.add(key);
+    this.#send(peer, TX_MESSAGE.announce, keys);
   }
 
   /** Sends what is to be announced. */
   flush(): void {
     for (const peer of this.#peers.values()) {
       if (peer.outbox.length === 0) continue;
-      const keys: string[] = [];
-      for (const key of peer.outbox) {
-        if (peer.known.has(key) || !this.#ports.has(key)) continue;
-        peer.known.add(key);
-        keys.push(key);
-      }
+      const { outbox, known, told } = peer;
       peer.outbox = [];
-      this.#send(peer, TX_MESSAGE.announce, keys);
+      this.#announce(
+        peer,
+        outbox.filter((key) => !known.has(key) && !told.has(key) && this.#ports.has(key)),
+      );
     }
   }
 
@@ -328,6 +334,7 @@ export class TxGossip {
 
   #onRequest(peer: Peer, keys: readonly string[]): void {
     for (const key of keys) {
+      peer.known.add(key);
       if (peer.servedTwice.has(key) || peer.toServe.size >= CONSENSUS_LIMITS.maxTxsToServe) continue;
       peer.toServe.add(key);
     }

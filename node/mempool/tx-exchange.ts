@@ -80,10 +80,7 @@ export function createTxExchange({ mempool, send, sendTx, connected, now }: TxEx
       flushSoon();
     },
     refused: (key) => gossip.refused(key),
-    committed() {
-      gossip.committed();
-      flushSoon();
-    },
+    committed: () => gossip.committed(),
     addPeer(peer) {
       gossip.addPeer(peer, mempool.list(NODE_LIMITS.maxTxHandover).map(txKey));
       flushSoon();
