@@ -70,6 +70,7 @@ export function createIndexer(dependencies: {
   const isInjection = dependencies.isInjection ?? (() => false);
   const logger = dependencies.logger.child('index');
   const fresh = new Map<bigint, CommittedResults>();
+  const readTxsOf = lastRead((height: bigint) => recordReader(source, height));
   const stored = kv.get(indexedHeightKey);
   let indexed = stored === undefined ? 0n : readU64be(stored);
   let closed = false;
@@ -125,7 +126,7 @@ export function createIndexer(dependencies: {
       if (heightOfPosition(at) !== height) {
         if (height !== undefined) await setImmediate();
         height = heightOfPosition(at);
-        txAt = recordReader(source, height);
+        txAt = readTxsOf(height);
       }
       const record = txAt?.(indexOfPosition(at));
       if (record !== undefined) found.push(record);
@@ -150,7 +151,7 @@ export function createIndexer(dependencies: {
       const stored = kv.get(txByHashKey(hash));
       if (stored === undefined) return undefined;
       const { at } = readNamed(stored);
-      return recordReader(source, heightOfPosition(at))?.(indexOfPosition(at));
+      return readTxsOf(heightOfPosition(at))?.(indexOfPosition(at));
     },
     txsAt,
     async close() {
@@ -181,6 +182,17 @@ function recordReader(source: IndexSource, height: bigint): ((index: number) => 
     const tx = block.txs[index];
     const result = resultAt(index);
     return tx && result && { hash: sha256(tx), height: toHeight(height), index, tx, result };
+  };
+}
+
+/** Who waits for a transaction asks again and again, and mostly for those of one block: what was read last is kept. */
+function lastRead<T>(read: (height: bigint) => T | undefined): (height: bigint) => T | undefined {
+  let last: { readonly height: bigint; readonly value: T } | undefined;
+  return (height) => {
+    if (last?.height === height) return last.value;
+    const value = read(height);
+    if (value !== undefined) last = { height, value };
+    return value;
   };
 }
 
