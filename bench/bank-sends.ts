@@ -1,6 +1,6 @@
 /**
  * Signed bank sends through the public interface of whole nodes. Every sender is another one, and sends once.
- * 20,000 more come before, outside the clock. `BENCH_SENDS="1:30000,4:12000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
+ * 40,000 more come before, outside the clock. `BENCH_SENDS="1:30000,4:12000"` names the networks (validators:transactions), `BENCH_SENDS_INDEX="on,off"` the indexes.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -26,10 +26,10 @@ const DENOM = 'uauton';
 const BATCH = 100;
 /**
  * Sends before the clock runs: the just-in-time compilers of the nodes are cold at first. They use a few seconds of each
- * node in all, which a validator does once in its life: after 6,000 sends they still take an eighth of the processors,
- * after 24,000 a twenty-fifth.
+ * node in all, which a validator does once in its life: after 6,000 sends they still took an eighth of the processors, after
+ * 20,000 a twentieth.
  */
-const WARM_UP = 20_000;
+const WARM_UP = 40_000;
 /** Batches that are on their way at the same time. */
 const IN_FLIGHT = 8;
 const POLL_MS = 20;

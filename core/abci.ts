@@ -65,6 +65,8 @@ export interface CheckTxRequest {
   readonly tx: Uint8Array;
   /** `recheck`: the transaction was admitted before, and a block has been committed since. */
   readonly type: 'new' | 'recheck';
+  /** The answer's events are not wanted: an application may leave them out. Not part of ABCI. */
+  readonly withoutEvents?: boolean;
 }
 
 export interface CheckTxResponse {

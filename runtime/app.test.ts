@@ -281,6 +281,17 @@ test('the mempool may hold several transactions of one sender, in sequence', asy
   expect((await check(2, 'recheck')).code).toBe(0);
 });
 
+test('a check whose events nobody wants answers without them, and the same otherwise', async () => {
+  const [shown, unseen] = [await startTestChain(), await startTestChain()];
+  for (const chain of [shown, unseen]) await chain.block();
+  const tx = shown.sign(alice, { messages: [shown.send(alice, shown.address(bob), 1n)] });
+  const answer = await shown.app.checkTx({ tx, type: 'new' });
+  expect(answer.events.map(({ type }) => type)).toContain('tx');
+  expect(await unseen.app.checkTx({ tx, type: 'new', withoutEvents: true })).toEqual({ ...answer, events: [] });
+  const [one, other] = [await shown.block([tx]), await unseen.block([tx])];
+  expect(other).toEqual(one);
+});
+
 test('the minimum gas price counts in CheckTx alone', async () => {
   const chain = await startTestChain({ minGasPrices: '0.01uauton' });
   await chain.block();

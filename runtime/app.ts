@@ -158,7 +158,8 @@ class App implements RuntimeApplication {
   #checked: CheckedTx[] = [];
   #allChecked = true;
   /** Of checks on the committed state; made with the first. */
-  #checkEnvironment: TxEnvironment | undefined;
+  /** Of checks until the next commit, by whether their events are wanted. */
+  #checkEnvironments: { readonly withEvents: TxEnvironment; readonly withoutEvents: TxEnvironment } | undefined;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
   /** Of the committed state. */
@@ -214,11 +215,12 @@ class App implements RuntimeApplication {
     return runQuery({ table, chain, store: this.#store, logger: this.#deps.logger, simulate: run }, request);
   }
 
-  async checkTx({ tx, type }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
+  async checkTx({ tx, type, withoutEvents = false }: abci.CheckTxRequest): Promise<abci.CheckTxResponse> {
     const decoded = this.#txs.decode(tx);
-    this.#checkEnvironment ??= { ...this.#environment(this.#nextBlock()), verifier: this.#checking };
+    this.#checkEnvironments ??= this.#makeCheckEnvironments();
     const mode = type === 'new' ? 'check' : 'recheck';
-    const outcome = runDecodedTx(this.#checkEnvironment, this.#check, decoded, mode);
+    const environment = this.#checkEnvironments[withoutEvents ? 'withoutEvents' : 'withEvents'];
+    const outcome = runDecodedTx(environment, this.#check, decoded, mode);
     const { admitted } = outcome;
     // With a transaction that is kept it is remembered which of its signatures are good: they need not be kept twice.
     const kept = admitted !== undefined && decoded.ok && this.#remember(tx, decoded.value, admitted.repeats);
@@ -226,6 +228,11 @@ class App implements RuntimeApplication {
     for (const signature of known) this.#signatures.forget(signature);
     this.#checking.learn(known);
     return checkResponse(outcome);
+  }
+
+  #makeCheckEnvironments() {
+    const withEvents: TxEnvironment = { ...this.#environment(this.#nextBlock()), verifier: this.#checking };
+    return { withEvents, withoutEvents: { ...withEvents, withoutEvents: true } };
   }
 
   /** A transaction has changed the state of checks. Answers whether it is kept. */
@@ -436,7 +443,7 @@ class App implements RuntimeApplication {
   #show(committed: StateView): void {
     this.#committed = committed;
     this.#check = new StateBranch(committed);
-    this.#checkEnvironment = undefined;
+    this.#checkEnvironments = undefined;
     this.#checked = [];
     this.#allChecked = true;
     this.#lastTime = blockTimeOf(committed);

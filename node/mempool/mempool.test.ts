@@ -7,6 +7,8 @@ import { createMempool, type MempoolOptions, refusalResponse, txKey } from './me
 /** An application whose transactions read "sender sequence price", and that refuses what `refuse` names. */
 function setup(options: Partial<MempoolOptions> = {}) {
   const checks: string[] = [];
+  /** Checks whose events nobody wants. */
+  const quiet: string[] = [];
   const admitted: string[] = [];
   const refused: string[] = [];
   let blocks = 0;
@@ -17,9 +19,10 @@ function setup(options: Partial<MempoolOptions> = {}) {
     { maxTxs: 10, maxBytes: 1_000, maxTxBytes: 100, cacheEntries: 100, ttlMs: 0, ttlBlocks: 0n, ...options },
     {
       app: {
-        async checkTx({ tx, type }: CheckTxRequest): Promise<CheckTxResponse> {
+        async checkTx({ tx, type, withoutEvents }: CheckTxRequest): Promise<CheckTxResponse> {
           const text = fromUtf8(tx);
           checks.push(`${type} ${text}`);
+          if (withoutEvents === true) quiet.push(text);
           const [sender = '', sequence = '', price = ''] = text.split(' ');
           if (sender === 'garbage')
             return { ...refusalResponse({ codespace: 'sdk', code: 2, message: 'tx parse error' }) };
@@ -54,6 +57,7 @@ function setup(options: Partial<MempoolOptions> = {}) {
   return {
     mempool,
     checks,
+    quiet,
     admitted,
     refused,
     blockCount: () => blocks,
@@ -108,6 +112,15 @@ test('too large and too many are refused with their codes', async () => {
   expect(await pool.submit('b 0 5')).toBe('sdk 20');
   expect(await pool.submit('b 0 6')).toBe(0);
   expect(pool.content()).toEqual(['b 0 6']);
+});
+
+test('events are asked for of what a client submits, not of what a peer sends', async () => {
+  const pool = setup();
+  const tx = utf8('a 0 1');
+  expect((await pool.mempool.receive(tx, txKey(tx), 'a peer')).kind).toBe('accept');
+  expect(await pool.submit('b 0 1')).toBe(0);
+  expect(pool.checks).toEqual(['new a 0 1', 'new b 0 1']);
+  expect(pool.quiet).toEqual(['a 0 1']);
 });
 
 test('a peer is blamed only for what is no transaction', async () => {

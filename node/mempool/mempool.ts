@@ -97,7 +97,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   async function admit(tx: Uint8Array, key: string, from: PeerId | undefined): Promise<Outcome> {
     let response: CheckTxResponse;
     try {
-      response = await app.checkTx({ tx, type: 'new' });
+      // A client may be shown them, a peer is not.
+      response = await app.checkTx({ tx, type: 'new', withoutEvents: from !== undefined });
     } finally {
       pending -= 1;
     }

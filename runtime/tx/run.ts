@@ -31,6 +31,8 @@ export interface TxEnvironment {
   readonly minGasPrices: readonly DecCoin[];
   /** Most gas of one block; −1: unlimited. */
   readonly maxBlockGas: bigint;
+  /** Nobody will be shown the events. */
+  readonly withoutEvents?: boolean;
 }
 
 export interface TxOutcome {
@@ -127,7 +129,7 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
         scratch: () => meteredState(branch.branch(), meter),
         gas: meter,
         // Nobody is shown a proposal's, nor a recheck's.
-        events: mode === 'propose' || mode === 'recheck' ? noEvents : events,
+        events: environment.withoutEvents === true || mode === 'propose' || mode === 'recheck' ? noEvents : events,
         block: environment.block,
         chain: environment.chain,
         mode,
