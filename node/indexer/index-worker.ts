@@ -1,10 +1,22 @@
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import { assertNever, defined } from '#core/assert.ts';
 import type { KvOp } from '#core/ports/kv.ts';
+import { INDEX_LIMITS } from './limits.ts';
 import type { IndexRequest, IndexResponse } from './worker-protocol.ts';
 import { unpackBlock } from './worker-protocol.ts';
 import { writeBlocks } from './writer.ts';
+
+/** Where cores are short, blocks go before their index, which follows when it can. Linux alone has a priority of a thread. */
+function giveWay(): void {
+  try {
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), INDEX_LIMITS.threadNiceness);
+  } catch {
+    // It is as any other thread then.
+  }
+}
 
 /** The thread behind {@link ./threaded-writer.ts}: opens the same LevelDB instance and writes to it. */
 const port = defined(parentPort, 'the port of a worker thread');
@@ -15,6 +27,7 @@ const db = new ClassicLevel<Uint8Array, Uint8Array>(path, {
   multithreading: true,
   createIfMissing: false,
 });
+giveWay();
 const opened = db.open();
 // Whoever asks first is told of a failure.
 opened.catch(() => {});

@@ -27,4 +27,6 @@ export const INDEX_LIMITS = {
   threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32 },
   /** Transactions that make handing blocks to another thread worth the message, at least. */
   minTxsForThread: 8,
+  /** How much the thread gives way to others (nice(2)): a third of their share of a busy core. */
+  threadNiceness: 5,
 } as const;

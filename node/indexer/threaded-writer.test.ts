@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +81,29 @@ test('another thread writes what this one would have, and the database closes af
   const again = await openLevelKv({ path, cacheBytes: 1 << 20 }, { rangeReader });
   expect(createIndexer({ kv: again, source: noSource, logger: silentLogger }).indexedHeight()).toBe(5n);
   await again.close();
+});
+
+/** Field 19 of proc(5)'s stat: the name, which may hold spaces, ends with the last bracket. NaN: the thread has ended. */
+const nicenessOf = (task: string): number => {
+  let stat = '';
+  try {
+    stat = readFileSync(`/proc/self/task/${task}/stat`, 'utf8');
+  } catch {}
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+};
+
+test.runIf(process.platform === 'linux')('the thread gives way to the others, and they to nobody', async () => {
+  const path = join(folder, 'niceness');
+  const kv = await openLevelKv({ path, cacheBytes: 1 << 20 }, { rangeReader });
+  const own = nicenessOf(String(process.pid));
+  const lower = () => readdirSync('/proc/self/task').filter((task) => nicenessOf(task) > own).length;
+  const before = lower();
+  const writer = threadedWriter({ path, direct: directWriter(kv), logger: silentLogger });
+  await writer.write([blockOf(1n, INDEX_LIMITS.minTxsForThread)], 1n);
+  expect(lower()).toBe(before + 1);
+  expect(nicenessOf(String(process.pid))).toBe(own);
+  await writer.close();
+  await kv.close();
 });
 
 test('a database that cannot be opened fails the call', async () => {
