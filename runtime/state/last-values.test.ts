@@ -15,7 +15,7 @@ const LARGE = new Uint8Array(STATE_LIMITS.cachedValueBytes + 1);
 test('a commit changes what is known, and adds to it', () => {
   const values = new LastValues(new GenerationCache(100_000));
   values.learn('there', VALUE);
-  values.learn('not there');
+  values.learn('not there', undefined);
   values.learn('grows', VALUE);
   values.learn('stays', VALUE);
   values.update([
@@ -25,9 +25,9 @@ test('a commit changes what is known, and adds to it', () => {
     { id: 'new', value: VALUE },
   ]);
   expect(values.get('there')).toBe(ABSENT);
-  expect(values.get('not there')).toBe(VALUE);
-  expect(values.get('stays')).toBe(VALUE);
-  expect(values.get('new')).toBe(VALUE);
+  expect(values.get('not there')).toEqual(VALUE);
+  expect(values.get('stays')).toEqual(VALUE);
+  expect(values.get('new')).toEqual(VALUE);
   expect(values.get('grows')).toBeUndefined();
 });
 
@@ -40,6 +40,19 @@ test('Limit: cachedValueBytes, and an empty value is not an absent one', () => {
   expect(values.get('largest')).toHaveLength(STATE_LIMITS.cachedValueBytes);
   expect(values.get('empty')).toHaveLength(0);
   expect(values.get('empty')).not.toBe(ABSENT);
+});
+
+test('a small value cut from a large piece of memory does not keep it', () => {
+  const values = new LastValues(new GenerationCache(100_000));
+  const large = new Uint8Array(1 << 20).fill(7);
+  values.learn('read', large.subarray(0, 40));
+  values.update([{ id: 'written', value: large.subarray(40, 80) }]);
+  for (const id of ['read', 'written']) {
+    expect(values.get(id)).toEqual(new Uint8Array(40).fill(7));
+    expect(values.get(id)?.buffer.byteLength).toBeLessThanOrEqual(8_192);
+  }
+  large.fill(8);
+  expect(values.get('read')).toEqual(new Uint8Array(40).fill(7));
 });
 
 type Step =

@@ -1,6 +1,9 @@
 import { STATE_LIMITS } from '../limits.ts';
 import type { Change } from './branch.ts';
+import { Chunks } from './chunks.ts';
 import type { GenerationCache, Shelf } from './generation-cache.ts';
+
+const CHUNK_BYTES = 8_192;
 
 /** Known not to be there. Told from an empty value by being this very array. */
 export const ABSENT: Uint8Array = new Uint8Array(0);
@@ -12,6 +15,8 @@ export const ABSENT: Uint8Array = new Uint8Array(0);
 export class LastValues {
   readonly #cache: GenerationCache<string>;
   readonly #shelf: Shelf<string>;
+  /** Values are copied: one that was cut from a large transaction, or from a record still to be written, would keep all of it. */
+  readonly #chunks = new Chunks(CHUNK_BYTES);
 
   constructor(cache: GenerationCache<string>) {
     this.#cache = cache;
@@ -24,15 +29,18 @@ export class LastValues {
   }
 
   /** Of the last version. */
-  learn(id: string, value: Uint8Array = ABSENT): void {
-    if (value.length <= STATE_LIMITS.cachedValueBytes) this.#cache.put(this.#shelf, id, value);
+  learn(id: string, value: Uint8Array | undefined): void {
+    if (value === undefined) this.#cache.put(this.#shelf, id, ABSENT);
+    else if (value.length > STATE_LIMITS.cachedValueBytes) this.#cache.drop(this.#shelf, id);
+    else {
+      const copy = this.#chunks.take(value.length);
+      copy.set(value);
+      this.#cache.put(this.#shelf, id, copy);
+    }
   }
 
   /** What makes the next version of the last one: what was written will be read. */
   update(changes: readonly Change[]): void {
-    for (const { id, value } of changes) {
-      if (value !== undefined && value.length > STATE_LIMITS.cachedValueBytes) this.#cache.drop(this.#shelf, id);
-      else this.#cache.put(this.#shelf, id, value ?? ABSENT);
-    }
+    for (const { id, value } of changes) this.learn(id, value);
   }
 }
