@@ -1,9 +1,6 @@
 import { STATE_LIMITS } from '../limits.ts';
 import type { Change } from './branch.ts';
-import { Chunks } from './chunks.ts';
 import type { GenerationCache, Shelf } from './generation-cache.ts';
-
-const CHUNK_BYTES = 8_192;
 
 /** Known not to be there. Told from an empty value by being this very array. */
 export const ABSENT: Uint8Array = new Uint8Array(0);
@@ -15,8 +12,6 @@ export const ABSENT: Uint8Array = new Uint8Array(0);
 export class LastValues {
   readonly #cache: GenerationCache<string>;
   readonly #shelf: Shelf<string>;
-  /** Values are copied: one that was cut from a large transaction, or from a record still to be written, would keep all of it. */
-  readonly #chunks = new Chunks(CHUNK_BYTES);
 
   constructor(cache: GenerationCache<string>) {
     this.#cache = cache;
@@ -32,11 +27,8 @@ export class LastValues {
   learn(id: string, value: Uint8Array | undefined): void {
     if (value === undefined) this.#cache.put(this.#shelf, id, ABSENT);
     else if (value.length > STATE_LIMITS.cachedValueBytes) this.#cache.drop(this.#shelf, id);
-    else {
-      const copy = this.#chunks.take(value.length);
-      copy.set(value);
-      this.#cache.put(this.#shelf, id, copy);
-    }
+    // A copy: what was cut from a large transaction, or from a record still to be written, would keep all of it.
+    else this.#cache.put(this.#shelf, id, value.slice());
   }
 
   /** What makes the next version of the last one: what was written will be read. */
