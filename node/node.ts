@@ -216,6 +216,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const source = {
     heights: () => ({ base: blocks.base, latest: blocks.height }),
     block: (height: bigint) => blocks.block(height),
+    encodedBlock: (height: bigint) => blocks.encodedBlock(height),
     results: (height: bigint) => states.encodedResponse(height),
   };
   const indexer =

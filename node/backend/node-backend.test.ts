@@ -5,8 +5,11 @@ import { afterAll, expect, test } from 'vitest';
 import { EMPTY, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
+import { encodeBlock } from '#core/types/block.ts';
 import { toHeight } from '#core/types/brand.ts';
+import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import type { CommittedBlock, SearchRequest } from '#rpc/backend.ts';
+import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
 import { parseQuery } from '#rpc/query.ts';
 import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import { createIndexer } from '../indexer/indexer.ts';
@@ -106,7 +109,12 @@ test('the index on LevelDB finds many large entries, and after reopening', async
     events: [event],
   };
   const committed = {
-    block: { header: { height: toHeight(1) }, txs: Array.from({ length: total }, (_, i) => utf8(`tx ${i}`)) },
+    block: {
+      header: headerAt(1n),
+      txs: Array.from({ length: total }, (_, i) => utf8(`tx ${i}`)),
+      evidence: [],
+      lastCommit: EMPTY_COMMIT,
+    },
     results: {
       events: [],
       txResults: Array.from({ length: total }, () => result),
@@ -117,6 +125,7 @@ test('the index on LevelDB finds many large entries, and after reopening', async
   const source = {
     heights: () => ({ base: 1n, latest: 1n }),
     block: () => committed.block,
+    encodedBlock: () => encodeBlock(committed.block),
     results: () => encodeFinalizeResponse(committed.results),
   };
   const open = async () => {

@@ -126,6 +126,7 @@ export async function startSoloChain(options: SoloChainOptions): Promise<SoloCha
   const source = {
     heights: () => ({ base: blocks.base, latest: blocks.height }),
     block: (height: bigint) => blocks.block(height),
+    encodedBlock: (height: bigint) => blocks.encodedBlock(height),
     results: (height: bigint) => states.encodedResponse(height),
   };
   const indexKv = new MemoryKv();

@@ -8,7 +8,7 @@ import type { ChainState } from '#consensus/chain-state.ts';
 import { decodeChainState, encodeChainState, encodeParams, readParams } from '#consensus/chain-state-codec.ts';
 import type { FinalizeBlockResponse } from '#core/abci.ts';
 import { defined } from '#core/assert.ts';
-import { concat, EMPTY, equal, readU64be, u32be, u64be } from '#core/bytes.ts';
+import { concat, concatAll, EMPTY, equal, readU64be, u32be, u64be } from '#core/bytes.ts';
 import { decode } from '#core/codec/proto-reader.ts';
 import { minBig } from '#core/int.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
@@ -78,6 +78,8 @@ export interface BlockStore {
   save(block: Block, blockId: BlockId, parts: PartSet, seenCommit: ExtendedCommit): Promise<void>;
   meta(height: bigint): BlockMeta | undefined;
   block(height: bigint): Block | undefined;
+  /** The same as `encodeBlock` has made it: its parts, one behind the other. */
+  encodedBlock(height: bigint): Uint8Array | undefined;
   part(height: bigint, index: number): Part | undefined;
   /** The commit for `height` that the block after it contains. */
   commit(height: bigint): Commit | undefined;
@@ -185,15 +187,16 @@ class KvBlockStore implements BlockStore {
   }
 
   block(height: bigint): Block | undefined {
+    return stored('block', this.encodedBlock(height), (bytes) => readBlock('block', bytes));
+  }
+
+  encodedBlock(height: bigint): Uint8Array | undefined {
     const meta = height < this.#base ? undefined : this.meta(height);
     if (meta === undefined) return undefined;
     const parts = Array.from({ length: meta.blockId.partSetHeader.total }, (_, i) =>
       defined(this.part(height, i), `part ${i} of block ${height}`),
     );
-    return read(
-      'block',
-      decode(() => readBlock('block', concat(...parts.map((part) => part.bytes)))),
-    );
+    return concatAll(parts.map((part) => part.bytes));
   }
 
   part(height: bigint, index: number): Part | undefined {

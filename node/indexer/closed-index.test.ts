@@ -5,6 +5,7 @@ import { EMPTY, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
+import { encodeBlock } from '#core/types/block.ts';
 import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
 import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
@@ -21,17 +22,16 @@ function result(sender: string): ExecTxResult {
 /** Three transactions a block; `base`: lower blocks are gone. */
 function sourceOf(latest: bigint, base = 1n, sender = 'alice'): IndexSource {
   const isKept = (height: bigint) => height >= base && height <= latest;
+  const blockOf = (height: bigint) => ({
+    header: headerAt(height),
+    txs: [0, 1, 2].map((i) => utf8(`tx ${height} ${i}`)),
+    evidence: [],
+    lastCommit: EMPTY_COMMIT,
+  });
   return {
     heights: () => ({ base, latest }),
-    block: (height) =>
-      isKept(height)
-        ? {
-            header: headerAt(height),
-            txs: [0, 1, 2].map((i) => utf8(`tx ${height} ${i}`)),
-            evidence: [],
-            lastCommit: EMPTY_COMMIT,
-          }
-        : undefined,
+    block: (height) => (isKept(height) ? blockOf(height) : undefined),
+    encodedBlock: (height) => (isKept(height) ? encodeBlock(blockOf(height)) : undefined),
     results: (height) =>
       isKept(height)
         ? encodeFinalizeResponse({
@@ -90,9 +90,16 @@ test('interrupted after the mark, it is made again by a node, and taken back by 
 test('a height that is written anew leaves a hash to the later attempt, unless its own succeeded', async () => {
   const tx = utf8('the same');
   const named = async (...codes: readonly number[]) => {
+    const blockOf = (height: bigint) => ({
+      header: headerAt(height),
+      txs: [tx],
+      evidence: [],
+      lastCommit: EMPTY_COMMIT,
+    });
     const source: IndexSource = {
       heights: () => ({ base: 1n, latest: BigInt(codes.length) }),
-      block: (height) => ({ header: headerAt(height), txs: [tx], evidence: [], lastCommit: EMPTY_COMMIT }),
+      block: blockOf,
+      encodedBlock: (height) => encodeBlock(blockOf(height)),
       results: (height) =>
         encodeFinalizeResponse({
           events: [],

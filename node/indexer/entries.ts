@@ -23,12 +23,11 @@ import {
   putPlaces,
   readNamed,
   SEGMENT,
-  type Span,
   storedName,
   txByHashKey,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
-import { EVENT, EVENT_ATTRIBUTE, RESPONSE, StoredFields, TX_RESULT } from './stored-fields.ts';
+import { EVENT, EVENT_ATTRIBUTE, RESPONSE, type Span, StoredFields, TX_RESULT } from './stored-fields.ts';
 
 export interface IndexedBlock {
   readonly height: bigint;

@@ -5,7 +5,7 @@ import { EMPTY, toHexUpper, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
-import type { Block } from '#core/types/block.ts';
+import { type Block, encodeBlock } from '#core/types/block.ts';
 import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { eventValues } from '#rpc/backend.ts';
 import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
@@ -23,7 +23,7 @@ import {
   SEGMENT,
 } from './keys.ts';
 import { createSearcher } from './search.ts';
-import { resultReader } from './stored-results.ts';
+import { resultReader, txReader } from './stored-txs.ts';
 
 function event(type: string, attributes: Record<string, string>, index = true): Event {
   return { type, attributes: Object.entries(attributes).map(([key, value]) => ({ key, value, index })) };
@@ -59,6 +59,10 @@ function sourceOf(chain: readonly CommittedResults[], base = 1n): IndexSource {
   return {
     heights: () => ({ base, latest: BigInt(chain.length) }),
     block: (height) => at(height)?.block,
+    encodedBlock(height) {
+      const found = at(height);
+      return found && encodeBlock(found.block);
+    },
     results(height) {
       const found = at(height);
       return found && encodeFinalizeResponse(found.results);
@@ -422,6 +426,15 @@ test('each result is found again among those of its block, whatever is asked fir
         for (const index of asked) expect(resultAt(index)).toEqual(txResults[index]);
       },
     ),
+  );
+});
+
+test('a transaction is read out of a block as it is stored, whatever it is and whichever is asked for', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }), fc.array(fc.nat(6)), (txs, asked) => {
+      const txAt = txReader(encodeBlock({ header: headerAt(1n), txs, evidence: [], lastCommit: EMPTY_COMMIT }));
+      for (const index of asked) expect(txAt(index)).toEqual(txs[index]);
+    }),
   );
 });
 

@@ -22,13 +22,15 @@ import {
   txByHashKey,
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
-import { resultReader } from './stored-results.ts';
+import { resultReader, txReader } from './stored-txs.ts';
 import { directWriter, type IndexWriter, writeBlocks } from './writer.ts';
 
 /** Where committed blocks and their results are kept. */
 export interface IndexSource {
   heights(): { readonly base: bigint; readonly latest: bigint };
   block(height: bigint): Block | undefined;
+  /** As `encodeBlock` of `core/types/block.ts` makes it. */
+  encodedBlock(height: bigint): Uint8Array | undefined;
   /** As `encodeFinalizeResponse` of `driver/abci-codec.ts` makes them. */
   results(height: bigint): Uint8Array | undefined;
 }
@@ -175,11 +177,12 @@ function readBlock(
 /** The transactions of a block by their places in it. They stand in the block store alone, with what became of them. */
 function recordReader(source: IndexSource, height: bigint): ((index: number) => TxRecord | undefined) | undefined {
   const results = source.results(height);
-  const block = results && source.block(height);
+  const block = results && source.encodedBlock(height);
   if (results === undefined || block === undefined) return undefined;
+  const txAt = txReader(block);
   const resultAt = resultReader('block results', results);
   return (index) => {
-    const tx = block.txs[index];
+    const tx = txAt(index);
     const result = resultAt(index);
     return tx && result && { hash: sha256(tx), height: toHeight(height), index, tx, result };
   };

@@ -10,6 +10,7 @@
 import { assert, defined } from '#core/assert.ts';
 import { concat, lengthPrefixed, prefixEnd, readU64be, u32be, u64be, utf8 } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
+import type { Span } from './stored-fields.ts';
 
 /** 0 to 10 were those of earlier builds: what has them is made anew. */
 export const INDEX_PREFIXES = {
@@ -116,12 +117,6 @@ export function storedName(key: string): StoredName {
 /** Prefix byte, length and text of an attribute's composite key. */
 function attributePrefix(prefix: EventPrefix, key: string): Uint8Array {
   return concat(Uint8Array.of(INDEX_PREFIXES[prefix]), lengthPrefixed(utf8(storedName(key).key)));
-}
-
-/** A piece of a buffer. */
-export interface Span {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Bytes of the key that {@link putEventKey} writes. */

@@ -1,5 +1,13 @@
 import { DecodeError, readVarint } from '#core/codec/proto-reader.ts';
 
+/** A piece of a buffer. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Field numbers of `core/types/block.ts`: the data of a block, and a transaction in it. */
+export const BLOCK = { data: 2, tx: 1 } as const;
 /** Field numbers of `driver/abci-codec.ts`. */
 export const RESPONSE = { event: 1, txResult: 2 } as const;
 export const TX_RESULT = { code: 1, event: 7 } as const;

@@ -55,7 +55,12 @@ function blockOf(height: bigint, count: number): IndexedBlock {
 
 const dump = (kv: Kv) => [...kv.entries({})].map(([key, value]) => `${toHex(key)}=${toHex(value)}`);
 
-const noSource = { heights: () => ({ base: 1n, latest: 9n }), block: () => undefined, results: () => undefined };
+const noSource = {
+  heights: () => ({ base: 1n, latest: 9n }),
+  block: () => undefined,
+  encodedBlock: () => undefined,
+  results: () => undefined,
+};
 
 test('a block of more transactions than a call takes arguments is handed over', () => {
   const tx = Uint8Array.of(1, 2);

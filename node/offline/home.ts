@@ -61,6 +61,7 @@ export async function withStoppedHome<T>(home: string, use: (home: OfflineHome) 
       source: {
         heights: () => ({ base: blocks.base, latest: blocks.height }),
         block: (height) => blocks.block(height),
+        encodedBlock: (height) => blocks.encodedBlock(height),
         results: (height) => states.encodedResponse(height),
       },
       openApplication: (options = {}) =>
