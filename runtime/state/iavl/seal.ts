@@ -197,5 +197,6 @@ function putNode(arena: Arena, node: number, out: Uint8Array, at: number): numbe
 }
 
 const KEY_CHUNK_BYTES = 16_384;
-const LEAF_CHUNK_BYTES = 65_536;
+/** Small, because whoever keeps one value keeps the chunk. */
+const LEAF_CHUNK_BYTES = 8_192;
 const PAGE_CHUNK_BYTES = 65_536;
