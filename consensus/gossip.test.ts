@@ -7,7 +7,7 @@ import { Kit } from './test-kit.ts';
 
 const VALIDATORS = 1_000;
 const everybody = Array.from({ length: VALIDATORS }, (_, index) => index);
-const nothing: StoredBlocks = { meta: () => undefined, part: () => undefined, seenCommit: () => undefined };
+const nothing = new Kit({ self: -1 }).stored();
 
 /** The peer tells where it stands and takes what it is sent, until it is done. */
 function repair(from: Kit, stored: StoredBlocks, to: Kit, done: () => boolean): number {
@@ -45,16 +45,8 @@ test('a peer one height behind, in a round of its own, gets all of the commit', 
   const block = done.block('decided');
   done.propose(block, 0).precommits(0, block, ...everybody.slice(0, 700));
   expect(done.state.height).toBe(2n);
-  const commit = done.of('commit')[0];
-  if (commit === undefined) throw new Error('a commit');
-  const { seenCommit, blockId, parts } = commit;
-  const stored: StoredBlocks = {
-    meta: () => ({ blockId }),
-    part: (_, index) => parts.parts[index],
-    seenCommit: () => seenCommit,
-  };
   behind.prevotes(3, undefined, ...everybody.slice(0, 400));
-  repair(done, stored, behind, () => behind.state.height === 2n);
+  repair(done, done.stored(), behind, () => behind.state.height === 2n);
   expect(behind.state.height).toBe(2n);
 });
 

@@ -18,6 +18,7 @@ import { makeBlock } from './block-rules.ts';
 import { applyFinalizeResponse, makeGenesisState } from './chain-state.ts';
 import { DEFAULT_ENGINE_CONFIG, type EngineConfig } from './config.ts';
 import type { Effect } from './effect.ts';
+import type { StoredBlocks } from './gossip.ts';
 import type { Input } from './input.ts';
 import { type Candidate, createEngine, type EngineState, resume } from './state.ts';
 import { step } from './step.ts';
@@ -239,6 +240,16 @@ export class Kit {
 
   get kinds(): string[] {
     return this.effects.map((effect) => effect.kind);
+  }
+
+  /** What a block store has of the height that was decided last; of none before the first. */
+  stored(): StoredBlocks {
+    const commit = this.of('commit').at(-1);
+    return {
+      meta: () => commit && { blockId: commit.blockId },
+      part: (_, index) => commit?.parts.parts[index],
+      seenCommit: () => commit?.seenCommit,
+    };
   }
 
   of<K extends Effect['kind']>(kind: K): Extract<Effect, { kind: K }>[] {

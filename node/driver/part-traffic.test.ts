@@ -8,7 +8,7 @@ import { NODE_LIMITS } from '../limits.ts';
 import { QueuedParts, Repairs } from './part-traffic.ts';
 import { startDriver } from './test-kit.ts';
 
-const nothing: StoredBlocks = { meta: () => undefined, part: () => undefined, seenCommit: () => undefined };
+const nothing = new Kit({ self: -1 }).stored();
 const { partGraceWords, partResendWords } = NODE_LIMITS;
 
 /** How many parts a peer that has none is sent in each of so many intervals. */
@@ -49,18 +49,10 @@ test('a block that was decided long ago comes from nowhere else: its parts are s
   const done = kit();
   const block = done.block('decided');
   done.propose(block, 0).precommits(0, block, 0, 1, 2);
-  const [commit] = done.of('commit');
-  if (commit === undefined) throw new Error('a commit');
-  const { seenCommit, blockId, parts } = commit;
-  const stored: StoredBlocks = {
-    meta: () => ({ blockId }),
-    part: (_, index) => parts.parts[index],
-    seenCommit: () => seenCommit,
-  };
   expect(done.state.height).toBe(2n);
-  expect(partsSent(new Repairs(), done.state, stored, kit(), 2)).toEqual([0, 0]);
+  expect(partsSent(new Repairs(), done.state, done.stored(), kit(), 2)).toEqual([0, 0]);
   const later = Object.assign(Object.create(done.state), { height: 3n }) as EngineState;
-  expect(partsSent(new Repairs(), later, stored, kit(), 2)).toEqual([1, 0]);
+  expect(partsSent(new Repairs(), later, done.stored(), kit(), 2)).toEqual([1, 0]);
 });
 
 test('a second copy of a part that waits for the engine is not taken, and is again when the engine has had it', async () => {
