@@ -157,8 +157,7 @@ class App implements RuntimeApplication {
   /** What has changed it, in order: all of that, until one comes that is not kept. */
   #checked: CheckedTx[] = [];
   #allChecked = true;
-  /** Of checks on the committed state; made with the first. */
-  /** Of checks until the next commit, by whether their events are wanted. */
+  /** Of checks until the next commit, by whether their events are wanted; made with the first. */
   #checkEnvironments: { readonly withEvents: TxEnvironment; readonly withoutEvents: TxEnvironment } | undefined;
   /** Height that `finalizeBlock` executed and `commit` has not persisted yet. */
   #finalized: bigint | undefined;
