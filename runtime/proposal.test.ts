@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EMPTY } from '#core/bytes.ts';
-import { pureVerifier } from '#core/crypto/verify.ts';
 import { addMillis, type Timestamp } from '#core/types/timestamp.ts';
 import { BasicAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/feegrant_pb.ts';
 import { MsgGrantAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
@@ -13,6 +12,7 @@ import { chainModule } from './modules/chain/module.ts';
 import { feegrantModule } from './modules/feegrant/module.ts';
 import { vestingModule } from './modules/vesting/module.ts';
 import { startTestChain, TEST_TIME, type TestChain, testKey } from './test-chain.ts';
+import { rememberingVerifier } from './tx/mixed-txs.test-util.ts';
 
 const keys = [1, 2, 3].map(testKey) as [
   ReturnType<typeof testKey>,
@@ -24,17 +24,7 @@ const dave = testKey(4);
 const vester = testKey(70);
 const GAS = 100_000n;
 
-/** Signatures of the same few transactions are verified again and again. */
-const verdicts = new Map<string, boolean>();
-const verifier = {
-  ...pureVerifier,
-  secp256k1(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-    const name = [publicKey, message, signature].map(String).join();
-    const known = verdicts.get(name) ?? pureVerifier.secp256k1(publicKey, message, signature);
-    verdicts.set(name, known);
-    return known;
-  },
-};
+const verifier = rememberingVerifier();
 
 /** With an account whose coins vest soon, and an allowance that soon expires. */
 async function startChain(maxGas = -1n): Promise<TestChain> {

@@ -40,6 +40,16 @@ export class Branch implements KvWriter {
     return this.#revision;
   }
 
+  /** Keys with a pending change. */
+  get size(): number {
+    return this.#changes?.size ?? 0;
+  }
+
+  /** Its change, when it has exactly one. */
+  get onlyChange(): Change | undefined {
+    return this.#changes?.size === 1 ? this.#changes.values().next().value : undefined;
+  }
+
   get(key: StoreKey): Uint8Array | undefined {
     const id = toId(key);
     const change = this.#changes?.get(id);

@@ -94,6 +94,9 @@ const COSTS = {
   iterNextFlat: 30,
 } as const;
 
+/** What a byte more of a value takes that is read once and written once. */
+export const GAS_PER_CHANGED_BYTE = COSTS.readPerByte + COSTS.writePerByte;
+
 /** Bytes of key and value are charged where the Cosmos SDK's gaskv charges them. */
 function payRead(meter: GasMeter, key: StoreKey, value: Uint8Array | undefined): void {
   meter.consume(COSTS.readPerByte * (key.length + (value === undefined ? 0 : value.length)), 'ReadPerByte');

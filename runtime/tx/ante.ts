@@ -63,6 +63,17 @@ export interface AntePassed {
    * be good, and nothing depended on the block's time, as what has vested and what expires does.
    */
   readonly repeats: boolean;
+  /** That it went by. */
+  readonly params: AuthParams;
+}
+
+/** What the mempool is told of a transaction that has passed. */
+export interface Admitted {
+  readonly sender: string;
+  readonly sequence: bigint;
+  readonly priority: bigint;
+  /** See {@link AntePassed}. */
+  readonly repeats: boolean;
 }
 
 export function runAnte(context: AnteContext, tx: DecodedTx): Result<AntePassed> {
@@ -79,7 +90,7 @@ export function runAnte(context: AnteContext, tx: DecodedTx): Result<AntePassed>
   const signed = checkSigners(context, { tx, facts, params }, signers.value, auth);
   if (!signed.ok) return signed;
   const { coins, timeless } = fee.value;
-  return ok({ signers: signers.value, fee: coins, repeats: timeless && signed.value });
+  return ok({ signers: signers.value, fee: coins, repeats: timeless && signed.value, params });
 }
 
 /** tx ValidateBasic of v0.50, the messages' own checks included. */
@@ -134,7 +145,7 @@ function chargeSize(context: AnteContext, tx: DecodedTx, params: AuthParams, sig
 }
 
 /** Hashed once, not with each transaction. */
-const COLLECTOR = moduleAddress(FEE_COLLECTOR);
+export const COLLECTOR = moduleAddress(FEE_COLLECTOR);
 
 interface PaidFee {
   readonly coins: readonly Coin[];

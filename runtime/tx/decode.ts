@@ -36,6 +36,8 @@ export interface DecodedTx {
   readonly isUsual: boolean;
   /** Made by `factsOf` when somebody asks for them, and its alone: kept here, they go when the transaction goes. */
   facts: object | undefined;
+  /** What carried.ts remembers of its last check, and its alone. */
+  pass: object | undefined;
 }
 
 /** What decoding needs of the module table. */
@@ -77,6 +79,7 @@ export function decodeStrictly(bytes: Uint8Array, types: TxTypes): Result<Decode
     messages: messages.value,
     isUsual: false,
     facts: undefined,
+    pass: undefined,
   });
 }
 

@@ -1,5 +1,7 @@
 import { EMPTY } from '#core/bytes.ts';
 import { signSecp256k1 } from '#core/crypto/keys.ts';
+import { pureVerifier } from '#core/crypto/verify.ts';
+import type { Verifier } from '#core/ports/crypto.ts';
 import { GenericAuthorizationSchema } from '#proto/gen/cosmos/authz/v1beta1/authz_pb.ts';
 import { MsgExecSchema, MsgGrantSchema } from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
 import { MsgMultiSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
@@ -28,8 +30,22 @@ import { directSignBytes } from './sign-bytes.ts';
 
 export const [alice, bob, carol, dave] = [testKey(1), testKey(2), testKey(3), testKey(4)] as const;
 const stranger = testKey(99);
-const vester = testKey(70);
+export const vester = testKey(70);
 const START = 1_000_000_000n;
+
+/** Signatures of the same few transactions are verified again and again. */
+export function rememberingVerifier(): Verifier {
+  const verdicts = new Map<string, boolean>();
+  return {
+    ...pureVerifier,
+    secp256k1(publicKey, message, signature) {
+      const name = [publicKey, message, signature].map(String).join();
+      const verdict = verdicts.get(name) ?? pureVerifier.secp256k1(publicKey, message, signature);
+      verdicts.set(name, verdict);
+      return verdict;
+    },
+  };
+}
 
 type Message = TxPlan['messages'][number];
 

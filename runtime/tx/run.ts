@@ -16,7 +16,8 @@ import { RUNTIME_LIMITS } from '../limits.ts';
 import type { ModuleTable } from '../module-table.ts';
 import type { StateBranch } from '../state/branch.ts';
 import { type GasMeter, gasMeter, meteredState } from '../state/gas.ts';
-import { type AntePassed, runAnte, type TxMode } from './ante.ts';
+import { type Admitted, type AntePassed, runAnte, type TxMode } from './ante.ts';
+import { rememberPass, repeatPass } from './carried.ts';
 import type { DecodedTx, TxMessage } from './decode.ts';
 import { messageRouter } from './router.ts';
 
@@ -41,14 +42,6 @@ export interface TxOutcome {
   readonly responses: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
   /** Absent when the ante checks refused it: such a transaction changed nothing. */
   readonly admitted: Admitted | undefined;
-}
-
-export interface Admitted {
-  readonly sender: string;
-  readonly sequence: bigint;
-  readonly priority: bigint;
-  /** See {@link AntePassed}. */
-  readonly repeats: boolean;
 }
 
 /**
@@ -90,9 +83,9 @@ export function runDecodedTx(
     );
 
   const events = new EventLog();
-  const ante = passAnte(environment, state, { tx, meter, mode, events });
-  if (!ante.ok) return refused(ante.error, meter, gasLimit, []);
-  const admitted = admission(environment, tx, ante.value, gasLimit);
+  const passed = passAnte(environment, state, { tx, meter, mode, events });
+  if (!passed.ok) return refused(passed.error, meter, gasLimit, []);
+  const admitted = passed.value;
   if (mode !== 'deliver' && mode !== 'simulate')
     return { result: success(meter, gasLimit, EMPTY, events.events), responses: [], admitted };
 
@@ -119,9 +112,12 @@ interface AnteInput {
   readonly events: EventLog;
 }
 
-function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInput): Result<AntePassed> {
-  const branch = state.branch();
+function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInput): Result<Admitted> {
   const { tx, meter, mode, events } = input;
+  const { chain } = environment;
+  const repeated = mode === 'recheck' ? repeatPass(chain, state, tx, meter) : undefined;
+  if (repeated !== undefined) return ok(repeated);
+  const branch = state.branch();
   const passed = guarded('ante checks', environment.logger, () =>
     runAnte(
       {
@@ -131,7 +127,7 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
         // Nobody is shown a proposal's, nor a recheck's.
         events: environment.withoutEvents === true || mode === 'propose' || mode === 'recheck' ? noEvents : events,
         block: environment.block,
-        chain: environment.chain,
+        chain,
         mode,
         types: environment.table,
         verifier: environment.verifier,
@@ -140,8 +136,12 @@ function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInp
       tx,
     ),
   );
-  if (passed.ok) branch.write();
-  return passed;
+  if (!passed.ok) return passed;
+  const admitted = admission(environment, tx, passed.value);
+  if (mode === 'check' || mode === 'recheck')
+    rememberPass(chain, state, tx, { ante: passed.value, admitted, gas: meter, written: branch });
+  branch.write();
+  return ok(admitted);
 }
 
 interface MessagesInput {
@@ -204,8 +204,8 @@ export function encodeMsgData(responses: TxOutcome['responses']): Uint8Array {
 /** Priorities are fee ÷ gas in millionths of the base denomination. */
 const PRIORITY_SCALE = 1_000_000n;
 
-function admission(environment: TxEnvironment, tx: DecodedTx, passed: AntePassed, gasLimit: bigint): Admitted {
-  const { chain } = environment;
+function admission({ chain }: TxEnvironment, tx: DecodedTx, passed: AntePassed): Admitted {
+  const gasLimit = tx.authInfo.fee?.gasLimit ?? 0n;
   const first = passed.signers.all[0];
   const fee = amountOf(passed.fee, chain.baseDenom);
   return {

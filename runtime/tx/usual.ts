@@ -47,7 +47,16 @@ export function readUsualTx(bytes: Uint8Array, types: Types) {
   }
   if (fields.at !== bytes.length) return undefined;
   const raw = { bodyBytes, authInfoBytes, signatures };
-  return { raw, size: bytes.length, body, authInfo, messages, isUsual: true as const, facts: undefined };
+  return {
+    raw,
+    size: bytes.length,
+    body,
+    authInfo,
+    messages,
+    isUsual: true as const,
+    facts: undefined,
+    pass: undefined,
+  };
 }
 
 function readBody(fields: UsualFields, types: Types, messages: UsualMessage[]): TxBody | undefined {
