@@ -79,7 +79,10 @@ export class MempoolOrder {
     const displaced = this.#makeRoom(tx, rival);
     if (displaced === undefined) return err({ kind: 'full', txs: this.count, bytes: this.#bytes });
     for (const entry of displaced) this.remove(entry.key);
-    this.#insert({ ...tx, serial: this.#serial++ });
+    // Field by field: what a spread has copied, one field more is kept apart from.
+    const { key, bytes, blockBytes, gasWanted, priority, sender, sequence, height, timeMs } = tx;
+    const serial = this.#serial++;
+    this.#insert({ key, bytes, blockBytes, gasWanted, priority, sender, sequence, height, timeMs, serial });
     return ok(displaced);
   }
 
@@ -159,7 +162,11 @@ export class MempoolOrder {
   #insert(entry: Entry): void {
     this.#byKey.set(entry.key, entry);
     this.#bytes += entry.blockBytes;
-    const queue = this.#bySender.get(entry.sender) ?? [];
+    const queue = this.#bySender.get(entry.sender);
+    if (queue === undefined) {
+      this.#bySender.set(entry.sender, [entry]);
+      return;
+    }
     let at = queue.length;
     while (at > 0 && (queue[at - 1] as Entry).sequence > entry.sequence) at -= 1;
     this.#bySender.set(entry.sender, [...queue.slice(0, at), entry, ...queue.slice(at)]);

@@ -49,6 +49,15 @@ export class UsualFields {
     return this.bytes.subarray(this.at, this.end);
   }
 
+  /** Takes what stands between here and the end of the message, when it is just this. */
+  takeRest(expected: Uint8Array): boolean {
+    const { bytes, at, end } = this;
+    if (end - at !== expected.length) return false;
+    for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
+    this.at = end;
+    return true;
+  }
+
   /** A view; undefined when another field comes next. */
   view(tag: number): Uint8Array | undefined {
     const next = this.#contentEnd(tag);
@@ -144,6 +153,16 @@ export class UsualFields {
   }
 }
 
+/**
+ * Appends to a list that most often ends with its first: that one has a list of its own, with room for no other. `push` on an
+ * empty list makes room for 17, which is much where thousands of transactions wait with a dozen lists each.
+ */
+export function append<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  list.push(item);
+  return list;
+}
+
 type UsualCoin = MessageShape<typeof CoinSchema>;
 
 /** Of coins in one list. */
@@ -151,12 +170,12 @@ const MOST_COINS = 4;
 
 /** A list of coins, which may be empty. */
 export function usualCoins(fields: UsualFields, tag: number): UsualCoin[] | undefined {
-  const coins: UsualCoin[] = [];
+  let coins: UsualCoin[] = [];
   for (let outer = fields.enter(tag); outer >= 0; outer = fields.enter(tag)) {
     const denom = fields.name(0x0a);
     const amount = fields.text(0x12);
     if (!fields.leave(outer) || coins.length === MOST_COINS) return undefined;
-    coins.push({ $typeName: 'cosmos.base.v1beta1.Coin', denom, amount });
+    coins = append(coins, { $typeName: 'cosmos.base.v1beta1.Coin' as const, denom, amount });
   }
   return coins;
 }

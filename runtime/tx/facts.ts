@@ -2,8 +2,9 @@
  * What follows from a transaction's bytes and from what genesis has fixed, worked out once: it is asked in the mempool, in
  * the proposal and in the block, and rechecked after blocks in between. Nothing here depends on state or on who asks.
  */
-import { EMPTY, toBase64, utf8 } from '#core/bytes.ts';
+import { EMPTY, equal, toBase64, utf8 } from '#core/bytes.ts';
 import { ok, type Result } from '#core/result.ts';
+import type { Fee } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import { type Coin, formatCoins, parseCoins } from '../coins.ts';
 import type { ChainParams } from '../context.ts';
 import { failSdk } from '../errors.ts';
@@ -56,75 +57,123 @@ export function verifiedSignatures(tx: DecodedTx): readonly Uint8Array[] {
   return tx.raw.signatures.filter((_, signer) => facts.hasVerified(signer));
 }
 
+/** What follows from a list of coins. */
+interface FeeFacts {
+  readonly amount: Fee['amount'];
+  readonly coins: Result<readonly Coin[], string>;
+  readonly text: string;
+}
+
+const NO_FEE: Fee['amount'] = [];
+/** Of the last fee: those that wait for a block share what usual.ts has read of it. */
+let lastFee: FeeFacts | undefined;
+
+function feeFactsOf(amount: Fee['amount']): FeeFacts {
+  if (lastFee?.amount === amount) return lastFee;
+  const coins = parseCoins(amount, 'fee.amount');
+  lastFee = { amount, coins, text: coins.ok ? formatCoins(coins.value) : '' };
+  return lastFee;
+}
+
+/** Of one signer, as far as it was asked. */
+interface SignerFacts {
+  key: Result<SentKey> | undefined;
+  texts: readonly string[] | undefined;
+  /** For which account of which chain the signature was found good; undefined: for none. */
+  chainId: string | undefined;
+  accountNumber: bigint;
+}
+
+/** Few objects: thousands of transactions wait for their block with them. */
 class LazyFacts implements TxFacts {
   readonly #tx: DecodedTx;
-  #memoBytes: number | undefined;
-  #fee: Result<readonly Coin[], string> | undefined;
-  #feeText: string | undefined;
-  #form: { readonly types: TxTypes; readonly chain: ChainParams; readonly result: Result<Signers> } | undefined;
-  readonly #keys: Result<SentKey>[] = [];
-  readonly #signatures: (readonly string[])[] = [];
-  readonly #verified: { readonly chainId: string; readonly accountNumber: bigint }[] = [];
+  #memoBytes = -1;
+  #fee: FeeFacts | undefined;
+  #types: TxTypes | undefined;
+  #chain: ChainParams | undefined;
+  #form: Result<Signers> | undefined;
+  readonly #signers: (SignerFacts | undefined)[];
 
   constructor(tx: DecodedTx) {
     this.#tx = tx;
+    this.#signers = new Array(tx.authInfo.signerInfos.length);
+  }
+
+  #of(signer: number): SignerFacts {
+    let facts = this.#signers[signer];
+    if (facts === undefined) {
+      facts = { key: undefined, texts: undefined, chainId: undefined, accountNumber: 0n };
+      this.#signers[signer] = facts;
+    }
+    return facts;
   }
 
   get memoBytes(): number {
     const { memo } = this.#tx.body;
-    this.#memoBytes ??= memo === '' ? 0 : utf8(memo).length;
+    if (this.#memoBytes < 0) this.#memoBytes = memo === '' ? 0 : utf8(memo).length;
     return this.#memoBytes;
   }
 
   get fee(): Result<readonly Coin[], string> {
-    this.#fee ??= parseCoins(this.#tx.authInfo.fee?.amount ?? [], 'fee.amount');
-    return this.#fee;
+    return this.#feeFacts().coins;
   }
 
   get feeText(): string {
-    this.#feeText ??= this.fee.ok ? formatCoins(this.fee.value) : '';
-    return this.#feeText;
+    return this.#feeFacts().text;
+  }
+
+  #feeFacts(): FeeFacts {
+    this.#fee ??= feeFactsOf(this.#tx.authInfo.fee?.amount ?? NO_FEE);
+    return this.#fee;
   }
 
   form(types: TxTypes, chain: ChainParams): Result<Signers> {
-    const there = this.#form;
-    if (there !== undefined && there.types === types && there.chain === chain) return there.result;
-    const result = formOf(this.#tx, types, chain);
-    this.#form = { types, chain, result };
-    return result;
+    if (this.#form !== undefined && this.#types === types && this.#chain === chain) return this.#form;
+    this.#types = types;
+    this.#chain = chain;
+    this.#form = formOf(this.#tx, types, chain);
+    return this.#form;
   }
 
   keyOf(signer: number): Result<SentKey> | undefined {
-    const there = this.#keys[signer];
+    const there = this.#signers[signer]?.key;
     if (there !== undefined) return there;
     const sent = this.#tx.authInfo.signerInfos[signer]?.publicKey;
     if (sent === undefined) return undefined;
     const read = readAccountKey(sent);
-    const made = read.ok ? ok({ key: read.value, address: addressOfKey(read.value) }) : read;
-    this.#keys[signer] = made;
+    const made = read.ok ? ok({ key: read.value, address: this.#ownAddress(signer, addressOfKey(read.value)) }) : read;
+    this.#of(signer).key = made;
     return made;
   }
 
+  /** The signer's own, when it is the same: one is kept instead of two. */
+  #ownAddress(signer: number, address: Uint8Array): Uint8Array {
+    const own = this.#form?.ok === true ? this.#form.value.all[signer] : undefined;
+    return own !== undefined && equal(own, address) ? own : address;
+  }
+
   signatureTexts(signer: number): readonly string[] {
-    const there = this.#signatures[signer];
+    const there = this.#signers[signer]?.texts;
     if (there !== undefined) return there;
     const signature = this.#tx.raw.signatures[signer] ?? EMPTY;
     const texts = shownSignatures(this.#tx.authInfo.signerInfos[signer]?.modeInfo, signature).map(toBase64);
-    this.#signatures[signer] = texts;
+    this.#of(signer).texts = texts;
     return texts;
   }
 
   isVerified(signer: number, chainId: string, accountNumber: bigint): boolean {
-    const there = this.#verified[signer];
+    const there = this.#signers[signer];
     return there !== undefined && there.accountNumber === accountNumber && there.chainId === chainId;
   }
 
   learnVerified(signer: number, chainId: string, accountNumber: bigint): void {
-    this.#verified[signer] = { chainId, accountNumber };
+    const facts = this.#of(signer);
+    facts.chainId = chainId;
+    facts.accountNumber = accountNumber;
   }
 
   hasVerified(signer: number): boolean {
-    return this.#verified[signer] !== undefined;
+    return this.#signers[signer]?.chainId !== undefined;
   }
 }
 

@@ -37,7 +37,7 @@ const DEFAULT_LIMITS: KnownTxLimits = {
 
 interface Kept {
   readonly bytes: Uint8Array;
-  readonly decoded: Result<DecodedTx>;
+  readonly decoded: DecodedTx;
   /** Blocks that were committed before it was last asked for. */
   asked: number;
 }
@@ -100,7 +100,8 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
       const name = endOf(bytes);
       const found = findIn(kept, name, bytes);
       if (found !== undefined) found.asked = blocks;
-      return (found ?? findIn(held, name, bytes))?.decoded ?? decodeTx(bytes, types);
+      const known = found ?? findIn(held, name, bytes);
+      return known === undefined ? decodeTx(bytes, types) : ok(known.decoded);
     },
     keep(bytes, decoded) {
       // What came first is wanted first: when there is no room the new one is not kept.
@@ -111,7 +112,7 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
       if (bytes.length > limits.txBytes || bytesKept + bytes.length > limits.bytes || !isCompact(decoded)) return false;
       if (namesake !== undefined) bytesKept -= namesake.bytes.length;
       else if (kept.size >= limits.txs) return false;
-      kept.set(name, { bytes, decoded: ok(decoded), asked: blocks });
+      kept.set(name, { bytes, decoded, asked: blocks });
       bytesKept += bytes.length;
       return true;
     },
@@ -124,7 +125,7 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
         heldEnds[nextHeld] = end;
         nextHeld = nextHeld + 1 === limits.held ? 0 : nextHeld + 1;
       }
-      held.set(end, { bytes, decoded: ok(decoded), asked: blocks });
+      held.set(end, { bytes, decoded, asked: blocks });
     },
     committed() {
       blocks++;

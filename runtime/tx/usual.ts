@@ -8,7 +8,7 @@ import type { SignMode } from '#proto/gen/cosmos/tx/signing/v1beta1/signing_pb.t
 import type { AuthInfo, Fee, ModeInfo, SignerInfo, TxBody } from '#proto/gen/cosmos/tx/v1beta1/tx_pb.ts';
 import type { DescMessage } from '#proto/message.ts';
 import type { MessageHandler } from '../module.ts';
-import { UsualFields, usualCoins } from '../usual-fields.ts';
+import { append, UsualFields, usualCoins } from '../usual-fields.ts';
 import { isUsualKey, SECP256K1_KEY, SECP256K1_URL } from './account-key.ts';
 
 /** Of messages, signers, signatures and coins each: what is read here consists of few objects. */
@@ -31,19 +31,20 @@ export function readUsualTx(bytes: Uint8Array, types: Types) {
   let outer = fields.enter(0x0a);
   if (outer < 0) return undefined;
   const bodyBytes = fields.rest();
-  const messages: UsualMessage[] = [];
-  const body = readBody(fields, types, messages);
-  if (body === undefined || !fields.leave(outer)) return undefined;
+  const read = readBody(fields, types);
+  if (read === undefined || !fields.leave(outer)) return undefined;
+  const { body, messages } = read;
   outer = fields.enter(0x12);
   if (outer < 0) return undefined;
   const authInfoBytes = fields.rest();
   const authInfo = readAuthInfo(fields, types);
   if (authInfo === undefined || !fields.leave(outer)) return undefined;
-  const signatures: Uint8Array[] = [];
+  let signatures: Uint8Array[] = [];
   for (;;) {
     const signature = fields.view(0x1a);
     if (signature === undefined) break;
-    if (signatures.push(signature) > MOST) return undefined;
+    if (signatures.length === MOST) return undefined;
+    signatures = append(signatures, signature);
   }
   if (fields.at !== bytes.length) return undefined;
   const raw = { bodyBytes, authInfoBytes, signatures };
@@ -59,8 +60,15 @@ export function readUsualTx(bytes: Uint8Array, types: Types) {
   };
 }
 
-function readBody(fields: UsualFields, types: Types, messages: UsualMessage[]): TxBody | undefined {
-  const anys: TxBody['messages'] = [];
+/** Of all bodies: nobody writes to what was decoded. */
+const NONE: TxBody['extensionOptions'] = [];
+
+function readBody(
+  fields: UsualFields,
+  types: Types,
+): { readonly body: TxBody; readonly messages: readonly UsualMessage[] } | undefined {
+  let anys: TxBody['messages'] = [];
+  let messages: UsualMessage[] = [];
   for (let outer = fields.enter(0x0a); outer >= 0; outer = fields.enter(0x0a)) {
     const typeUrl = fields.name(0x0a);
     const handler = types.messages.get(typeUrl);
@@ -69,27 +77,43 @@ function readBody(fields: UsualFields, types: Types, messages: UsualMessage[]): 
     const value = fields.rest();
     const message = handler.usual(fields);
     if (message === undefined || !fields.leave(around) || !fields.leave(outer)) return undefined;
-    if (messages.push({ handler, message }) > MOST) return undefined;
-    anys.push({ $typeName: 'google.protobuf.Any', typeUrl, value });
+    if (messages.length === MOST) return undefined;
+    messages = append(messages, { handler, message });
+    anys = append(anys, { $typeName: 'google.protobuf.Any' as const, typeUrl, value });
   }
-  return {
+  const body: TxBody = {
     $typeName: 'cosmos.tx.v1beta1.TxBody',
     messages: anys,
     memo: fields.text(0x12),
     timeoutHeight: fields.uint64(0x18),
-    extensionOptions: [],
-    nonCriticalExtensionOptions: [],
+    extensionOptions: NONE,
+    nonCriticalExtensionOptions: NONE,
   };
+  return { body, messages };
 }
 
 function readAuthInfo(fields: UsualFields, types: Types): AuthInfo | undefined {
-  const signerInfos: SignerInfo[] = [];
+  let signerInfos: SignerInfo[] = [];
   for (let outer = fields.enter(0x0a); outer >= 0; outer = fields.enter(0x0a)) {
     const info = readSignerInfo(fields, types);
-    if (info === undefined || !fields.leave(outer) || signerInfos.push(info) > MOST) return undefined;
+    if (info === undefined || !fields.leave(outer) || signerInfos.length === MOST) return undefined;
+    signerInfos = append(signerInfos, info);
   }
+  const fee = readFee(fields);
+  return fee === undefined ? undefined : { $typeName: 'cosmos.tx.v1beta1.AuthInfo', signerInfos, fee };
+}
+
+/** The last one that was read. Most transactions offer the same, and those that wait for a block share one. */
+let lastFee: { readonly bytes: Uint8Array; readonly fee: Fee } | undefined;
+
+function readFee(fields: UsualFields): Fee | undefined {
   const outer = fields.enter(0x12);
   if (outer < 0) return undefined;
+  if (lastFee !== undefined && fields.takeRest(lastFee.bytes)) {
+    fields.leave(outer);
+    return lastFee.fee;
+  }
+  const bytes = fields.rest();
   const amount = usualCoins(fields, 0x0a);
   if (amount === undefined) return undefined;
   const fee: Fee = {
@@ -99,7 +123,9 @@ function readAuthInfo(fields: UsualFields, types: Types): AuthInfo | undefined {
     payer: fields.text(0x1a),
     granter: fields.text(0x22),
   };
-  return fields.leave(outer) ? { $typeName: 'cosmos.tx.v1beta1.AuthInfo', signerInfos, fee } : undefined;
+  if (!fields.leave(outer)) return undefined;
+  lastFee = { bytes: bytes.slice(), fee };
+  return fee;
 }
 
 function readSignerInfo(fields: UsualFields, types: Types): SignerInfo | undefined {
@@ -120,6 +146,9 @@ function readSignerInfo(fields: UsualFields, types: Types): SignerInfo | undefin
     : { $typeName: 'cosmos.tx.v1beta1.SignerInfo', sequence, publicKey, modeInfo };
 }
 
+/** Single ones, by their sign mode: there are few. */
+const MODES: (ModeInfo | undefined)[] = [];
+
 /** A single one. */
 function readMode(fields: UsualFields): ModeInfo | undefined {
   const outer = fields.enter(0x12);
@@ -127,6 +156,11 @@ function readMode(fields: UsualFields): ModeInfo | undefined {
   if (around < 0) return undefined;
   const mode = fields.value(0x08) as SignMode;
   if (!fields.leave(around) || !fields.leave(outer)) return undefined;
-  const single = { $typeName: 'cosmos.tx.v1beta1.ModeInfo.Single' as const, mode };
-  return { $typeName: 'cosmos.tx.v1beta1.ModeInfo', sum: { case: 'single', value: single } };
+  let info = MODES[mode];
+  if (info === undefined) {
+    const single = { $typeName: 'cosmos.tx.v1beta1.ModeInfo.Single' as const, mode };
+    info = { $typeName: 'cosmos.tx.v1beta1.ModeInfo', sum: { case: 'single', value: single } };
+    MODES[mode] = info;
+  }
+  return info;
 }
