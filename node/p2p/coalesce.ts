@@ -1,6 +1,7 @@
 import type { ConnectionEncrypter, MessageStream, SecuredConnection } from '@libp2p/interface';
 import { concat } from '#core/bytes.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import { readRecords } from './record-reader.ts';
 
 type Encrypters<Components, Extension> = (components: Components) => ConnectionEncrypter<Extension>;
 
@@ -16,6 +17,7 @@ export function coalescing<Components, Extension>(
     const inner = encrypters(components);
     const gathered = (secured: SecuredConnection<Extension>): SecuredConnection<Extension> => {
       gatherTurns(secured.connection);
+      readRecords(secured.connection);
       return secured;
     };
     return {

@@ -20,6 +20,7 @@ import { coalescing } from './coalesce.ts';
 import { Flood } from './flood.ts';
 import { MessageGate, type MessageJudges, TX_TAG } from './message-gate.ts';
 import { type NetworkNames, networkNames } from './network-names.ts';
+import { noiseCrypto } from './noise-crypto.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { PeerGuard } from './peer-guard.ts';
 import { managePeers, type PeerManager } from './peer-manager.ts';
@@ -287,7 +288,7 @@ async function createNode(options: P2pOptions, gate: Gate): Promise<Libp2p> {
     nodeInfo: { userAgent: `autonomy/1 ${options.moniker}` },
     addresses: { listen: [toMultiaddr(options.listen).toString()] },
     transports: [tcp({ socketOptions: { noDelay: true } } as Parameters<typeof tcp>[0])],
-    connectionEncrypters: [coalescing(noise())],
+    connectionEncrypters: [coalescing(noise({ crypto: noiseCrypto }))],
     streamMuxers: [yamux()],
     connectionManager: {
       maxConnections: 2 * (options.maxInboundPeers + options.maxOutboundPeers + options.persistentPeers.length),

@@ -8,6 +8,7 @@ import { parseConfig, renderConfig } from '#node/config/config.ts';
 import { parseDuration } from '#node/config/duration.ts';
 import { decodeArmor, encodeArmor } from '#node/keyring/armor.ts';
 import { FrameReader, frameHead } from '#node/p2p/framing.ts';
+import { RecordReader } from '#node/p2p/record-reader.ts';
 import { TAR_END, TarReader, tarEntry } from '#node/statesync/snapshot-file.ts';
 import { fuzzRuns } from './runs.ts';
 
@@ -38,6 +39,17 @@ test('a direct stream of any bytes, cut anywhere, gives messages within the limi
         }
       }
       expect(messages).toBeLessThanOrEqual(stream.length);
+    }),
+    { numRuns: fuzzRuns() },
+  );
+});
+
+test('a connection of any bytes, cut anywhere, gives records of as many bytes at most', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 20 }), (pieces) => {
+      const reader = new RecordReader();
+      const read = pieces.flatMap((piece) => reader.decode(piece)).reduce((sum, { length }) => sum + length, 0);
+      expect(read).toBeLessThanOrEqual(concat(...pieces).length);
     }),
     { numRuns: fuzzRuns() },
   );
