@@ -134,9 +134,17 @@ export function merkleProofs(leaves: readonly Uint8Array[]): {
   return { root, proofs };
 }
 
+/** What hashes a leaf: {@link merkleLeafHash}, or the same by other means. */
+export type MerkleLeafHash = (leaf: Uint8Array) => Uint8Array;
+
 /** Whether `leaf` stands at `proof.index` of the `proof.total` leaves under `root`. The error says what does not fit. */
-export function verifyMerkleProof(proof: MerkleProof, root: Uint8Array, leaf: Uint8Array): Result<true, string> {
-  if (!equal(proof.leafHash, merkleLeafHash(leaf))) return err('merkle proof: leaf_hash is not the hash of the leaf');
+export function verifyMerkleProof(
+  proof: MerkleProof,
+  root: Uint8Array,
+  leaf: Uint8Array,
+  leafHash: MerkleLeafHash = merkleLeafHash,
+): Result<true, string> {
+  if (!equal(proof.leafHash, leafHash(leaf))) return err('merkle proof: leaf_hash is not the hash of the leaf');
   const computed = computeMerkleRoot(proof);
   if (!computed.ok) return computed;
   return equal(computed.value, root) ? ok(true) : err('merkle proof: the computed root differs from the expected root');

@@ -134,6 +134,8 @@ describe('part set', () => {
           verifyPart(set.header, { ...first, bytes: first.bytes.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) }),
         ).toBe(false);
         expect(verifyPart({ ...set.header, total: set.header.total + 1 }, first)).toBe(false);
+        // Proven before, under another root.
+        expect(verifyPart({ ...set.header, hash: first.proof.leafHash.map((byte) => byte ^ 1) }, first)).toBe(false);
       }),
       { numRuns: 12 },
     );

@@ -23,6 +23,7 @@ import { verifyPart } from '#core/types/part-set.ts';
 import type { Proposal } from '#core/types/proposal.ts';
 import { proposerOf } from '#core/types/validator-set.ts';
 import { PRECOMMIT, type Vote } from '#core/types/vote.ts';
+import { nativeLeafHash } from '../crypto/native-hash.ts';
 import type { QueuedParts } from './part-traffic.ts';
 
 /**
@@ -109,7 +110,8 @@ function takePart(
   const named = coming?.height === message.height && coming.round === message.round ? coming.blockId : undefined;
   const header = collected?.header ?? named?.partSetHeader;
   if (header !== undefined && queued?.has(header, message.part.index) === true) return { verdict: IGNORE };
-  if (header === undefined || !verifyPart(header, message.part)) return { verdict: IGNORE, input: message };
+  if (header === undefined || !verifyPart(header, message.part, nativeLeafHash))
+    return { verdict: IGNORE, input: message };
   return { verdict: ACCEPT, input: message, partOf: header };
 }
 
