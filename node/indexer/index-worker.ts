@@ -1,18 +1,18 @@
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import { assertNever, defined } from '#core/assert.ts';
-import type { KvOp } from '#core/ports/kv.ts';
 import { INDEX_LIMITS } from './limits.ts';
 import type { IndexRequest, IndexResponse } from './worker-protocol.ts';
 import { unpackBlock } from './worker-protocol.ts';
-import { writeBlocks } from './writer.ts';
+import { type IndexTarget, writeBlocks } from './writer.ts';
 
 /** Where cores are short, blocks go before their index, which follows when it can. Linux alone has a priority of a thread. */
 function giveWay(): void {
   try {
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), INDEX_LIMITS.threadNiceness);
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    setPriority(thread, Math.min(getPriority() + INDEX_LIMITS.threadNiceness, constants.priority.PRIORITY_LOW));
   } catch {
     // It is as any other thread then.
   }
@@ -33,19 +33,13 @@ const opened = db.open();
 opened.catch(() => {});
 
 /** Put by put costs half of what an array does, of which the library copies each operation. */
-function write(ops: readonly KvOp[]): Promise<void> {
-  const batch = db.batch();
-  for (const op of ops)
-    if (op.type === 'put') batch.put(op.key, op.value);
-    else batch.del(op.key);
-  return batch.write();
-}
+const target: IndexTarget = { get: (key) => db.getSync(key), batch: () => db.batch() };
 
 async function answer(request: IndexRequest): Promise<void> {
   await opened;
   switch (request.kind) {
     case 'write':
-      return writeBlocks({ get: (key) => db.getSync(key), write }, request.blocks.map(unpackBlock), request.height);
+      return writeBlocks(target, request.blocks.map(unpackBlock), request.height);
     case 'close':
       return db.close();
     default:

@@ -14,14 +14,16 @@ import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import { type CommittedResults, clearIndex, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
 import {
   heightOfPosition,
+  INDEX_PREFIXES,
   memberPlace,
+  PLACE_BYTES,
   type Position,
-  placesLength,
   position,
-  putPlaces,
+  putPlace,
   readPlaces,
   SEGMENT,
 } from './keys.ts';
+import { INDEX_LIMITS } from './limits.ts';
 import { createSearcher } from './search.ts';
 import { resultReader, txReader } from './stored-txs.ts';
 
@@ -278,14 +280,55 @@ test('what the transactions of a large block share is an entry for each segment,
   const index = open(sourceOf([committed(1, txs)]));
   await index.indexer.catchUp();
   for (const query of ["message.action='send'", "transfer.recipient='shop'", 'tx.height=1', 'transfer.sender EXISTS']) {
-    const { total, positions } = await search(index, query, { page: 11 });
+    const { total, positions } = await search(index, query, { perPage: count });
     expect(total).toBe(count);
-    expect(positions).toEqual(Array.from({ length: count - 1_000 }, (_, i) => position(1n, 1_000 + i)));
+    expect(positions).toEqual(Array.from({ length: count }, (_, i) => position(1n, i)));
   }
   for (const i of [0, SEGMENT - 1, SEGMENT, count - 1])
     expect((await search(index, `transfer.sender='sender ${i}'`)).positions).toEqual([position(1n, i)]);
   // Of each transaction its hash and its sender.
   expect(index.kv.size - 2 * count).toBeLessThan(20);
+});
+
+test('values of every length are found, as far as they are indexed, and no others', async () => {
+  const lengths = [0, 1, 3, 4, 5, 126, 127, 128, 200, 254, 255, 256, 1_023, 1_024, 1_025, 16_383, 16_384];
+  // Two of each length, which differ in their last byte.
+  const all = lengths.flatMap((length) =>
+    length === 0 ? [''] : ['a', 'b'].map((end) => 'v'.repeat(length - 1) + end),
+  );
+  const txs = all.map((value, i) => ({ tx: utf8(`tx ${i}`), result: result([event('t', { k: value })]) }));
+  const index = open(sourceOf([committed(1, txs)]));
+  await index.indexer.catchUp();
+  // A query has at most 512 characters.
+  for (const [i, value] of all.entries())
+    if (value.length < 500) expect((await search(index, `t.k='${value}'`)).positions).toEqual([position(1n, i)]);
+  const isIndexed = (value: string) => value.length <= INDEX_LIMITS.maxIndexedValueBytes;
+  for (const end of ['a', 'b'])
+    expect((await search(index, `t.k CONTAINS '${end}'`)).positions).toEqual(
+      all.flatMap((value, i) => (isIndexed(value) && value.endsWith(end) ? [position(1n, i)] : [])),
+    );
+});
+
+test('entries come in the order of their keys, where few bytes tell them apart', async () => {
+  const order: string[] = [];
+  const kv = new MemoryKv();
+  const write = kv.write.bind(kv);
+  kv.write = async (ops) => {
+    order.push(...ops.map(({ key }) => toHexUpper(key)));
+    return write(ops);
+  };
+  // Of one length, with a common beginning: as accounts are.
+  const value = (i: number) => `auton1${String((i * 389) % 1_000).padStart(3, '0')}rest`;
+  const txs = Array.from({ length: 1_000 }, (_, i) => ({
+    tx: utf8(`tx ${i}`),
+    result: result([event('transfer', { sender: value(i) })]),
+  }));
+  await open(sourceOf([committed(1, txs)]), kv).indexer.catchUp();
+  const ofPrefix = (prefix: number) => order.filter((key) => key.startsWith(toHexUpper(Uint8Array.of(prefix))));
+  for (const prefix of [INDEX_PREFIXES.txEvent, INDEX_PREFIXES.txByHash]) {
+    expect(ofPrefix(prefix)).toHaveLength(1_000);
+    expect(ofPrefix(prefix)).toEqual(ofPrefix(prefix).sort());
+  }
 });
 
 test('an account that pays is one entry, found by each of its names and by no other', async () => {
@@ -317,10 +360,10 @@ test('places survive their encoding, by name', () => {
   const anyPlace = fc.tuple(fc.nat(SEGMENT - 1), fc.nat(3), fc.oneof(fc.nat(300), fc.nat(0xffffffff)));
   fc.assert(
     fc.property(fc.array(anyPlace), fc.nat(1_000_000), (all, segment) => {
-      const places: number[] = [];
-      for (const [offset, member, number] of all) places.push(memberPlace(offset, member), number);
-      const out = new Uint8Array(placesLength(places));
-      expect(putPlaces(out, 0, places)).toBe(out.length);
+      const memory = new Uint8Array(all.length * PLACE_BYTES);
+      let end = 0;
+      for (const [offset, member, number] of all) end = putPlace(memory, end, memberPlace(offset, member), number);
+      const out = memory.subarray(0, end);
       for (let member = 0; member < 4; member++)
         expect(readPlaces(out, segment, member)).toEqual(
           all.filter((place) => place[1] === member).map(([offset, , number]) => [segment + offset, number]),
@@ -330,8 +373,8 @@ test('places survive their encoding, by name', () => {
 });
 
 test('attributes whose hashes are the same are two', async () => {
-  // Found by trying: their FNV-1a, going on from that of `a` and `b`, is the same.
-  const [one, other] = ['1816628', '2354066'];
+  // Found by trying: values of the first name of a segment, they have the same hash.
+  const [one, other] = ['1351075', '1371580'];
   const block = committed(1, [
     { tx: utf8('x'), result: result([event('a', { b: one })]) },
     { tx: utf8('y'), result: result([event('a', { b: other })]) },

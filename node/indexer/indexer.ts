@@ -11,7 +11,8 @@ import type { Block } from '#core/types/block.ts';
 import { toHeight } from '#core/types/brand.ts';
 import type { TxRecord } from '#rpc/backend.ts';
 import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
-import { blockEntries, type IndexedBlock, indexedBlock, Succeeded, sha256 } from './entries.ts';
+import { BlockEntries, type IndexedBlock, indexedBlock, sha256 } from './entries.ts';
+import type { EntrySink } from './entry-memory.ts';
 import {
   heightOfPosition,
   INDEX_PREFIXES,
@@ -23,7 +24,7 @@ import {
 } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
 import { resultReader, txReader } from './stored-txs.ts';
-import { directWriter, type IndexWriter, writeBlocks } from './writer.ts';
+import { directWriter, type IndexWriter, kvTarget, writeBlocks } from './writer.ts';
 
 /** Where committed blocks and their results are kept. */
 export interface IndexSource {
@@ -71,7 +72,7 @@ export function createIndexer(dependencies: {
   const { kv, source, writer = directWriter(dependencies.kv) } = dependencies;
   const isInjection = dependencies.isInjection ?? (() => false);
   const logger = dependencies.logger.child('index');
-  const fresh = new Map<bigint, CommittedResults>();
+  const fresh = new Map<bigint, IndexedBlock>();
   const readTxsOf = lastRead((height: bigint) => recordReader(source, height));
   const stored = kv.get(indexedHeightKey);
   let indexed = stored === undefined ? 0n : readU64be(stored);
@@ -83,7 +84,7 @@ export function createIndexer(dependencies: {
       const { base, latest } = source.heights();
       let height = indexed + 1n < base ? base : indexed + 1n;
       const told = fresh.get(height);
-      const found = told === undefined ? readBlock(source, height, isInjection) : ofFresh(told);
+      const found = told ?? readBlock(source, height, isInjection);
       // The newest block is stored before it is executed: without results, its commit is still to come.
       if (found === undefined && height >= latest) return;
       if (found === undefined) logger.warn('A block is not kept and stays out of the index.', { height });
@@ -91,9 +92,9 @@ export function createIndexer(dependencies: {
       let txs = found?.txs.length ?? 0;
       // What has come meanwhile is written together with it.
       for (let next = fresh.get(height + 1n); next !== undefined; next = fresh.get(height + 1n)) {
-        txs += next.block.txs.length;
+        txs += next.txs.length;
         if (txs > INDEX_LIMITS.maxTxsTogether) break;
-        blocks.push(ofFresh(next));
+        blocks.push(next);
         height++;
       }
       await writer.write(blocks, height);
@@ -101,9 +102,6 @@ export function createIndexer(dependencies: {
       for (const known of fresh.keys()) if (known <= height) fresh.delete(known);
     }
   }
-
-  const ofFresh = ({ block, results }: CommittedResults) =>
-    indexedBlock(block, encodeFinalizeResponse(results), isInjection);
 
   async function forgetAll(from: bigint, to: bigint): Promise<void> {
     for (let height = from; height < to && !closed; height++) {
@@ -138,9 +136,11 @@ export function createIndexer(dependencies: {
 
   return {
     indexedHeight: () => indexed,
-    committed(committed) {
-      const { height } = committed.block.header;
-      if (height > indexed && fresh.size < INDEX_LIMITS.maxFreshBlocks) fresh.set(height, committed);
+    committed({ block, results }) {
+      const { height } = block.header;
+      // Bytes: what waits as objects is copied by the collector, and the bytes are there already, for the disk.
+      if (height > indexed && fresh.size < INDEX_LIMITS.maxFreshBlocks)
+        fresh.set(height, indexedBlock(block, encodeFinalizeResponse(results), isInjection));
       return enqueue(() => height);
     },
     catchUp: () => enqueue(() => source.heights().latest),
@@ -250,7 +250,7 @@ export async function reindex(
     const block = readBlock(source, height, isInjection);
     if (block !== undefined) {
       if (height === indexed + 1n || indexed === 0n) indexed = height;
-      await writeBlocks(kv, [block], indexed, { pause: () => setImmediate(), later: true });
+      await writeBlocks(kvTarget(kv), [block], indexed, { pause: () => setImmediate(), later: true });
       written++;
     }
     told(height);
@@ -262,14 +262,17 @@ export async function reindex(
 async function forget(kv: Kv, block: IndexedBlock): Promise<void> {
   let batch: KvOp[] = [];
   let pieces = 0;
-  for (const entries of blockEntries({ kv, succeeded: new Succeeded(), later: false }, block)) {
-    for (const { key } of entries) {
+  const sink: EntrySink = {
+    put(entry) {
+      const key = entry.slice();
       if (key[0] === INDEX_PREFIXES.txByHash) {
         const stored = kv.get(key);
-        if (stored === undefined || heightOfPosition(readNamed(stored).at) !== block.height) continue;
+        if (stored === undefined || heightOfPosition(readNamed(stored).at) !== block.height) return;
       }
       batch.push({ type: 'del', key });
-    }
+    },
+  };
+  for (const _ of new BlockEntries(kv, { later: false }, sink).of(block)) {
     if (++pieces % INDEX_LIMITS.txsPerTurn === 0) await setImmediate();
     if (batch.length < INDEX_LIMITS.maxEntriesPerBatch) continue;
     await kv.write(batch);

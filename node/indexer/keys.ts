@@ -10,31 +10,33 @@
 import { assert, defined } from '#core/assert.ts';
 import { concat, lengthPrefixed, prefixEnd, readU64be, u32be, u64be, utf8 } from '#core/bytes.ts';
 import type { KvRange } from '#core/ports/kv.ts';
+import { INDEX_LIMITS } from './limits.ts';
 import type { Span } from './stored-fields.ts';
 
-/** 0 to 10 were those of earlier builds: what has them is made anew. */
+/** 0 to 16 were those of earlier builds: what has them is made anew. */
 export const INDEX_PREFIXES = {
   /** hash → position, and 1 when the transaction succeeded. */
-  txByHash: 11,
+  txByHash: 17,
   /** position (with index 0) → nothing. */
-  blockPosition: 12,
+  blockPosition: 18,
   /** → the greatest height that is indexed, u64. */
-  indexedHeight: 13,
+  indexedHeight: 19,
   /** segment → its first transaction and how many there are, u32 each. */
-  txPosition: 14,
-  /** attribute, value, segment → its places there, see {@link putPlaces}. */
-  txEvent: 15,
+  txPosition: 20,
+  /** attribute, value, segment → its places there, see {@link putPlace}. */
+  txEvent: 21,
   /** attribute, value, segment (with index 0) → its places, as above. */
-  blockEvent: 16,
+  blockEvent: 22,
 } as const;
 
-/** Places of a block that share entries. */
-export const SEGMENT = 512;
+/** Places of a block that share entries, and whose entries are written in the order of their keys. */
+export const SEGMENT = 2_048;
 
 /** Height and place in the block, as one number that sorts in chain order. */
 export type Position = bigint;
 
 const INDEX_BITS = 32n;
+const POSITION_BYTES = 12;
 
 export function position(height: bigint, index: number): Position {
   return (height << INDEX_BITS) | BigInt(index);
@@ -69,16 +71,19 @@ export interface Named {
   readonly succeeded: boolean;
 }
 
-/** Value of {@link txByHashKey}. */
-export function encodeNamed({ at, succeeded }: Named): Uint8Array {
-  return concat(encodePosition(at), Uint8Array.of(succeeded ? 1 : 0));
+/** Bytes of the value of {@link txByHashKey}: a position, and 1 when the transaction succeeded. */
+export const NAMED_BYTES = POSITION_BYTES + 1;
+
+/** @param segment the encoded position of a place in the same block. */
+export function putNamed(out: Uint8Array, segment: Uint8Array, index: number, succeeded: boolean): void {
+  putShort(out, 0, segment, 0, POSITION_BYTES - 4);
+  putU32(out, POSITION_BYTES - 4, index);
+  out[POSITION_BYTES] = succeeded ? 1 : 0;
 }
 
 export function readNamed(bytes: Uint8Array): Named {
   return { at: readPosition(bytes.subarray(0, POSITION_BYTES)), succeeded: bytes[POSITION_BYTES] === 1 };
 }
-
-const POSITION_BYTES = 12;
 
 /** Reads the position at the end. */
 export function readPosition(bytes: Uint8Array): Position {
@@ -119,25 +124,23 @@ function attributePrefix(prefix: EventPrefix, key: string): Uint8Array {
   return concat(Uint8Array.of(INDEX_PREFIXES[prefix]), lengthPrefixed(utf8(storedName(key).key)));
 }
 
-/** Bytes of the key that {@link putEventKey} writes. */
-export function eventKeyLength(name: Uint8Array, valueLength: number): number {
-  return 1 + 4 + name.length + 4 + valueLength + POSITION_BYTES;
-}
+/** Bytes of a key, at most: of an attribute. */
+export const MAX_KEY_BYTES =
+  1 + 4 + INDEX_LIMITS.maxIndexedKeyBytes + 4 + INDEX_LIMITS.maxIndexedValueBytes + POSITION_BYTES;
 
 /**
  * An attribute in a segment, whose position is encoded as {@link encodePosition} does. `name`: a {@link StoredName.key}.
- * Written in one go, and many into one buffer: a block has thousands. Answers where the key ends.
+ * Answers where the key ends.
  */
 export function putEventKey(
   out: Uint8Array,
-  at: number,
   prefix: EventPrefix,
   name: Uint8Array,
   { bytes, from, to }: Span & { readonly bytes: Uint8Array },
   segment: Uint8Array,
 ): number {
-  out[at] = INDEX_PREFIXES[prefix];
-  let next = putU32(out, at + 1, name.length);
+  out[0] = INDEX_PREFIXES[prefix];
+  let next = putU32(out, 1, name.length);
   next = putShort(out, next, name, 0, name.length);
   next = putU32(out, next, to - from);
   next = putShort(out, next, bytes, from, to);
@@ -149,33 +152,25 @@ export function memberPlace(offset: number, member: number): number {
   return offset * NAMES + member;
 }
 
-/** Bytes of what {@link putPlaces} writes. */
-export function placesLength(places: readonly number[]): number {
-  let length = 0;
-  for (const number of places) length += varintLength(number);
-  return length;
+/** Bytes of a place, at most. */
+export const PLACE_BYTES = 10;
+
+/** A place: {@link memberPlace} and the number of the event, as varints. Answers where it ends. */
+export function putPlace(out: Uint8Array, at: number, place: number, event: number): number {
+  return putVarint(out, putVarint(out, at, place), event);
 }
 
-function varintLength(number: number): number {
-  return number < 0x80 ? 1 : number < 0x4000 ? 2 : number < 0x200000 ? 3 : 5;
-}
-
-/** Numbers of places as varints; those of 2^21 and more take five bytes. Answers where it ends. */
-export function putPlaces(out: Uint8Array, at: number, places: readonly number[]): number {
+/** A number below 2^32. */
+function putVarint(out: Uint8Array, at: number, number: number): number {
   let next = at;
-  for (const number of places) {
-    let left = number;
-    for (let i = varintLength(number); i > 1; i--) {
-      out[next++] = (left & 0x7f) | 0x80;
-      left >>>= 7;
-    }
-    out[next++] = left;
-  }
+  let left = number;
+  for (; left >= 0x80; left >>>= 7) out[next++] = (left & 0x7f) | 0x80;
+  out[next++] = left;
   return next;
 }
 
 /**
- * Of what {@link putPlaces} has written, those of one member: index in the block, if `segment` is its first, and number of
+ * Of places that {@link putPlace} has written one after the other, those of one member: index in the block, if `segment` is its first, and number of
  * the event. @throws when it is something else.
  */
 export function readPlaces(bytes: Uint8Array, segment: number, member: number): (readonly [number, number])[] {

@@ -15,16 +15,15 @@ export const INDEX_LIMITS = {
   /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
   maxFreshBlocks: 64,
   /** Entries that are written together: those of a large block come in several batches, its height in the last. */
-  maxEntriesPerBatch: 1_024,
+  maxEntriesPerBatch: 4_096,
   /** Of them, made before others get their turn. */
   entriesPerPiece: 256,
+  /** Bytes of a key or a value up to which the view of memory that is used again is kept for the next of that length. */
+  maxReusedPieceBytes: 2_048,
   /** Transactions of several blocks that are indexed together; a block that has more comes alone. */
   maxTxsTogether: 256,
-  /**
-   * Of the thread that writes: a segment of a block lives until it is written, and in a young generation of 8 MiB it is
-   * copied so often that a transaction costs a fifth more.
-   */
-  threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32 },
+  /** Of the thread that writes: what it makes of a block is numbers in few arrays, and entries die as soon as they are handed over. */
+  threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
   /** Transactions that make handing blocks to another thread worth the message, at least. */
   minTxsForThread: 8,
   /** How much the thread gives way to others (nice(2)): a third of their share of a busy core. */

@@ -70,6 +70,12 @@ export class StoredFields {
       this.#at++;
       return first;
     }
+    // Most that are longer are lengths of two bytes.
+    const second = this.#bytes[this.#at + 1] ?? 128;
+    if (second < 128) {
+      this.#at += 2;
+      return (first & 127) | (second << 7);
+    }
     const { value, next } = readVarint('a stored message', this.#bytes, this.#at);
     this.#at = next;
     return Number(value);

@@ -15,7 +15,7 @@ import { createIndexer } from './indexer.ts';
 import { INDEX_LIMITS } from './limits.ts';
 import { type IndexThread, threadedWriter } from './threaded-writer.ts';
 import { type IndexRequest, type IndexResponse, packBlock, unpackBlock } from './worker-protocol.ts';
-import { directWriter, type IndexWriter, writeBlocks } from './writer.ts';
+import { directWriter, type IndexWriter, kvTarget, writeBlocks } from './writer.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'autonomy-index-'));
 const rangeReader = createRangeReader();
@@ -78,7 +78,7 @@ test('another thread writes what this one would have, and the database closes af
   for (const blocks of [[blockOf(1n, 0)], [blockOf(2n, 100), blockOf(3n, 1)], [blockOf(4n, 2)], [blockOf(5n, 300)]]) {
     const last = (blocks.at(-1) as IndexedBlock).height;
     await writer.write(blocks, last);
-    await writeBlocks(expected, blocks, last);
+    await writeBlocks(kvTarget(expected), blocks, last);
   }
   expect(dump(kv)).toEqual(dump(expected));
   await writer.close();
@@ -129,7 +129,7 @@ function fakeThread(kv: MemoryKv, dies: () => boolean): IndexThread {
     postMessage(request: IndexRequest) {
       const work = async () => {
         if (dies()) return tell('exit', 1);
-        if (request.kind === 'write') await writeBlocks(kv, request.blocks.map(unpackBlock), request.height);
+        if (request.kind === 'write') await writeBlocks(kvTarget(kv), request.blocks.map(unpackBlock), request.height);
         tell('message', { kind: 'done' } satisfies IndexResponse);
       };
       void work();
@@ -163,7 +163,7 @@ test('what a thread that dies has not written is written here; the next call sta
   await writer.write([blockOf(2n, 50)], 2n);
   expect({ threads, here }).toEqual({ threads: 2, here: [1n] });
   const expected = new MemoryKv();
-  for (const height of [1n, 2n]) await writeBlocks(expected, [blockOf(height, 50)], height);
+  for (const height of [1n, 2n]) await writeBlocks(kvTarget(expected), [blockOf(height, 50)], height);
   expect(kv.dump()).toEqual(expected.dump());
   await writer.close();
 });
@@ -179,7 +179,7 @@ test('a large block comes in several batches, its height in the last; half of it
       await whole.write(ops);
     },
   };
-  await writeBlocks(counting, [block], 1n);
+  await writeBlocks(kvTarget(counting), [block], 1n);
   expect(batches.length).toBeGreaterThan(1);
   expect(Math.max(...batches)).toBeLessThanOrEqual(INDEX_LIMITS.maxEntriesPerBatch + 1);
   const torn = new MemoryKv();
@@ -191,9 +191,9 @@ test('a large block comes in several batches, its height in the last; half of it
       await torn.write(ops);
     },
   };
-  await expect(writeBlocks(tearing, [block], 1n)).rejects.toThrow('killed');
+  await expect(writeBlocks(kvTarget(tearing), [block], 1n)).rejects.toThrow('killed');
   expect(createIndexer({ kv: torn, source: noSource, logger: silentLogger }).indexedHeight()).toBe(0n);
-  await writeBlocks(torn, [block], 1n);
+  await writeBlocks(kvTarget(torn), [block], 1n);
   expect(torn.dump()).toEqual(whole.dump());
 });
 

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { u64be } from '#core/bytes.ts';
 import type { Kv, KvOp } from '#core/ports/kv.ts';
-import { blockEntries, type IndexedBlock, Succeeded } from './entries.ts';
+import { BlockEntries, type IndexedBlock, type IndexReader } from './entries.ts';
+import type { EntrySink } from './entry-memory.ts';
 import { indexedHeightKey } from './keys.ts';
 import { INDEX_LIMITS } from './limits.ts';
 
@@ -19,13 +20,35 @@ export interface IndexWriter {
 /** On this thread, with turns for others. */
 export function directWriter(kv: Pick<Kv, 'get' | 'write'>): IndexWriter {
   return {
-    write: (blocks, height) => writeBlocks(kv, blocks, height, { pause: () => setImmediate() }),
+    write: (blocks, height) => writeBlocks(kvTarget(kv), blocks, height, { pause: () => setImmediate() }),
     close: async () => {},
   };
 }
 
+/** The database, and how entries come into it: a batch at a time. */
+export interface IndexTarget extends IndexReader {
+  batch(): EntryBatch;
+}
+
+export interface EntryBatch extends EntrySink {
+  write(): Promise<void>;
+}
+
+export function kvTarget(kv: Pick<Kv, 'get' | 'write'>): IndexTarget {
+  return {
+    get: (key) => kv.get(key),
+    batch() {
+      const ops: KvOp[] = [];
+      return {
+        put: (key, value) => void ops.push({ type: 'put', key: key.slice(), value: value.slice() }),
+        write: () => kv.write(ops),
+      };
+    },
+  };
+}
+
 export async function writeBlocks(
-  kv: Pick<Kv, 'get' | 'write'>,
+  target: IndexTarget,
   blocks: readonly IndexedBlock[],
   height: bigint,
   {
@@ -38,18 +61,25 @@ export async function writeBlocks(
     readonly later?: boolean;
   } = {},
 ): Promise<void> {
-  const already = { kv, succeeded: new Succeeded(), later };
-  let batch: KvOp[] = [];
+  let batch = target.batch();
+  let size = 0;
+  const sink: EntrySink = {
+    put(key, value) {
+      batch.put(key, value);
+      size++;
+    },
+  };
+  const entries = new BlockEntries(target, { later }, sink);
   let pieces = 0;
   for (const block of blocks)
-    for (const entries of blockEntries(already, block)) {
-      if (batch.length > 0 && batch.length + entries.length > INDEX_LIMITS.maxEntriesPerBatch) {
-        await kv.write(batch);
-        batch = [];
+    for (const _ of entries.of(block)) {
+      if (size + INDEX_LIMITS.entriesPerPiece > INDEX_LIMITS.maxEntriesPerBatch) {
+        await batch.write();
+        batch = target.batch();
+        size = 0;
       }
-      for (const entry of entries) batch.push(entry);
       if (++pieces % INDEX_LIMITS.txsPerTurn === 0) await pause?.();
     }
-  batch.push({ type: 'put', key: indexedHeightKey, value: u64be(height) });
-  await kv.write(batch);
+  batch.put(indexedHeightKey, u64be(height));
+  await batch.write();
 }
