@@ -72,6 +72,8 @@ test('each commit is told in order, after it is indexed; a listener that fails h
   expect(told.map(({ block }) => block.header.height)).toEqual([1n, 2n]);
   expect(indexedThen).toEqual([true, true]);
   expect(chain.backend.heights().latest).toBe(3n);
+  for (const { block, results } of told)
+    expect(chain.backend.results(block.header.height)).toEqual({ ok: true, value: results });
 });
 
 test('a refused transaction is answered with its code, one that was not checked likewise', async () => {

@@ -1,5 +1,6 @@
 /** The backend port of all interfaces (`rpc/backend.ts`) over this node's stores, mempool, index and application. */
-import type { CheckTxResponse, QueryRequest, QueryResponse } from '#core/abci.ts';
+import type { CheckTxResponse, FinalizeBlockResponse, QueryRequest, QueryResponse } from '#core/abci.ts';
+import { assert } from '#core/assert.ts';
 import { EMPTY, fromHex, toHexUpper } from '#core/bytes.ts';
 import { asString, decode, readFields } from '#core/codec/proto-reader.ts';
 import type { PublicKey } from '#core/crypto/pubkey.ts';
@@ -27,6 +28,7 @@ import type {
 import type { RuntimeApplication } from '#runtime/app.ts';
 import { grpcFailure } from '#runtime/errors.ts';
 import { GET_TX_PATH } from '#runtime/tx/service.ts';
+import { decodeFinalizeResponse, encodeFinalizeResponse } from '../driver/abci-codec.ts';
 import type { BlockStore, StateStore } from '../driver/stores.ts';
 import type { Indexer } from '../indexer/indexer.ts';
 import { heightOfPosition, type Position } from '../indexer/keys.ts';
@@ -245,10 +247,32 @@ export function createNodeBackend(options: NodeBackendOptions, dependencies: Nod
       indexed?.catch(() => {
         // Whoever tells of the block will see it.
       });
-      running = running.then(() => tell(committed, indexed));
+      const told = indexed === undefined ? committed : heldAsBytes(committed);
+      running = running.then(() => tell(told, indexed));
     },
     happened: (event) => callAll(consensusListeners, event),
     settled: () => running,
+  };
+}
+
+/**
+ * A block that waits until it is indexed: its results, thousands of objects that would outlive collections of the young
+ * generation, are made again of their bytes, if somebody listens.
+ */
+function heldAsBytes({ block, blockId, results }: CommittedBlock): CommittedBlock {
+  const bytes = encodeFinalizeResponse(results);
+  let made: FinalizeBlockResponse | undefined;
+  return {
+    block,
+    blockId,
+    get results() {
+      if (made === undefined) {
+        const decoded = decodeFinalizeResponse(bytes);
+        assert(decoded.ok, 'results are what this node has made of them');
+        made = decoded.value;
+      }
+      return made;
+    },
   };
 }
 
