@@ -221,8 +221,10 @@ class App implements RuntimeApplication {
     const environment = this.#checkEnvironments[withoutEvents ? 'withoutEvents' : 'withEvents'];
     const outcome = runDecodedTx(environment, this.#check, decoded, mode);
     const { admitted } = outcome;
-    // With a transaction that is kept it is remembered which of its signatures are good: they need not be kept twice.
     const kept = admitted !== undefined && decoded.ok && this.#remember(tx, decoded.value, admitted.repeats);
+    // A recheck has verified none.
+    if (type === 'recheck') return checkResponse(outcome);
+    // With a transaction that is kept it is remembered which of its signatures are good: they need not be kept twice.
     const known = kept ? verifiedSignatures(decoded.value) : [];
     for (const signature of known) this.#signatures.forget(signature);
     this.#checking.learn(known);

@@ -50,6 +50,17 @@ class Pass {
   }
 }
 
+/** By base denomination, of which a process has one. */
+const collectors = new Map<string, Balance>();
+
+function collectorOf(denom: string): Balance {
+  const known = collectors.get(denom);
+  if (known !== undefined) return known;
+  const made = new Balance(COLLECTOR, denom);
+  collectors.set(denom, made);
+  return made;
+}
+
 export interface PassedNow {
   readonly ante: AntePassed;
   readonly admitted: Admitted;
@@ -92,7 +103,7 @@ export function repeatPass(chain: ChainParams, state: StateBranch, tx: DecodedTx
   if (account !== before && (account === undefined || !equal(account, before))) return undefined;
   const bank = state.store(BANK_STORE);
   const from = new Balance(payer, chain.baseDenom);
-  const to = new Balance(COLLECTOR, chain.baseDenom);
+  const to = collectorOf(chain.baseDenom);
   const [have, collected] = [from.get(bank), to.get(bank)];
   // As then, none begins and none ends.
   if (have <= fee || collected === 0n || collected + fee > RUNTIME_LIMITS.maxAmount) return undefined;
