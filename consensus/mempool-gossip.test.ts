@@ -228,6 +228,23 @@ test('wants, flights and services are bounded, whatever is announced and asked f
   expect(gossip.idle).toBe(true);
 });
 
+test('what waits for room in flight is asked for together, when half of that room is free', () => {
+  const { gossip, sent } = node();
+  gossip.addPeer('a', []);
+  const { maxTxsInFlight, maxHashesPerTxMessage } = CONSENSUS_LIMITS;
+  const keys = Array.from({ length: maxTxsInFlight + 88 }, (_, n) => keyOf(n));
+  for (let at = 0; at < keys.length; at += maxHashesPerTxMessage)
+    gossip.receive('a', message(TX_MESSAGE.announce, keys.slice(at, at + maxHashesPerTxMessage)), 0);
+  const asked = () => sent.map((one) => one.keys).reduce((sum, count) => sum + count, 0);
+  expect(asked()).toBe(maxTxsInFlight);
+  const before = sent.length;
+  const half = maxTxsInFlight / 2;
+  for (const key of keys.slice(0, half - 1)) gossip.arrived('a', key, 0);
+  expect(sent.length).toBe(before);
+  gossip.arrived('a', keys[half - 1] as string, 0);
+  expect(sent.slice(before).map((one) => one.keys)).toEqual([88]);
+});
+
 test('what is asked for a third time is not sent; who reads slowly is served later', () => {
   const { gossip, served, sent, setBusy } = node((key) => key === keyOf(1) || key === keyOf(2));
   gossip.addPeer('a', []);

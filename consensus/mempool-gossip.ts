@@ -183,7 +183,8 @@ export class TxGossip {
       peer.misses = 0;
       peer.lastArrivalMs = nowMs;
     }
-    if (asked !== undefined) this.#pump(asked);
+    // Not for every one that comes: each would be a request of its own.
+    if (asked !== undefined && 2 * asked.flights.size <= CONSENSUS_LIMITS.maxTxsInFlight) this.#pump(asked);
   }
 
   /**
