@@ -61,6 +61,25 @@ test('a sender keeps its sequence order, and every step takes the best next tran
   );
 });
 
+test('the order of proposal is the same where transactions came in that order, and where they did not', () => {
+  const sorted = fc.record({ list: txs, prices: fc.constantFrom(1, 2, 6), backwards: fc.boolean() });
+  let inOrder = 0;
+  fc.assert(
+    fc.property(sorted, ({ list, prices, backwards }) => {
+      const pool = new MempoolOrder(roomy);
+      const few = list.map((item) => ({ ...item, priority: item.priority % BigInt(prices) }));
+      // By falling price, and each sender's in sequence or not.
+      if (backwards) few.sort((a, b) => Number(b.priority - a.priority) || Number(a.sequence - b.sequence));
+      const admitted = keys(few.filter((item) => pool.add(item).ok)).filter((key) => pool.has(key));
+      const order = keys(pool.reap(Number.POSITIVE_INFINITY, -1n));
+      // With a bound of gas the senders' queues are merged step by step.
+      expect(order).toEqual(keys(pool.reap(Number.POSITIVE_INFINITY, 1n << 60n)));
+      if (order.length > 5 && order.every((key, i) => key === admitted[i])) inOrder++;
+    }),
+  );
+  expect(inOrder).toBeGreaterThan(0);
+});
+
 test('limits hold after every admission, counts are exact, and nobody is displaced by one that pays no more', () => {
   fc.assert(
     fc.property(txs, limits, (list, bounds) => {

@@ -74,7 +74,8 @@ export class MempoolOrder {
   /** Admits; answers what had to make room for it. */
   add(tx: PoolTx): Result<readonly PoolTx[], PoolRefusal> {
     if (this.#byKey.has(tx.key)) return err({ kind: 'duplicate' });
-    const rival = this.#bySender.get(tx.sender)?.find((entry) => entry.sequence === tx.sequence);
+    const queue = this.#bySender.get(tx.sender);
+    const rival = queue?.find((entry) => entry.sequence === tx.sequence);
     if (rival !== undefined && rival.priority >= tx.priority) return err({ kind: 'conflict', with: rival });
     const displaced = this.#makeRoom(tx, rival);
     if (displaced === undefined) return err({ kind: 'full', txs: this.count, bytes: this.#bytes });
@@ -82,7 +83,8 @@ export class MempoolOrder {
     // Field by field: what a spread has copied, one field more is kept apart from.
     const { key, bytes, blockBytes, gasWanted, priority, sender, sequence, height, timeMs } = tx;
     const serial = this.#serial++;
-    this.#insert({ key, bytes, blockBytes, gasWanted, priority, sender, sequence, height, timeMs, serial });
+    const entry = { key, bytes, blockBytes, gasWanted, priority, sender, sequence, height, timeMs, serial };
+    this.#insert(entry, displaced.length === 0 ? queue : this.#bySender.get(sender));
     return ok(displaced);
   }
 
@@ -91,9 +93,13 @@ export class MempoolOrder {
     if (entry === undefined) return undefined;
     this.#byKey.delete(key);
     this.#bytes -= entry.blockBytes;
-    const rest = (this.#bySender.get(entry.sender) ?? []).filter((other) => other !== entry);
-    if (rest.length === 0) this.#bySender.delete(entry.sender);
-    else this.#bySender.set(entry.sender, rest);
+    const queue = this.#bySender.get(entry.sender);
+    if (queue === undefined || queue.length === 1) this.#bySender.delete(entry.sender);
+    else
+      this.#bySender.set(
+        entry.sender,
+        queue.filter((other) => other !== entry),
+      );
     return entry;
   }
 
@@ -112,6 +118,7 @@ export class MempoolOrder {
    * over together with the later ones of its sender.
    */
   reap(maxBytes: number, maxGas: bigint): readonly PoolTx[] {
+    if (this.#bytes <= maxBytes && maxGas < 0n && this.#isSorted()) return [...this.#byKey.values()];
     const heap = new HeadHeap([...this.#bySender.values()]);
     const taken: PoolTx[] = [];
     let bytes = 0;
@@ -127,6 +134,19 @@ export class MempoolOrder {
       heap.advance();
     }
     return taken;
+  }
+
+  /** Whether all were admitted in the order of proposal, as most often when one price is usual. */
+  #isSorted(): boolean {
+    let before: Entry | undefined;
+    for (const entry of this.#byKey.values()) {
+      if (before !== undefined && entry.priority > before.priority) return false;
+      before = entry;
+    }
+    for (const queue of this.#bySender.values())
+      for (let i = 1; i < queue.length; i++)
+        if ((queue[i - 1] as Entry).serial > (queue[i] as Entry).serial) return false;
+    return true;
   }
 
   /** Which entries must go for `tx` to fit, its rival among them; `undefined` when it cannot. */
@@ -159,10 +179,10 @@ export class MempoolOrder {
     return displaced;
   }
 
-  #insert(entry: Entry): void {
+  /** @param queue its sender's, as it stands. */
+  #insert(entry: Entry, queue: readonly Entry[] | undefined): void {
     this.#byKey.set(entry.key, entry);
     this.#bytes += entry.blockBytes;
-    const queue = this.#bySender.get(entry.sender);
     if (queue === undefined) {
       this.#bySender.set(entry.sender, [entry]);
       return;

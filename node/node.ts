@@ -45,7 +45,7 @@ import { createSearcher } from './indexer/search.ts';
 import { threadedWriter } from './indexer/threaded-writer.ts';
 import { directWriter, type IndexWriter } from './indexer/writer.ts';
 import { NODE_LIMITS } from './limits.ts';
-import { createMempool, txKey } from './mempool/mempool.ts';
+import { createMempool } from './mempool/mempool.ts';
 import { createTxExchange, type TxExchange } from './mempool/tx-exchange.ts';
 import { openSigner } from './open-signer.ts';
 import { openStores } from './open-stores.ts';
@@ -360,8 +360,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       txs: mempool,
       verifyAhead: (txs) => {
         // What came through the mempool is verified already.
-        const strange = txs.filter((tx) => !mempool.knows(txKey(tx)));
-        return strange.length < NODE_LIMITS.minChecksAhead ? undefined : app.verifyAhead(txs);
+        return mempool.strangers(txs) < NODE_LIMITS.minChecksAhead ? undefined : app.verifyAhead(txs);
       },
       wal: loggedWal(wal, logger.child('wal')),
       held: stores.held,

@@ -148,6 +148,17 @@ test('after a block its transactions are gone and the rest is checked again, in 
   expect(pool.blockCount()).toBe(1);
 });
 
+test('of each block it says how many transactions it does not know, before and after it is committed', async () => {
+  const pool = setup();
+  for (const text of ['a 0 1', 'b 0 1']) await pool.submit(text);
+  const [first, second] = [['a 0 1', 'x 0 1', 'y 0 1'].map(utf8), ['b 0 1', 'x 0 1'].map(utf8)];
+  expect([first, second, first].map((txs) => pool.mempool.strangers(txs))).toEqual([2, 1, 2]);
+  await pool.mempool.update(1n, first, [0, 0, 5]);
+  expect([first, second].map((txs) => pool.mempool.strangers(txs))).toEqual([1, 0]);
+  expect(pool.content()).toEqual(['b 0 1']);
+  expect(pool.mempool.strangers([])).toBe(0);
+});
+
 test('a block is worked off before the checks that wait', async () => {
   const pool = setup();
   await pool.submit('a 0 1');

@@ -50,6 +50,8 @@ export interface Mempool extends TxSource {
   find(key: string): Uint8Array | undefined;
   /** Whether it waits here, is being checked, or was committed lately. */
   knows(key: string): boolean;
+  /** How many of a block's transactions it does not know. */
+  strangers(txs: readonly Uint8Array[]): number;
 }
 
 type Outcome =
@@ -78,6 +80,13 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   const seen = new SeenCache(options.cacheEntries);
   let height = 0n;
   let pending = 0;
+  /** Of the block at hand, which is asked about before it is executed, and when it is committed. */
+  let hashed: { readonly txs: readonly Uint8Array[]; readonly keys: readonly string[] } | undefined;
+
+  function keysOf(txs: readonly Uint8Array[]): readonly string[] {
+    if (hashed?.txs !== txs) hashed = { txs, keys: txs.map(txKey) };
+    return hashed.keys;
+  }
   const queue = new CheckQueue({ verifyAhead: dependencies.verifyAhead, nextTurn: () => setImmediate() });
 
   /** The outcome at once where the application is not asked. */
@@ -139,13 +148,13 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
 
   async function update(newHeight: bigint, txs: readonly Uint8Array[], codes: readonly number[]): Promise<void> {
     height = newHeight;
-    txs.forEach((tx, i) => {
-      const key = txKey(tx);
+    keysOf(txs).forEach((key, i) => {
       order.remove(key);
       // A failed one may be sent again; a committed one is refused without asking the application.
       if (codes[i] === 0) seen.add(key);
       else seen.delete(key);
     });
+    hashed = undefined;
     for (const gone of order.expire(newHeight, now())) seen.delete(gone.key);
     const rest = order.reap(Number.POSITIVE_INFINITY, -1n);
     let dropped = 0;
@@ -180,6 +189,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     },
     find: (key) => order.get(key)?.bytes,
     knows: (key) => seen.has(key),
+    strangers: (txs) => keysOf(txs).reduce((sum, key) => (seen.has(key) ? sum : sum + 1), 0),
     count: () => order.count,
     bytes: () => order.bytes,
     list: (limit) =>

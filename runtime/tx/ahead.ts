@@ -1,9 +1,10 @@
 /** What may be verified before a transaction's turn comes. */
-import { equal, toHex } from '#core/bytes.ts';
+import { equal } from '#core/bytes.ts';
 import type { SignatureCheck } from '#core/ports/crypto.ts';
 import type { ChainParams } from '../context.ts';
 import type { ModuleTable } from '../module-table.ts';
 import { AUTH_STORE, getAccount, getAuthParams } from '../modules/auth/state.ts';
+import { idOf } from '../state/key-id.ts';
 import type { StateView } from '../state/kv-view.ts';
 import { readAccountKey } from './account-key.ts';
 import type { DecodedTx } from './decode.ts';
@@ -16,11 +17,11 @@ export class ExpectedSequences {
   readonly #next = new Map<string, bigint>();
 
   of(address: Uint8Array, committed: bigint): bigint {
-    return this.#next.get(toHex(address)) ?? committed;
+    return this.#next.get(idOf(address)) ?? committed;
   }
 
   used(address: Uint8Array, sequence: bigint): void {
-    this.#next.set(toHex(address), sequence + 1n);
+    this.#next.set(idOf(address), sequence + 1n);
   }
 }
 

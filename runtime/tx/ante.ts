@@ -295,7 +295,8 @@ function checkSigner(context: AnteContext, signing: Signing, entry: SignerEntry)
     if (!valid.ok) return valid;
   }
   events.emit('tx', [['acc_seq', `${formatAddress(chain, account.address)}/${info.sequence}`]]);
-  for (const text of signing.facts.signatureTexts(entry.at)) events.emit('tx', [['signature', text]]);
+  if (events !== noEvents)
+    for (const text of signing.facts.signatureTexts(entry.at)) events.emit('tx', [['signature', text]]);
   // A simulation's key may be made up, but it is as long as the one that will be written.
   const { address, accountNumber, module, vesting } = account;
   const pubKey = account.pubKey ?? info.publicKey;

@@ -65,19 +65,20 @@ interface FeeFacts {
 }
 
 const NO_FEE: Fee['amount'] = [];
-/** Of the last fee: those that wait for a block share what usual.ts has read of it. */
+/** Of the last fee that was none to refuse, and so no long list: those that wait for a block share what usual.ts has read. */
 let lastFee: FeeFacts | undefined;
 
 function feeFactsOf(amount: Fee['amount']): FeeFacts {
   if (lastFee?.amount === amount) return lastFee;
   const coins = parseCoins(amount, 'fee.amount');
-  lastFee = { amount, coins, text: coins.ok ? formatCoins(coins.value) : '' };
-  return lastFee;
+  const facts = { amount, coins, text: coins.ok ? formatCoins(coins.value) : '' };
+  if (coins.ok) lastFee = facts;
+  return facts;
 }
 
 /** Of one signer, as far as it was asked. */
 interface SignerFacts {
-  key: Result<SentKey> | undefined;
+  key: SentKey | undefined;
   texts: readonly string[] | undefined;
   /** For which account of which chain the signature was found good; undefined: for none. */
   chainId: string | undefined;
@@ -137,13 +138,14 @@ class LazyFacts implements TxFacts {
 
   keyOf(signer: number): Result<SentKey> | undefined {
     const there = this.#signers[signer]?.key;
-    if (there !== undefined) return there;
+    if (there !== undefined) return ok(there);
     const sent = this.#tx.authInfo.signerInfos[signer]?.publicKey;
     if (sent === undefined) return undefined;
     const read = readAccountKey(sent);
-    const made = read.ok ? ok({ key: read.value, address: this.#ownAddress(signer, addressOfKey(read.value)) }) : read;
+    if (!read.ok) return read;
+    const made = { key: read.value, address: this.#ownAddress(signer, addressOfKey(read.value)) };
     this.#of(signer).key = made;
-    return made;
+    return ok(made);
   }
 
   /** The signer's own, when it is the same: one is kept instead of two. */
