@@ -154,10 +154,12 @@ export class BlockEntries {
   /** In order, see {@link sortPairs}; of the same hash the later one last. */
   *#hashes(named: readonly NamedTx[], segment: Uint8Array): Generator<void, void> {
     const pairs = new Uint32Array(2 * named.length);
-    for (const [i, { digest }] of named.entries()) {
+    for (let i = 0; i < named.length; i++) {
+      const { digest } = named[i] as NamedTx;
       pairs[2 * i] = i;
-      for (let byte = 0; byte < 4; byte++)
-        pairs[2 * i + 1] = ((pairs[2 * i + 1] as number) << 8) | digest.charCodeAt(byte);
+      let order = 0;
+      for (let byte = 0; byte < 4; byte++) order = (order << 8) | digest.charCodeAt(byte);
+      pairs[2 * i + 1] = order;
     }
     sortPairs(pairs);
     const { key } = this.#memory;

@@ -65,16 +65,14 @@ export class StoredFields {
   }
 
   #varint(): number {
-    const first = this.#bytes[this.#at] ?? 128;
-    if (first < 128) {
-      this.#at++;
-      return first;
-    }
-    // Most that are longer are lengths of two bytes.
-    const second = this.#bytes[this.#at + 1] ?? 128;
-    if (second < 128) {
-      this.#at += 2;
-      return (first & 127) | (second << 7);
+    // Nearly all are short: tags, lengths, gas.
+    let short = 0;
+    for (let i = 0; i < 4; i++) {
+      const byte = this.#bytes[this.#at + i] ?? 128;
+      short |= (byte & 127) << (7 * i);
+      if (byte >= 128) continue;
+      this.#at += i + 1;
+      return short;
     }
     const { value, next } = readVarint('a stored message', this.#bytes, this.#at);
     this.#at = next;
