@@ -320,3 +320,37 @@ test('what may run out of gas with longer balances is not repeated', () => {
   const least = gasUsed + MOST_MORE_GAS;
   expect([least, least - 1n].map((gasLimit) => isRepeated(lastTx(alice, { gasLimit })))).toEqual([true, false]);
 });
+
+test('what waits for long keeps few pieces of memory that its records were cut from', () => {
+  const { state, height } = defined(stages.at(-1), 'a stage');
+  const check = new StateBranch(state);
+  const environment = environmentAt(height + 1n);
+  const txs = Array.from({ length: 12 }, (_, ahead) =>
+    defined(
+      read(chain.sign(alice, { messages: [chain.send(alice, chain.address(bob), 1n)], gasLimit: GAS }, BigInt(ahead))),
+      'a transaction',
+    ),
+  );
+  for (const tx of txs) {
+    expect(answerOf(environment, check, tx, 'check').shown.code).toBe(0);
+    // Meanwhile many others are checked and executed, and go.
+    const others = check.branch();
+    for (let i = 0n; i < 200n; i++) changeAccount(bob, (account) => ({ ...account, sequence: i }))(others);
+  }
+  const piecesOf = () =>
+    new Set(
+      txs.flatMap(({ pass }) =>
+        Object.values(defined(pass, 'a pass'))
+          .filter((part) => part instanceof Uint8Array && part.length > 20)
+          .map((part) => part.buffer),
+      ),
+    );
+  expect(piecesOf().size).toBeGreaterThanOrEqual(txs.length);
+  const after = new StateBranch(state);
+  for (const tx of txs) {
+    expect(repeatsNow(after, tx)).toBe(true);
+    expect(answerOf(environment, after, tx, 'recheck').shown.code).toBe(0);
+  }
+  // Those of the account as it was, and of all rechecks together.
+  expect(piecesOf().size).toBeLessThanOrEqual(4);
+});

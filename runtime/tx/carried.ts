@@ -13,6 +13,7 @@ import { RUNTIME_LIMITS } from '../limits.ts';
 import { AUTH_STORE, type AuthParams, getAuthParams } from '../modules/auth/state.ts';
 import { BANK_STORE, Balance } from '../modules/bank/state.ts';
 import type { StateBranch } from '../state/branch.ts';
+import { Chunks } from '../state/chunks.ts';
 import { GAS_PER_CHANGED_BYTE, type GasMeter } from '../state/gas.ts';
 import { type Admitted, type AntePassed, COLLECTOR } from './ante.ts';
 import type { DecodedTx } from './decode.ts';
@@ -23,6 +24,13 @@ import type { DecodedTx } from './decode.ts';
  */
 const MOST_MORE_GAS = BigInt(2 * RUNTIME_LIMITS.maxAmountDigits * GAS_PER_CHANGED_BYTE);
 
+/**
+ * Records of what is checked again after a block, side by side as the checks would write them. The first ones were cut from
+ * among those of all that was checked and executed meanwhile: who waits for long would keep all of that.
+ */
+const RECORD_CHUNK_BYTES = 8_192;
+const records = new Chunks(RECORD_CHUNK_BYTES);
+
 /** A pass of the checks, as far as it is not told by the transaction. True of any state: it says what leads to what. */
 class Pass {
   readonly admitted: Admitted;
@@ -32,10 +40,10 @@ class Pass {
   /** Who signs and pays. */
   readonly payer: Uint8Array;
   readonly fee: bigint;
-  /** Store key of his account, and its record before and after. */
+  /** Store key of his account, and its record before and after: the same bytes always, but not the same arrays. */
   readonly account: string;
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
+  before: Uint8Array;
+  after: Uint8Array;
 
   constructor({ admitted, gas, chain, params, payer, fee, account, before, after }: Pass) {
     this.admitted = admitted;
@@ -100,7 +108,7 @@ export function repeatPass(chain: ChainParams, state: StateBranch, tx: DecodedTx
   const auth = state.store(AUTH_STORE);
   if (getAuthParams(auth) !== pass.params) return undefined;
   const account = auth.get(pass.account);
-  if (account !== before && (account === undefined || !equal(account, before))) return undefined;
+  if (account === undefined || (account !== before && !equal(account, before))) return undefined;
   const bank = state.store(BANK_STORE);
   const from = new Balance(payer, chain.baseDenom);
   const to = collectorOf(chain.baseDenom);
@@ -110,6 +118,10 @@ export function repeatPass(chain: ChainParams, state: StateBranch, tx: DecodedTx
   gas.consume(pass.gas, 'ante checks');
   from.set(bank, have - fee, have);
   to.set(bank, collected + fee, collected);
-  auth.set(pass.account, pass.after);
+  const after = records.take(pass.after.length);
+  after.set(pass.after);
+  auth.set(pass.account, after);
+  pass.before = account;
+  pass.after = after;
   return pass.admitted;
 }
