@@ -94,3 +94,16 @@ test('the form is judged anew for another chain', () => {
   expect(facts.form(table, { ...chain, bech32Prefix: 'other' }).ok).toBe(false);
   expect(facts.form(table, chain).ok).toBe(true);
 });
+
+test('a form that could not be judged leaves none of another chain behind', () => {
+  const facts = factsOf(decoded(send([])));
+  expect(facts.form(table, chain).ok).toBe(true);
+  const broken: ChainParams = {
+    ...chain,
+    get bech32Prefix(): string {
+      throw new Error('none');
+    },
+  };
+  for (let i = 0; i < 2; i++) expect(() => facts.form(table, broken)).toThrow('none');
+  expect(facts.form(table, chain).ok).toBe(true);
+});

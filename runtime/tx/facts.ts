@@ -130,10 +130,12 @@ class LazyFacts implements TxFacts {
 
   form(types: TxTypes, chain: ChainParams): Result<Signers> {
     if (this.#form !== undefined && this.#types === types && this.#chain === chain) return this.#form;
+    const form = formOf(this.#tx, types, chain);
+    // All three or, when that one throws, none.
     this.#types = types;
     this.#chain = chain;
-    this.#form = formOf(this.#tx, types, chain);
-    return this.#form;
+    this.#form = form;
+    return form;
   }
 
   keyOf(signer: number): Result<SentKey> | undefined {
