@@ -2,6 +2,7 @@
 import type { Event, ExecTxResult, FinalizeBlockRequest, FinalizeBlockResponse } from '#core/abci.ts';
 import { EMPTY, startsWith } from '#core/bytes.ts';
 import { ok, type Result } from '#core/result.ts';
+import { TxResultLog } from '#core/tx-result.ts';
 import type { ConsensusParamsUpdate } from '#core/types/consensus-params.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
 import type { BlockContext } from './context.ts';
@@ -43,21 +44,22 @@ export function executeBlock(
         blockEvents,
       });
   }
-  const txResults: ExecTxResult[] = [];
+  // Events die young this way: what lives until the block is over, the collector copies again and again.
+  const txResults = new TxResultLog();
   const injection = table.injector?.injection;
   const { payload, rest } = splitInjection(injection, request.txs);
   if (injection !== undefined) {
     const applied = applyInjection(environment, state, request, injection, payload);
     // Nobody's transaction: what it did is told with the block, its result says only that it was there.
     addAll(blockEvents, applied.events);
-    if (payload !== undefined) txResults.push({ ...applied, events: [] });
+    if (payload !== undefined) txResults.add({ ...applied, events: [] });
   }
   let gasUsed = 0n;
   for (const tx of rest) {
     const left = environment.maxBlockGas > 0n ? environment.maxBlockGas - gasUsed : undefined;
     const { result } = runTx(environment, state, tx, 'deliver', left);
     gasUsed += result.gasUsed;
-    txResults.push(result);
+    txResults.add(result);
   }
   const validatorUpdates: ValidatorUpdate[] = [];
   let consensusParamUpdates: ConsensusParamsUpdate | undefined;
@@ -78,7 +80,7 @@ export function executeBlock(
     const { maxBytes, maxGas } = consensusParamUpdates.block;
     blockLimits.set(state.store(CHAIN_STORE), { maxBytes, maxGas });
   }
-  return { events: blockEvents, txResults, validatorUpdates, consensusParamUpdates };
+  return { events: blockEvents, txResults: txResults.finish(), validatorUpdates, consensusParamUpdates };
 }
 
 interface Step<T> {

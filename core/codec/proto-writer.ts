@@ -33,6 +33,11 @@ export class ProtoWriter {
   #length = 0;
   #finished = false;
 
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** int32, int64, uint32, uint64, enum and bool fields; negative values take ten bytes, as in Go. Zero is left out. */
   varint(field: number, value: number | bigint): this {
     if (value === 0 || value === 0n) return this;

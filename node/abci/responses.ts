@@ -126,11 +126,16 @@ function finalizeBlock(
 ): MessageInitShape<typeof wire.ResponseFinalizeBlockSchema> {
   return {
     events: response.events.map(event),
-    txResults: response.txResults.map((result) => ({ ...result, events: result.events.map(event) })),
+    txResults: response.txResults.map(txResult),
     validatorUpdates: response.validatorUpdates.map(validatorUpdate),
     ...(response.consensusParamUpdates && { consensusParamUpdates: params(response.consensusParamUpdates) }),
     appHash: response.appHash,
   };
+}
+
+function txResult(result: abci.ExecTxResult): MessageInitShape<typeof wire.ExecTxResultSchema> {
+  const { code, data, log, info, gasWanted, gasUsed, codespace } = result;
+  return { code, data, log, info, gasWanted, gasUsed, codespace, events: result.events.map(event) };
 }
 
 function event({ type, attributes }: abci.Event): MessageInitShape<typeof wire.EventSchema> {

@@ -3,54 +3,17 @@
 import { encodeParams, readParams } from '#consensus/chain-state-codec.ts';
 import type { Event, ExecTxResult, FinalizeBlockResponse } from '#core/abci.ts';
 import { EMPTY } from '#core/bytes.ts';
-import {
-  asBool,
-  asBytes,
-  asInt64,
-  asMessage,
-  asString,
-  asUint32,
-  decode,
-  readFields,
-} from '#core/codec/proto-reader.ts';
+import { asBytes, asInt64, asMessage, asUint32, decode, readFields } from '#core/codec/proto-reader.ts';
 import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { encodePublicKey, readPublicKey } from '#core/crypto/pubkey.ts';
 import { LIMITS } from '#core/limits.ts';
 import type { Result } from '#core/result.ts';
+import { readEvent, readTxResult, writeEvent, writeTxResult } from '#core/tx-result.ts';
 import type { ConsensusParamsUpdate } from '#core/types/consensus-params.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
 
-const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 const SECTIONS = ['block', 'evidence', 'validator', 'version', 'abci'] as const;
-
-function writeEvent(writer: ProtoWriter, field: number, event: Event): void {
-  const opened = writer.open(field);
-  writer.string(1, event.type);
-  for (const { key, value, index } of event.attributes) {
-    const attribute = writer.open(2);
-    writer.string(1, key).string(2, value).bool(3, index).close(attribute);
-  }
-  writer.close(opened);
-}
-
-function writeTxResult(writer: ProtoWriter, result: ExecTxResult): void {
-  writer
-    .varint(1, result.code)
-    .bytes(2, result.data)
-    .string(3, result.log)
-    .string(4, result.info)
-    .varint(5, result.gasWanted)
-    .varint(6, result.gasUsed)
-    .string(8, result.codespace);
-  for (const event of result.events) writeEvent(writer, 7, event);
-}
-
-export function encodeTxResult(result: ExecTxResult): Uint8Array {
-  const writer = new ProtoWriter();
-  writeTxResult(writer, result);
-  return writer.finish();
-}
 
 /** Made once: the state store, and then the index, ask for the same. */
 export function encodeFinalizeResponse(response: FinalizeBlockResponse): Uint8Array {
@@ -66,11 +29,7 @@ const encodedResponses = new WeakMap<FinalizeBlockResponse, Uint8Array>();
 function encodeResponse(response: FinalizeBlockResponse): Uint8Array {
   const writer = new ProtoWriter().bytes(5, response.appHash);
   for (const event of response.events) writeEvent(writer, 1, event);
-  for (const result of response.txResults) {
-    const opened = writer.open(2);
-    writeTxResult(writer, result);
-    writer.close(opened);
-  }
+  for (const result of response.txResults) writeTxResult(writer, 2, result);
   for (const { publicKey, power } of response.validatorUpdates)
     writer.message(3, new ProtoWriter().message(1, encodePublicKey(publicKey)).varint(2, power).finish());
   const update = response.consensusParamUpdates;
@@ -122,52 +81,4 @@ function readUpdate(title: string, bytes: Uint8Array): ValidatorUpdate {
     else power = asInt64(`${title}.power`, field);
   }
   return { publicKey, power };
-}
-
-function readEvent(title: string, bytes: Uint8Array): Event {
-  let type = '';
-  const attributes: Event['attributes'][number][] = [];
-  for (const field of readFields(title, bytes, { known: [1, 2], repeated: [2] })) {
-    if (field.number === 1) type = asString(`${title}.type`, field, NO_LIMIT);
-    else attributes.push(readAttribute(`${title}.attributes`, asMessage(title, field)));
-  }
-  return { type, attributes };
-}
-
-function readAttribute(title: string, bytes: Uint8Array): Event['attributes'][number] {
-  let key = '';
-  let value = '';
-  let index = false;
-  for (const field of readFields(title, bytes, { known: [1, 2, 3] })) {
-    if (field.number === 1) key = asString(title, field, NO_LIMIT);
-    else if (field.number === 2) value = asString(title, field, NO_LIMIT);
-    else index = asBool(title, field);
-  }
-  return { key, value, index };
-}
-
-export function readTxResult(title: string, bytes: Uint8Array): ExecTxResult {
-  let code = 0;
-  let data: Uint8Array = EMPTY;
-  const texts = new Map<number, string>();
-  const gas = new Map<number, bigint>();
-  const events: Event[] = [];
-  for (const field of readFields(title, bytes, { known: [1, 2, 3, 4, 5, 6, 7, 8], repeated: [7] })) {
-    const { number } = field;
-    if (number === 1) code = asUint32(title, field);
-    else if (number === 2) data = asBytes(title, field, NO_LIMIT).slice();
-    else if (number === 5 || number === 6) gas.set(number, asInt64(title, field));
-    else if (number === 7) events.push(readEvent(`${title}.events`, asMessage(title, field)));
-    else texts.set(number, asString(title, field, NO_LIMIT));
-  }
-  return {
-    code,
-    data,
-    log: texts.get(3) ?? '',
-    info: texts.get(4) ?? '',
-    gasWanted: gas.get(5) ?? 0n,
-    gasUsed: gas.get(6) ?? 0n,
-    events,
-    codespace: texts.get(8) ?? '',
-  };
 }

@@ -3,7 +3,7 @@
  * wait, on the thread of consensus, until all are decoded and hashed.
  */
 import type { ExecTxResult } from '#core/abci.ts';
-import { readTxResult } from '../driver/abci-codec.ts';
+import { readTxResult } from '#core/tx-result.ts';
 import { BLOCK, RESPONSE, type Span, StoredFields } from './stored-fields.ts';
 
 /**

@@ -7,7 +7,7 @@ import type { Logger } from '#core/ports/logger.ts';
 import { ok } from '#core/result.ts';
 import type { Answer, Backend, CommittedBlock, ConsensusEvent } from '../backend.ts';
 import { RPC_LIMITS, type ServerLimits } from '../limits.ts';
-import { matchesPublished, parseQuery, printQuery, type Query } from '../query.ts';
+import { type EventValues, matchesPublished, parseQuery, printQuery, type Query } from '../query.ts';
 import { blockEvents, consensusEvent, consensusEventName, EVENT_NAME_KEY, type PublishedEvent } from './json/events.ts';
 import { type Id, invalid } from './route.ts';
 
@@ -131,11 +131,13 @@ export function createSubscriptions(
   }
 
   function publish(event: PublishedEvent): void {
+    let values: EventValues | undefined;
     let parts: { readonly data: string; readonly events: string } | undefined;
     for (const name of [event.name, undefined])
       for (const group of byName.get(name) ?? []) {
-        if (!matchesPublished(group.query, event.values)) continue;
-        parts ??= { data: JSON.stringify(event.data()), events: JSON.stringify(Object.fromEntries(event.values)) };
+        values ??= event.values();
+        if (!matchesPublished(group.query, values)) continue;
+        parts ??= { data: JSON.stringify(event.data()), events: JSON.stringify(Object.fromEntries(values)) };
         for (const { id, text, outlet, active } of [...group.subscriptions])
           if (active)
             outlet.event(

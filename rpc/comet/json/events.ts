@@ -25,8 +25,8 @@ export const EVENT_NAME_KEY = 'tm.event';
 export interface PublishedEvent {
   /** What `tm.event` says. */
   readonly name: string;
-  /** Composite keys and their values, those that are not indexed included. */
-  readonly values: EventValues;
+  /** Composite keys and their values, those that are not indexed included. Made when a query may ask for this event. */
+  readonly values: () => EventValues;
   /** Made when the first subscriber asks for it. */
   readonly data: () => EventData;
 }
@@ -38,7 +38,7 @@ export interface EventData {
 }
 
 function published(name: string, data: () => EventData, events: readonly Event[] = []): PublishedEvent {
-  return { name, values: flatValues(events, [[EVENT_NAME_KEY, name]]), data };
+  return { name, values: () => flatValues(events, [[EVENT_NAME_KEY, name]]), data };
 }
 
 /** All events' attributes in one map, as the bus has them; what the event itself adds comes last. */
@@ -100,14 +100,14 @@ function evidenceEvent(height: bigint, evidence: Evidence): PublishedEvent {
 }
 
 function txEvent(height: bigint, index: number, tx: Uint8Array, result: ExecTxResult): PublishedEvent {
-  const more = [
-    [EVENT_NAME_KEY, 'Tx'],
-    ['tx.hash', toHexUpper(sha256(tx))],
-    ['tx.height', String(height)],
-  ] as const;
   return {
     name: 'Tx',
-    values: flatValues(result.events, more),
+    values: () =>
+      flatValues(result.events, [
+        [EVENT_NAME_KEY, 'Tx'],
+        ['tx.hash', toHexUpper(sha256(tx))],
+        ['tx.height', String(height)],
+      ]),
     data: () => ({
       type: 'tendermint/event/Tx',
       value: {
