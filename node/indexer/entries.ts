@@ -112,9 +112,9 @@ export class BlockEntries {
         segment = first = index;
         named = [];
       }
-      const tx = defined(txs[index], 'the transaction of a result');
-      const succeeded = addResult(attributes, results, answers, index - segment);
       if (index >= first) {
+        const tx = defined(txs[index], 'the transaction of a result');
+        const succeeded = addResult(attributes, results, answers, index - segment);
         const one = { digest: digestOf(tx), index, succeeded };
         if (this.#names(one, position(height, index))) named.push(one);
       }

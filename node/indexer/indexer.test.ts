@@ -331,6 +331,26 @@ test('entries come in the order of their keys, where few bytes tell them apart',
   }
 });
 
+test("the proposer's own transaction is not in the index, nor what it tells", async () => {
+  const chain = [1, SEGMENT + 1].map((count, i) =>
+    committed(
+      i + 1,
+      Array.from({ length: count }, (_, n) => ({ tx: utf8(`tx ${i} ${n}`), result: send('alice', 'bob') })),
+    ),
+  );
+  const kv = new MemoryKv();
+  const isInjection = () => true;
+  const indexer = createIndexer({ kv, source: sourceOf(chain), logger: silentLogger, isInjection });
+  await indexer.catchUp();
+  const index = { kv, indexer, searcher: createSearcher({ kv, indexer }) };
+  const others = Array.from({ length: SEGMENT }, (_, n) => position(2n, n + 1));
+  for (const query of ["transfer.sender='alice'", 'tx.height > 0', 'message.action EXISTS'])
+    expect((await search(index, query, { perPage: 3 * SEGMENT })).positions).toEqual(others);
+  expect(indexer.txByHash(sha256(utf8('tx 0 0')))).toBeUndefined();
+  expect(indexer.txByHash(sha256(utf8('tx 1 0')))).toBeUndefined();
+  expect(indexer.txByHash(sha256(utf8('tx 1 1')))).toMatchObject({ index: 1 });
+});
+
 test('an account that pays is one entry, found by each of its names and by no other', async () => {
   const payer = result([
     event('coin_spent', { spender: 'alice' }),
