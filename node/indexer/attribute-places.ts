@@ -59,8 +59,13 @@ export class AttributePlaces {
   #placeCount = 0;
   /** Values by their hashes: open addressing, of a size that is a power of two; a value's number and one, or 0. */
   #table = new Int32Array(64);
+  /** Values for which there was no place near where their hash says: by chance, or because somebody has chosen them so. */
+  readonly #crowded = new Map<string, number>();
+  readonly #maxProbes: number;
 
-  constructor(bytes: Uint8Array, prefix: EventPrefix) {
+  /** @param maxProbes places of the table that are looked at for a value */
+  constructor(bytes: Uint8Array, prefix: EventPrefix, maxProbes: number = INDEX_LIMITS.maxProbes) {
+    this.#maxProbes = maxProbes;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#prefix = prefix;
@@ -137,23 +142,50 @@ export class AttributePlaces {
   /** The number of a value. */
   #value(group: Group, from: number, to: number): number {
     const hash = this.#hash(group.number + 1, from, to);
-    const mask = this.#table.length - 1;
-    let slot = hash & mask;
-    for (let entry = this.#table[slot] as number; entry !== 0; entry = this.#table[slot] as number) {
+    const known = this.#find(group, hash, from, to);
+    if (known !== NONE) return known;
+    const value = this.#newValue(group, hash, from, to);
+    if (2 * this.#valueCount > this.#table.length) this.#growTable();
+    else this.#place(value);
+    return value;
+  }
+
+  #find(group: Group, hash: number, from: number, to: number): number {
+    const [table, values] = [this.#table, this.#values];
+    const mask = table.length - 1;
+    for (let probe = 0; probe < this.#maxProbes; probe++) {
+      const entry = table[(hash + probe) & mask] as number;
+      if (entry === 0) break;
       const at = (entry - 1) * VALUE_COLUMNS;
-      const values = this.#values;
       if (
         values[at + HASH] === hash &&
         values[at + GROUP] === group.number &&
         this.#same(values[at + FROM] as number, values[at + TO] as number, from, to)
       )
         return entry - 1;
-      slot = (slot + 1) & mask;
     }
-    const value = this.#newValue(group, hash, from, to);
-    this.#table[slot] = value + 1;
-    if (2 * this.#valueCount > this.#table.length) this.#growTable();
-    return value;
+    return this.#crowded.size === 0 ? NONE : (this.#crowded.get(this.#textOf(group.number, from, to)) ?? NONE);
+  }
+
+  /** Where {@link #find} will look for it. */
+  #place(value: number): void {
+    const [table, values] = [this.#table, this.#values];
+    const mask = table.length - 1;
+    const at = value * VALUE_COLUMNS;
+    for (let probe = 0; probe < this.#maxProbes; probe++) {
+      const slot = ((values[at + HASH] as number) + probe) & mask;
+      if (table[slot] !== 0) continue;
+      table[slot] = value + 1;
+      return;
+    }
+    const [group, from, to] = [values[at + GROUP] as number, values[at + FROM] as number, values[at + TO] as number];
+    this.#crowded.set(this.#textOf(group, from, to), value);
+  }
+
+  /** A character a byte: what the engine hashes such texts by, nobody outside knows. */
+  #textOf(group: number, from: number, to: number): string {
+    const { buffer, byteOffset } = this.#bytes;
+    return `${group}:${Buffer.from(buffer, byteOffset + from, to - from).toString('latin1')}`;
   }
 
   #newValue(group: Group, hash: number, from: number, to: number): number {
@@ -184,14 +216,9 @@ export class AttributePlaces {
   }
 
   #growTable(): void {
-    const table = new Int32Array(2 * this.#table.length);
-    const mask = table.length - 1;
-    for (let value = 0; value < this.#valueCount; value++) {
-      let slot = (this.#values[value * VALUE_COLUMNS + HASH] as number) & mask;
-      while (table[slot] !== 0) slot = (slot + 1) & mask;
-      table[slot] = value + 1;
-    }
-    this.#table = table;
+    this.#table = new Int32Array(2 * this.#table.length);
+    this.#crowded.clear();
+    for (let value = 0; value < this.#valueCount; value++) this.#place(value);
   }
 
   #addPlace(value: number, place: number, number: number): void {
@@ -223,6 +250,7 @@ export class AttributePlaces {
     this.#valueCount = 0;
     this.#placeCount = 0;
     this.#table.fill(0);
+    this.#crowded.clear();
   }
 
   /** The values of a group, see {@link sortPairs}: by their length, and by three bytes of where they begin to differ. */
@@ -260,7 +288,7 @@ export class AttributePlaces {
     memory.put(keyLength, length);
   }
 
-  /** Four bytes at a time. Whoever makes many of one hash makes this thread compare them, and no other. */
+  /** Four bytes at a time. Who pays for it may choose values of one hash: `maxProbes` is what comparing them costs. */
   #hash(seed: number, from: number, to: number): number {
     let hash = Math.imul(seed ^ (to - from), HASH_FACTOR);
     let at = from;

@@ -10,6 +10,8 @@ export const INDEX_LIMITS = {
   maxIndexedValueBytes: 1_024,
   /** Bytes of an attribute's composite key. */
   maxIndexedKeyBytes: 256,
+  /** Places at which a value of a segment is looked for by its hash: among random ones, nearly none needs half as many. */
+  maxProbes: 64,
   /** Transactions whose entries are made before other work gets its turn. */
   txsPerTurn: 100,
   /** Committed blocks that are kept in memory for indexing; when the index lags more, it reads them from the block store. */
