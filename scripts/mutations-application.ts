@@ -18,9 +18,20 @@ export const applicationMutations: readonly Mutation[] = [
   {
     name: 'a transaction that the checks refuse leaves what it wrote',
     file: 'runtime/tx/run.ts',
-    search: 'if (passed.ok) branch.write();',
-    replace: 'branch.write();',
+    search: 'if (!passed.ok) return passed;',
+    replace: 'if (!passed.ok) {\n    branch.write();\n    return passed;\n  }',
     test: life,
+  },
+  {
+    name: 'a recheck repeats what the checks have written over an account that has changed since',
+    file: 'runtime/tx/carried.ts',
+    search: '!equal(account, before)',
+    replace: 'false',
+    test: {
+      project: 'unit',
+      file: 'runtime/tx/carried.test.ts',
+      name: 'a pass is repeated where parameters and account are the same, and the fee is less than what is there',
+    },
   },
   {
     name: 'an export leaves out where rewards go',
