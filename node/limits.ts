@@ -6,11 +6,6 @@ export const NODE_LIMITS = {
   rangeReadTimeoutMs: 30_000,
   /** Bytes of unsynced writes that wait in memory for a synced one. */
   maxStagedBytes: 8_388_608,
-  /**
-   * Bytes that the index gathers before they become a table. Its keys come in every order, so that each table overlaps with
-   * all that are merged with it later: the fewer there are, the less often what is there already is written again.
-   */
-  indexWriteBufferBytes: 16_777_216,
   /** Blocks that are brought to disk together while syncing: as many are asked of peers again after a crash. */
   maxHeldBlocks: 16,
   /**

@@ -30,7 +30,7 @@ export async function openStores(
   await settleFolder(paths.application);
   const rangeReader = createRangeReader();
   closers.push(() => rangeReader.close());
-  const { cacheBytes } = config.storage;
+  const { cacheBytes, indexBufferBytes } = config.storage;
   const open = async (path: string, arrange = (own: Kv) => own, writeBufferBytes?: number): Promise<Kv> => {
     const buffer = writeBufferBytes === undefined ? {} : { writeBufferBytes };
     const kv = arrange(await openLevelKv({ path, cacheBytes, ...buffer }, { rangeReader }));
@@ -45,6 +45,6 @@ export async function openStores(
     held = stagingKv(kv, { maxStagedBytes: 0 });
     return held;
   });
-  const index = config.txIndex ? await open(paths.index, undefined, NODE_LIMITS.indexWriteBufferBytes) : undefined;
+  const index = config.txIndex ? await open(paths.index, undefined, indexBufferBytes) : undefined;
   return { chain, application, held: defined(held, 'the database of the application'), index };
 }

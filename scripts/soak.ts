@@ -79,6 +79,7 @@ async function startNetwork(options: Options, folder: string, probeFolder: strin
       // Full before growth is judged: what is bounded may grow up to its bound, and hides what is not.
       'storage.cache_bytes': 1_048_576,
       'storage.state_cache_bytes': 8_388_608,
+      'storage.index_buffer_bytes': 4_194_304,
       'storage.pruning': 'custom',
       'storage.pruning_keep_recent': KEPT,
       'storage.pruning_interval': 10,

@@ -109,5 +109,6 @@ test('what is kept: the Cosmos SDK’s strategies, custom with its numbers', () 
   expect(storage('state_cache_bytes = 1000')).toContain(
     'storage.state_cache_bytes: expected a whole number from 4194304',
   );
+  expect(storage('index_buffer_bytes = 4194304')).toMatchObject({ indexBufferBytes: 4_194_304 });
   expect(storage('pruning_interval = 9')).toContain('expected a whole number from 10');
 });

@@ -53,6 +53,7 @@ export interface NodeConfig {
     /** Of each database. */
     readonly cacheBytes: number;
     readonly stateCacheBytes: number;
+    readonly indexBufferBytes: number;
     readonly pruning: PruningPolicy;
     /** 0: all. */
     readonly minRetainBlocks: bigint;
@@ -276,6 +277,7 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
     storage: {
       cacheBytes: get('storage.cache_bytes'),
       stateCacheBytes: get('storage.state_cache_bytes'),
+      indexBufferBytes: get('storage.index_buffer_bytes'),
       pruning: pruningPolicy(
         get('storage.pruning'),
         get('storage.pruning_keep_recent'),

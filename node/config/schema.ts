@@ -302,6 +302,16 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     section: 'storage',
+    key: 'index_buffer_bytes',
+    kind: 'integer',
+    fallback: 16_777_216,
+    min: 1_048_576,
+    max: 268_435_456,
+    comment:
+      'Bytes that the index gathers in memory before they become a table: the fewer tables, the less often they are merged.',
+  },
+  {
+    section: 'storage',
     key: 'pruning',
     kind: 'text',
     fallback: 'default',
