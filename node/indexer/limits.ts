@@ -28,6 +28,8 @@ export const INDEX_LIMITS = {
   threadHeapMiB: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
   /** Transactions that make handing blocks to another thread worth the message, at least. */
   minTxsForThread: 8,
+  /** Bytes of results that make it worth as well, however few the transactions: here they would take some milliseconds. */
+  minResultBytesForThread: 65_536,
   /** How much the thread gives way to others (nice(2)): a third of their share of a busy core. */
   threadNiceness: 5,
 } as const;

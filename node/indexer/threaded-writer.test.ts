@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-function blockOf(height: bigint, count: number): IndexedBlock {
+function blockOf(height: bigint, count: number, log = ''): IndexedBlock {
   // Views into one piece of memory, as a block's transactions may be.
   const memory = utf8(Array.from({ length: count }, (_, i) => `${height}/${String(i).padStart(5, '0')}`).join(''));
   const size = `${height}/00000`.length;
@@ -38,7 +38,7 @@ function blockOf(height: bigint, count: number): IndexedBlock {
     txResults: Array.from({ length: count }, (_, i) => ({
       code: i % 3,
       data: new Uint8Array(0),
-      log: '',
+      log,
       info: '',
       gasWanted: 1n,
       gasUsed: 1n,
@@ -164,6 +164,25 @@ test('what a thread that dies has not written is written here; the next call sta
   expect({ threads, here }).toEqual({ threads: 2, here: [1n] });
   const expected = new MemoryKv();
   for (const height of [1n, 2n]) await writeBlocks(kvTarget(expected), [blockOf(height, 50)], height);
+  expect(kv.dump()).toEqual(expected.dump());
+  await writer.close();
+});
+
+test('one transaction that tells much is handed over as many are', async () => {
+  const kv = new MemoryKv();
+  let threads = 0;
+  const spawn = () => {
+    threads++;
+    return fakeThread(kv, () => false);
+  };
+  const none: IndexWriter = { write: () => Promise.reject(new Error('written here')), close: async () => {} };
+  const writer = threadedWriter({ path: 'nowhere', direct: none, logger: silentLogger, spawn });
+  const small = blockOf(1n, 1);
+  await expect(writer.write([small], 1n)).rejects.toThrow('written here');
+  await writer.write([blockOf(1n, 1, 'x'.repeat(INDEX_LIMITS.minResultBytesForThread))], 1n);
+  expect(threads).toBe(1);
+  const expected = new MemoryKv();
+  await writeBlocks(kvTarget(expected), [small], 1n);
   expect(kv.dump()).toEqual(expected.dump());
   await writer.close();
 });

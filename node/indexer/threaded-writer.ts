@@ -29,9 +29,20 @@ const spawnWorker = (path: string) => (): IndexThread => {
   return worker as unknown as IndexThread;
 };
 
+/** A few transactions, and little that they tell: one may pay a hundred thousand, and is read without a pause. */
+function isSmall(blocks: readonly IndexedBlock[]): boolean {
+  let txs = 0;
+  let bytes = 0;
+  for (const block of blocks) {
+    txs += block.txs.length;
+    bytes += block.results.length;
+  }
+  return txs < INDEX_LIMITS.minTxsForThread && bytes < INDEX_LIMITS.minResultBytesForThread;
+}
+
 /**
  * Writes the index on a thread that shares the database: on the main one it was a tenth of what a transaction costs. What
- * has few transactions is written by `direct`, here: handing it over would cost as much, and a node without load has no
+ * has few transactions, with short results, is written by `direct`, here: handing it over would cost as much, and a node without load has no
  * further thread. When the thread is lost, the call at hand is made up for here, and the next one starts another: entries are
  * the same whoever writes them, and as often as they are written.
  */
@@ -81,8 +92,7 @@ export function threadedWriter(dependencies: {
 
   return {
     async write(blocks: readonly IndexedBlock[], height) {
-      const txs = blocks.reduce((sum, block) => sum + block.txs.length, 0);
-      if (txs < INDEX_LIMITS.minTxsForThread) return direct.write(blocks, height);
+      if (isSmall(blocks)) return direct.write(blocks, height);
       const packed = blocks.map(packBlock);
       const transfer = packed.flatMap((block) => [block.bytes.buffer, block.lengths.buffer] as ArrayBuffer[]);
       if ((await call({ kind: 'write', blocks: packed, height }, transfer)) === 'lost')
