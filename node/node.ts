@@ -32,12 +32,13 @@ import { createBatchVerifier, verifierThreads } from './crypto/batch-verifier.ts
 import { createNativeVerifier } from './crypto/native-verifier.ts';
 import { rememberingVerifier } from './crypto/remembering-verifier.ts';
 import { type AheadIntake, createAheadIntake } from './driver/ahead-intake.ts';
+import { openBlockStore } from './driver/block-store.ts';
 import { openEvidencePool } from './driver/evidence-pool.ts';
 import { type Executor, startExecutor } from './driver/executor.ts';
 import { IGNORE } from './driver/intake.ts';
 import type { PeerId, Signer, Wal } from './driver/ports.ts';
 import { createPruner } from './driver/pruner.ts';
-import { openBlockStore, openStateStore } from './driver/stores.ts';
+import { openStateStore } from './driver/state-store.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
 import { openDuties, queryCommitted } from './duties/open.ts';
 import { createIndexer } from './indexer/indexer.ts';

@@ -4,9 +4,10 @@ import type { Application, FinalizeBlockResponse } from '#core/abci.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import type { Block } from '#core/types/block.ts';
 import type { BlockId } from '#core/types/block-id.ts';
+import type { BlockStore } from './block-store.ts';
 import type { EvidencePool } from './evidence-pool.ts';
 import type { TxSource } from './ports.ts';
-import type { BlockStore, StateStore } from './stores.ts';
+import type { StateStore } from './state-store.ts';
 
 /**
  * What the index, metrics and subscriptions are told after block and state are saved: every height in order. After a

@@ -13,8 +13,8 @@ import { encodeHeader } from '#core/types/header.ts';
 import { createPartSet } from '#core/types/part-set.ts';
 import { PRECOMMIT } from '#core/types/vote.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import { openBlockStore } from './block-store.ts';
 import { CatchUp } from './catch-up.ts';
-import { openBlockStore } from './stores.ts';
 
 test('a block is served in the very bytes that were decided, however its proposer wrote them', async () => {
   const kit = new Kit();

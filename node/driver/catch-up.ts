@@ -13,9 +13,9 @@ import { FLAG_COMMIT } from '#core/types/commit.ts';
 import { createPartSet } from '#core/types/part-set.ts';
 import { isQuorum } from '#core/types/validator-set.ts';
 import { NODE_LIMITS } from '../limits.ts';
+import type { BlockStore } from './block-store.ts';
 import { IGNORE, takeIn, type Verdict } from './intake.ts';
 import type { PeerId } from './ports.ts';
-import type { BlockStore } from './stores.ts';
 
 export interface CatchUpDeps {
   readonly state: EngineState;

@@ -5,8 +5,9 @@ import { toHeight } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { makeAttackEvidence } from '#core/types/light-attack.ts';
 import { CHAIN_ID, decide, fastVerifier, makeChain, nextHeader, signers } from '#test/support/light-chain.ts';
+import type { BlockStore } from './block-store.ts';
 import { openEvidencePool } from './evidence-pool.ts';
-import type { BlockStore, StateStore } from './stores.ts';
+import type { StateStore } from './state-store.ts';
 
 const chain = makeChain({ heights: 40, members: () => signers(0, 4) });
 

@@ -12,8 +12,9 @@ import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { PREVOTE, type Vote } from '#core/types/vote.ts';
 import type { BlockMeta } from './block-meta.ts';
+import { type BlockStore, openBlockStore } from './block-store.ts';
 import { openEvidencePool } from './evidence-pool.ts';
-import { type BlockStore, openBlockStore, openStateStore } from './stores.ts';
+import { openStateStore } from './state-store.ts';
 
 const TIME = fromMillis(1_767_225_600_000n);
 

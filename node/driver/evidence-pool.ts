@@ -20,7 +20,9 @@ import {
 import type { SignedHeader } from '#core/types/light-block.ts';
 import type { Vote } from '#core/types/vote.ts';
 import { NODE_LIMITS } from '../limits.ts';
-import { type BlockStore, type StateStore, storeKey } from './stores.ts';
+import type { BlockStore } from './block-store.ts';
+import type { StateStore } from './state-store.ts';
+import { storeKey } from './store-records.ts';
 
 /** Where evidence from outside stands after it was looked at. */
 export type EvidenceVerdict =

@@ -8,7 +8,8 @@ import { isExpired } from '#consensus/evidence.ts';
 import { maxBig, minBig } from '#core/int.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { NODE_LIMITS } from '../limits.ts';
-import type { BlockStore, StateStore } from './stores.ts';
+import type { BlockStore } from './block-store.ts';
+import type { StateStore } from './state-store.ts';
 
 export interface PrunerDeps {
   readonly blocks: BlockStore;

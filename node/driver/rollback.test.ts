@@ -9,8 +9,9 @@ import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { toAddress, toHeight, toRound } from '#core/types/brand.ts';
 import { PRECOMMIT, PREVOTE, type Vote } from '#core/types/vote.ts';
 import { stagingKv } from '../storage/staging-kv.ts';
+import { openBlockStore } from './block-store.ts';
 import { planRollback, planWalCut, rollbackChain } from './rollback.ts';
-import { openBlockStore, openStateStore } from './stores.ts';
+import { openStateStore } from './state-store.ts';
 import { type Disks, type Driver, startDriver, validatorKey } from './test-kit.ts';
 
 /** Block and state in one database, as the node has them. */

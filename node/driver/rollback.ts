@@ -11,9 +11,10 @@ import { err, ok, type Result } from '#core/result.ts';
 import { isNilBlockId } from '#core/types/block-id.ts';
 import { type Height, nextHeight, toHeight } from '#core/types/brand.ts';
 import { PRECOMMIT } from '#core/types/vote.ts';
+import type { BlockStore } from './block-store.ts';
 import { returnedEvidence } from './evidence-pool.ts';
 import type { Wal } from './ports.ts';
-import type { BlockStore, StateStore } from './stores.ts';
+import type { StateStore } from './state-store.ts';
 
 export interface RollbackPlan {
   /** As it was after the block before. */

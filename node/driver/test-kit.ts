@@ -11,10 +11,11 @@ import { ok } from '#core/result.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { type ConsensusParams, DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { indexOfValidator } from '#core/types/validator-set.ts';
+import { type BlockStore, openBlockStore } from './block-store.ts';
 import { type EvidencePool, openEvidencePool } from './evidence-pool.ts';
 import { type Executor, startExecutor } from './executor.ts';
 import { noTxs, type Signer, type TxSource, type Wal } from './ports.ts';
-import { type BlockStore, openBlockStore, openStateStore } from './stores.ts';
+import { openStateStore } from './state-store.ts';
 
 export interface DriverOptions {
   readonly validators?: number;

@@ -9,7 +9,7 @@ import { silentLogger } from '#core/ports/logger.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { openApplication } from '#runtime/app.ts';
 import { homePaths } from '../config/home.ts';
-import type { BlockStore } from '../driver/stores.ts';
+import type { BlockStore } from '../driver/block-store.ts';
 import { openSnapshotFiles, type SnapshotFiles } from '../statesync/archive.ts';
 import { dumpSnapshot, loadSnapshot } from '../statesync/snapshot-file.ts';
 import { syncFolder } from '../storage/durable-file.ts';

@@ -22,9 +22,10 @@ import {
   signer,
   signers,
 } from '#test/support/light-chain.ts';
+import { openBlockStore } from '../driver/block-store.ts';
 import { openEvidencePool } from '../driver/evidence-pool.ts';
 import { createPruner } from '../driver/pruner.ts';
-import { openBlockStore, openStateStore } from '../driver/stores.ts';
+import { openStateStore } from '../driver/state-store.ts';
 import { backfill } from './backfill.ts';
 
 const HEIGHTS = 60;

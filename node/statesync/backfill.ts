@@ -13,7 +13,8 @@ import { type Commit, commitHash, commitSignBytes, FLAG_ABSENT } from '#core/typ
 import type { Header } from '#core/types/header.ts';
 import { checkLightBlock, type LightBlock } from '#core/types/light-block.ts';
 import type { ValidatorSet } from '#core/types/validator-set.ts';
-import type { BlockStore, StateStore } from '../driver/stores.ts';
+import type { BlockStore } from '../driver/block-store.ts';
+import type { StateStore } from '../driver/state-store.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import type { SyncSource } from './source.ts';
 

@@ -1,7 +1,9 @@
 /** State sync within the start of a node: whether it is due, the wait for it, and what is written when it is done. */
 import type { Kv } from '#core/ports/kv.ts';
 import type { VerifyAhead } from '../crypto/ahead.ts';
-import { type BlockStore, type StateStore, storeKey } from '../driver/stores.ts';
+import type { BlockStore } from '../driver/block-store.ts';
+import type { StateStore } from '../driver/state-store.ts';
+import { storeKey } from '../driver/store-records.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { backfill } from './backfill.ts';
 import { openSyncSource, type SyncSourceOptions } from './source.ts';

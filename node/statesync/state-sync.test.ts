@@ -8,7 +8,7 @@ import { EMPTY, equal, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { ok } from '#core/result.ts';
-import { storeKey } from '../driver/stores.ts';
+import { storeKey } from '../driver/store-records.ts';
 import { NODE_LIMITS } from '../limits.ts';
 import { openSnapshotFiles } from './archive.ts';
 import { ChunkFetch } from './chunks.ts';

@@ -30,10 +30,11 @@ import { PRECOMMIT } from '#core/types/vote.ts';
 import { dispatch } from '#node/abci/dispatch.ts';
 import { encodeResponse } from '#node/abci/responses.ts';
 import { createNativeVerifier } from '#node/crypto/native-verifier.ts';
+import { openBlockStore } from '#node/driver/block-store.ts';
 import { openEvidencePool } from '#node/driver/evidence-pool.ts';
 import { handshake } from '#node/driver/handshake.ts';
 import { noTxs } from '#node/driver/ports.ts';
-import { openBlockStore, openStateStore } from '#node/driver/stores.ts';
+import { openStateStore } from '#node/driver/state-store.ts';
 import { openApplication } from '#runtime/app.ts';
 import {
   type Exchange,

@@ -8,10 +8,11 @@ import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { toHeight } from '#core/types/brand.ts';
 import { DEFAULT_CONSENSUS_PARAMS } from '#core/types/consensus-params.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
+import { openBlockStore } from '#node/driver/block-store.ts';
 import { openEvidencePool } from '#node/driver/evidence-pool.ts';
 import { handshake } from '#node/driver/handshake.ts';
 import { noTxs } from '#node/driver/ports.ts';
-import { openBlockStore, openStateStore } from '#node/driver/stores.ts';
+import { openStateStore } from '#node/driver/state-store.ts';
 import { openSimApp } from './app.ts';
 
 test('an application with blocks is not begun anew when the consensus state is lost', async () => {

@@ -9,8 +9,8 @@ import { extensionsEnabled } from '#core/types/consensus-params.ts';
 import type { ValidatorSet } from '#core/types/validator-set.ts';
 import type { CommittedBlock } from '#node/driver/block-executor.ts';
 import { nextState } from '#node/driver/block-executor.ts';
+import type { BlockStore } from '#node/driver/block-store.ts';
 import type { Genesis } from '#node/driver/handshake.ts';
-import type { BlockStore } from '#node/driver/stores.ts';
 import { openSimApp, simAppOptions } from '../app.ts';
 import { Violation } from './violation.ts';
 
