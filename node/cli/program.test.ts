@@ -40,9 +40,10 @@ async function autond(args: readonly string[], input = '', env: NodeJS.ProcessEn
   return { code, out, err };
 }
 
-test('every command has a description, and no two flags of one collide', async () => {
+test('every command has a description and a help text, and no two flags of one collide', async () => {
   const visit = (command: Command, path: string) => {
     expect(command.description(), path).not.toBe('');
+    expect(command.helpInformation(), path).toContain(`Usage: ${path}`);
     for (const child of command.commands) visit(child, `${path} ${child.name()}`);
   };
   // Building the program throws on colliding flags.

@@ -42,9 +42,18 @@ export async function createProgram(wanted?: string): Promise<Command> {
     .showSuggestionAfterError(true);
   const one = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? COMMANDS[wanted] : undefined;
   for (const load of one === undefined ? Object.values(COMMANDS) : [one]) program.addCommand(await load());
-  forEachCommand(program, (command) => command.exitOverride());
+  forEachCommand(program, (command) => {
+    command.exitOverride();
+    showDefaults(command);
+  });
   program.hook('preAction', (_, command) => applyClientConfig(command));
   return program;
+}
+
+/** Help shows defaults as JSON, which has no large integers: it is given their digits. */
+function showDefaults(command: Command): void {
+  for (const one of [...command.options, ...command.registeredArguments])
+    if (typeof one.defaultValue === 'bigint') one.defaultValueDescription ??= String(one.defaultValue);
 }
 
 function forEachCommand(command: Command, visit: (command: Command) => void): void {
