@@ -94,7 +94,11 @@ test('keys: made, shown, listed, exported, imported, recovered, deleted', SLOW, 
   const recovered = await autond(['keys', 'add', 'again', '--recover', '-o', 'json', ...home], `${alice.mnemonic}\n`);
   expect(JSON.parse(recovered.out)).toMatchObject({ address: alice.address });
   expect(recovered.out).not.toContain('mnemonic');
-  expect((await autond(['keys', 'delete', 'copy', '-y', ...home])).code).toBe(0);
+  expect((await autond(['keys', 'rename', 'copy', 'alice', ...home])).err).toContain('there is already a key alice');
+  const renamed = await autond(['keys', 'rename', 'copy', 'twin', '-o', 'json', ...home]);
+  expect(JSON.parse(renamed.out)).toMatchObject({ name: 'twin', type: 'local', address: alice.address });
+  expect((await autond(['keys', 'show', 'copy', ...home])).err).toContain('there is no key copy');
+  expect((await autond(['keys', 'delete', 'twin', '-y', ...home])).code).toBe(0);
   const listed = JSON.parse((await autond(['keys', 'list', '-o', 'json', ...home])).out) as { name: string }[];
   expect(listed.map((key) => key.name)).toEqual(['again', 'alice']);
   const twice = await autond(['keys', 'add', 'alice', ...home]);
@@ -126,12 +130,22 @@ test('keys: paths, passphrases and groups give the accounts that other wallets g
   expect((await autond(group)).err).toContain('threshold 3, expected 1 … 2');
   const operator = await autond(['keys', 'show', 'first', '-a', '--bech', 'val', ...home]);
   expect(operator.out).toMatch(/^autonvaloper1/);
+  const forms = JSON.parse((await autond(['keys', 'parse', operator.out.trim(), '-o', 'json'])).out);
+  expect(forms).toMatchObject({ account: await theirs("m/44'/118'/0'/0/0"), operator: operator.out.trim() });
+  const fromHex = await autond(['keys', 'parse', forms.hex, '--prefix', 'cosmos', '-o', 'json']);
+  expect(JSON.parse(fromHex.out)).toEqual({
+    hex: forms.hex,
+    account: expect.stringMatching(/^cosmos1/),
+    operator: expect.stringMatching(/^cosmosvaloper1/),
+    consensus: expect.stringMatching(/^cosmosvalcons1/),
+  });
+  expect((await autond(['keys', 'parse', 'auton1xyz'])).err).toContain('expected 40 or 64 hex digits, or an address');
 });
 
 test('keys of the file backend open with their password alone', SLOW, async () => {
   const home = ['--home', join(root, 'sealed'), '--keyring-backend', 'file'];
   const short = await autond(['keys', 'add', 'alice', ...home], 'short\n');
-  expect(short.err).toContain('at least 8 characters');
+  expect(short).toEqual({ code: 1, out: '', err: 'autond: the password needs at least 8 characters, got 5\n' });
   expect((await autond(['keys', 'add', 'alice', ...home], 'long enough\n')).code).toBe(0);
   const wrong = await autond(['keys', 'export', 'alice', '--unarmored-hex', '--unsafe', ...home], 'not this one\n');
   expect(wrong).toMatchObject({ code: 1, out: '', err: expect.stringContaining('wrong password') });
@@ -139,6 +153,9 @@ test('keys of the file backend open with their password alone', SLOW, async () =
     AUTOND_PASSWORD: 'long enough',
   });
   expect(right.out).toMatch(/^[0-9a-f]{64}\n$/);
+  expect((await autond(['keys', 'rename', 'alice', 'ann', ...home], 'long enough\nanother one\n')).code).toBe(0);
+  const renamed = await autond(['keys', 'export', 'ann', '--unarmored-hex', '--unsafe', ...home], 'another one\n');
+  expect(renamed.out).toBe(right.out);
 });
 
 test('init makes a home once, and start explains what is wrong with one', SLOW, async () => {

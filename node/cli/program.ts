@@ -62,7 +62,15 @@ function forEachCommand(command: Command, visit: (command: Command) => void): vo
 }
 
 /** Names of errors whose message is written for the user; any other is a bug, and is shown with its stack. */
-const EXPECTED = new Set(['CliError', 'RpcClientError', 'AppError', 'KeyFileError', 'OfflineError', 'HomeLockedError']);
+const EXPECTED = new Set([
+  'CliError',
+  'PasswordError',
+  'RpcClientError',
+  'AppError',
+  'KeyFileError',
+  'OfflineError',
+  'HomeLockedError',
+]);
 
 /** Runs one command line. Answers the exit code: 0 done, 1 it failed, 2 it was not understood. */
 export async function runProgram(args: readonly string[]): Promise<number> {

@@ -3,6 +3,11 @@ import { Writable } from 'node:stream';
 
 const MIN_PASSWORD = 8;
 
+/** A new password that will not do: its message is for the user. */
+class PasswordError extends Error {
+  override readonly name = 'PasswordError';
+}
+
 let piped: Promise<string[]> | undefined;
 
 /** Lines of a standard input that is no terminal, read once. */
@@ -35,14 +40,14 @@ export function readLine(prompt: string): Promise<string> {
 
 /**
  * A password, not echoed: from the environment's `variable`, the terminal, or a line of standard input.
- * @throws Error when a new one is too short or not repeated.
+ * @throws PasswordError when a new one is too short or not repeated.
  */
 export async function readPassword(prompt: string, confirm: boolean, variable = 'AUTOND_PASSWORD'): Promise<string> {
   const given = process.env[variable];
   const password = given ?? (await ask(prompt, true));
   if (confirm && password.length < MIN_PASSWORD)
-    throw new Error(`the password needs at least ${MIN_PASSWORD} characters, got ${password.length}`);
+    throw new PasswordError(`the password needs at least ${MIN_PASSWORD} characters, got ${password.length}`);
   if (confirm && given === undefined && process.stdin.isTTY && (await ask('Once more', true)) !== password)
-    throw new Error('the two passwords differ');
+    throw new PasswordError('the two passwords differ');
   return password;
 }

@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
-import { fromHex, fromUtf8, toHex } from '#core/bytes.ts';
+import { fromHex, fromUtf8, toHex, toHexUpper } from '#core/bytes.ts';
+import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
 import { COSMOS_PATH, isMnemonic, isPrivateKey, keyFromMnemonic, newMnemonic } from '#core/crypto/keys.ts';
 import type { Json } from '#runtime/module.ts';
-import { formatOperator } from '#runtime/modules/staking/addresses.ts';
+import { formatConsensus, formatOperator } from '#runtime/modules/staking/addresses.ts';
 import { type AccountKey, addressOfKey } from '#runtime/tx/account-key.ts';
 import { accountKeyFromJson, accountKeyJson, keyAddress, multisigKey } from '../../client/account-keys.ts';
 import type { KeyInfo, Keyring } from '../../keyring/keyring.ts';
@@ -56,6 +57,8 @@ export function keysCommand(): Command {
     .addCommand(showCommand())
     .addCommand(importCommand())
     .addCommand(exportCommand())
+    .addCommand(renameCommand())
+    .addCommand(parseCommand())
     .addCommand(deleteCommand());
 }
 
@@ -238,6 +241,55 @@ function exportCommand(): Command {
       const armor = armorKey(pair.privateKey, await readPassword('Passphrase for the armor', true, ARMOR_PASSPHRASE));
       output.result({ name, armor }, armor.split('\n'));
     });
+}
+
+function renameCommand(): Command {
+  return command('rename', 'give a key another name; its secret is sealed anew')
+    .argument('<name>')
+    .argument('<new name>')
+    .action(async (name: string, next: string, flags: KeyFlags) => {
+      const ring = keyringOf(flags);
+      const { type, key } = orFail(await ring.find(name));
+      // The name is part of what a secret is sealed with. The old file goes when the new one is there.
+      const renamed =
+        type === 'local'
+          ? await ring.add(next, orFail(await ring.unlock(name)).privateKey)
+          : await ring.addPublic(next, key);
+      const made = orFail(renamed);
+      orFail(await ring.remove(name));
+      createOutput(flags.output).result(describe(made, flags.prefix), lines(made, flags.prefix));
+    });
+}
+
+/** Every form of one address, whichever of them is known. */
+function parseCommand(): Command {
+  const made = new Command('parse')
+    .description('an address in every form: hex, of an account, of an operator, of a validator')
+    .argument('<address>', 'hex digits, or an address with any prefix')
+    .option('--prefix <text>', 'prefix of the addresses that are printed', 'auton')
+    .addOption(outputOption());
+  return made.action((text: string, { prefix, output }: OutputFlags & { readonly prefix: string }) => {
+    const bytes = addressBytes(text);
+    const chain = { bech32Prefix: prefix };
+    const forms = {
+      hex: toHexUpper(bytes),
+      account: encodeAddress(prefix, bytes),
+      operator: formatOperator(chain, bytes),
+      consensus: formatConsensus(chain, bytes),
+    };
+    createOutput(output).result(
+      forms,
+      Object.entries(forms).map(([name, form]) => `${name.padEnd(9)}  ${form}`),
+    );
+  });
+}
+
+function addressBytes(text: string): Uint8Array {
+  const digits = text.replace(/^0x/, '');
+  if (/^([0-9a-fA-F]{2}){20}$|^([0-9a-fA-F]{2}){32}$/.test(digits)) return fromHex(digits);
+  const address = decodeAddress(text);
+  if (!address.ok) throw new CliError(`expected 40 or 64 hex digits, or an address: ${address.error}`);
+  return address.value.bytes;
 }
 
 function deleteCommand(): Command {
