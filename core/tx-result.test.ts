@@ -1,25 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { txResult } from '#test/arbitrary/result.ts';
 import { type Event, type ExecTxResult, lastResultsHash } from './abci.ts';
 import { EMPTY } from './bytes.ts';
 import { decode } from './codec/proto-reader.ts';
 import { ProtoWriter } from './codec/proto-writer.ts';
 import { readTxResult, TxResultLog, writeTxResult } from './tx-result.ts';
-
-const anyEvent = fc.record({
-  type: fc.string(),
-  attributes: fc.array(fc.record({ key: fc.string(), value: fc.string({ maxLength: 300 }), index: fc.boolean() })),
-});
-const anyResult = fc.record({
-  code: fc.nat(0xffffffff),
-  data: fc.uint8Array({ maxLength: 200 }),
-  log: fc.string(),
-  info: fc.string(),
-  gasWanted: fc.bigInt(0n, 2n ** 63n - 1n),
-  gasUsed: fc.bigInt(0n, 2n ** 63n - 1n),
-  events: fc.array(anyEvent, { maxLength: 4 }),
-  codespace: fc.string(),
-});
 
 function logged(results: readonly ExecTxResult[]): readonly ExecTxResult[] {
   const log = new TxResultLog();
@@ -49,7 +35,7 @@ function written(result: ExecTxResult): Uint8Array {
 
 test('a result that is kept as bytes says what the result says, and is written as it', () => {
   fc.assert(
-    fc.property(fc.array(anyResult, { maxLength: 5 }), (results) => {
+    fc.property(fc.array(txResult, { maxLength: 5 }), (results) => {
       const kept = logged(results);
       expect(kept.length).toBe(results.length);
       for (const [i, result] of results.entries()) {
