@@ -2,7 +2,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { pureVerifier } from '#core/crypto/verify.ts';
 import { noDuties } from '#core/ports/duties.ts';
-import { type Logger, silentLogger } from '#core/ports/logger.ts';
+import { silentLogger } from '#core/ports/logger.ts';
 import { type GenesisDocument, parseGenesis } from '#genesis/document.ts';
 import { openApplication, type RuntimeApplication } from '#runtime/app.ts';
 import { splitInjection } from '#runtime/block.ts';
@@ -69,7 +69,7 @@ export async function withStoppedHome<T>(home: string, use: (home: OfflineHome) 
       openApplication: (options = {}) =>
         openApplication(
           { ...options, initialHeight: genesis.initialHeight, nodeCacheBytes: config.storage.stateCacheBytes },
-          { kv: stores.application, verifier: pureVerifier, duties: noDuties, logger: silentLogger as Logger },
+          { kv: stores.application, verifier: pureVerifier, duties: noDuties, logger: silentLogger },
         ),
     });
   } finally {
