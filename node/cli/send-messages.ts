@@ -8,7 +8,7 @@ import { buildTx, type TxPlan } from '#runtime/tx/build.ts';
 import { decodeTx, type RawTx } from '#runtime/tx/decode.ts';
 import { feeFor, parseCoins, parseGasPrice } from '../client/amounts.ts';
 import type { ChainClient, TxOutcome } from '../client/chain-client.ts';
-import { type SigningMode, signPart, simulatedPart, withSigners } from '../client/signatures.ts';
+import { type SignerPart, type SigningMode, signPart, simulatedPart, withSigners } from '../client/signatures.ts';
 import { encodeTxParts, TX_TABLE, txToJson } from '../client/tx-json.ts';
 import {
   CliError,
@@ -30,6 +30,7 @@ export interface TxFlags extends KeyringFlags, NodeFlags, OutputFlags {
   readonly gasPrices: string;
   readonly fees?: string;
   readonly memo: string;
+  readonly feePayer?: string;
   readonly feeGranter?: string;
   readonly timeoutHeight?: bigint;
   readonly signMode: SigningMode;
@@ -50,6 +51,10 @@ export const txOptions = (): Option[] => [
   new Option('--gas-prices <price>', 'price of a unit of gas').default('0.025uauton'),
   new Option('--fees <coins>', 'the whole fee; instead of --gas-prices'),
   new Option('--memo <text>', 'note in the transaction').default(''),
+  new Option(
+    '--fee-payer <address>',
+    'who pays the fee in the place of the signer, and signs too: with --generate-only',
+  ),
   new Option('--fee-granter <address>', 'who pays the fee, by an allowance for the signer'),
   new Option('--timeout-height <height>', 'last block in which it may stand').argParser(unsigned),
   signModeOption(),
@@ -104,8 +109,23 @@ const unsignedParts = (plan: TxPlan): RawTx => {
   return decoded.value.raw;
 };
 
-async function simulated(chain: ChainClient, parts: RawTx, key: AccountKey | undefined, sequence: bigint) {
-  return chain.simulate(encodeTxParts(orFail(withSigners(parts, [simulatedPart(key, sequence)]))));
+/** Whoever pays in the place of the signer: a second one. */
+async function payerOf(chain: ChainClient, flags: TxFlags, signer: string): Promise<readonly SignerPart[]> {
+  const { feePayer } = flags;
+  if (feePayer === undefined || feePayer === signer) return [];
+  if (!flags.generateOnly && !flags.dryRun)
+    throw new CliError(
+      `${feePayer} signs too: say --generate-only, then autond tx sign --sign-mode amino-json of each`,
+    );
+  const { sequence } = await accountOf(chain, feePayer);
+  return [simulatedPart(undefined, sequence)];
+}
+
+async function accountOf(chain: ChainClient, address: string) {
+  const account = await chain.account(address);
+  if (account === undefined)
+    throw new CliError(`${address} is not on the chain yet: it needs coins before it can send`);
+  return account;
 }
 
 /** The transaction that is not signed, without asking anybody. @throws CliError when something had to be asked. */
@@ -123,10 +143,11 @@ function printUnsigned(plan: TxPlan): void {
   process.stdout.write(`${JSON.stringify(orFail(txToJson(buildTx(plan, '', []))), undefined, 2)}\n`);
 }
 
-function contentOf({ memo, feeGranter, timeoutHeight }: TxFlags, messages: readonly AnyMessage[]) {
+function contentOf({ memo, feePayer, feeGranter, timeoutHeight }: TxFlags, messages: readonly AnyMessage[]) {
   return {
     messages,
     memo,
+    ...(feePayer === undefined ? {} : { feePayer }),
     ...(feeGranter === undefined ? {} : { feeGranter }),
     ...(timeoutHeight === undefined ? {} : { timeoutHeight }),
   };
@@ -150,14 +171,14 @@ export async function sendMessages(
   if (chainId !== network) throw new CliError(`--chain-id is ${chainId}, but ${flags.node} is a node of ${network}`);
   const prefix = await chain.bech32Prefix();
   const address = encodeAddress(prefix, sender.address);
-  const account = await chain.account(address);
-  if (account === undefined)
-    throw new CliError(`${address} is not on the chain yet: it needs coins before it can send`);
+  const account = await accountOf(chain, address);
+  const payer = await payerOf(chain, flags, address);
   const content = contentOf(flags, messagesOf({ address: sender.address, prefix }));
   const free = unsignedParts({ ...content, fee: [], gasLimit: 0n });
+  const signers = [simulatedPart(sender.key, account.sequence), ...payer];
   const gas =
     flags.gas === 'auto'
-      ? adjust(await simulated(chain, free, sender.key, account.sequence), flags.gasAdjustment)
+      ? adjust(await chain.simulate(encodeTxParts(orFail(withSigners(free, signers)))), flags.gasAdjustment)
       : BigInt(flags.gas);
   const fee = feeOf(flags, gas);
   const plan: TxPlan = { ...content, fee, gasLimit: gas };

@@ -84,11 +84,13 @@ interface TxAnswer {
 export interface ChainClient {
   readonly rpc: RpcClient;
   status(): Promise<ChainStatus>;
+  /** @param height of the state that is asked; 0 or absent: the newest. */
   query<Q extends DescMessage, A extends DescMessage>(
     path: string,
     request: Q,
     init: MessageInitShape<Q>,
     response: A,
+    height?: bigint,
   ): Promise<MessageShape<A>>;
   bech32Prefix(): Promise<string>;
   /** `undefined`: no such account on the chain yet. */
@@ -101,24 +103,39 @@ export interface ChainClient {
   /** `undefined`: not in a block. */
   tx(hash: string): Promise<TxOutcome | undefined>;
   waitForTx(hash: string, timeoutMs: number): Promise<TxOutcome>;
+  /** One page of what the index finds; `total` counts all of it. */
+  searchTxs(search: Search): Promise<{ readonly total: string; readonly txs: readonly TxOutcome[] }>;
+}
+
+/** Conditions in CometBFT's query language, and which page of what they find. */
+export interface Search {
+  readonly query: string;
+  readonly page: number;
+  readonly perPage: number;
+  readonly order: 'asc' | 'desc';
+}
+
+/** Parameters of the routes `tx_search` and `block_search`. */
+export function searchParams({ query, page, perPage, order }: Search) {
+  return { query, page: String(page), per_page: String(perPage), order_by: order };
 }
 
 const POLL_MS = 200;
 
 export function createChainClient(rpc: RpcClient): ChainClient {
-  async function abciQuery(path: string, data: Uint8Array): Promise<Uint8Array> {
+  async function abciQuery(path: string, data: Uint8Array, height: bigint): Promise<Uint8Array> {
     const { response } = await rpc.call<AbciQueryAnswer>('abci_query', {
       path,
       data: toHex(data),
-      height: '0',
+      height: String(height),
       prove: false,
     });
     if (response.code !== 0) throw new AppError(response.codespace, response.code, response.log);
     return fromBase64(response.value ?? '', 'the value of abci_query');
   }
 
-  const query: ChainClient['query'] = async (path, request, init, response) => {
-    const decoded = decodeStrict(response, await abciQuery(path, encode(request, init)));
+  const query: ChainClient['query'] = async (path, request, init, response, height = 0n) => {
+    const decoded = decodeStrict(response, await abciQuery(path, encode(request, init), height));
     if (!decoded.ok) throw new RpcClientError(`the answer to ${path} is not understood: ${decoded.error}`);
     return decoded.value;
   };
@@ -188,6 +205,13 @@ export function createChainClient(rpc: RpcClient): ChainClient {
       return answer.hash;
     },
     tx,
+    async searchTxs(search) {
+      const found = await rpc.call<{ readonly total_count: string; readonly txs: readonly TxAnswer[] }>(
+        'tx_search',
+        searchParams(search),
+      );
+      return { total: found.total_count, txs: found.txs.map(toOutcome) };
+    },
     async waitForTx(hash, timeoutMs) {
       for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; ) {
         const outcome = await tx(hash);

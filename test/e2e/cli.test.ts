@@ -286,3 +286,63 @@ test('a transaction of two signers: generated, signed by one, then by the other,
   expect(await balanceOf(fay.address)).toBe(`${1_000_000 - 300 + 70 - 5_000}uauton`);
   expect(await balanceOf(gus.address)).toBe(`${1_000_000 + 300 - 70}uauton`);
 }, 240_000);
+
+test('what the chain has is asked: transactions and blocks by what they told, a block’s results, who votes, a state of before', async () => {
+  const [ida, jon] = await Promise.all([newKey('ida', 'query'), newKey('jon', 'query')]);
+  const json = async (...args: string[]) => JSON.parse(await autond('query', ...args, '-o', 'json', ...node()));
+  const give = ['tx', 'bank', 'send', 'faucet', ida.address, '5000uauton', '-y', '-o', 'json', ...faucet(), ...node()];
+  const first = JSON.parse(await autond(...give)) as { hash: string; height: string };
+  const second = JSON.parse(await autond(...give)) as { hash: string; height: string };
+  const query = ['--query', `transfer.recipient='${ida.address}'`];
+  const found = await json('txs', ...query);
+  expect(found.total_count).toBe('2');
+  expect(found.txs.map(({ hash }: { hash: string }) => hash)).toEqual([first.hash, second.hash]);
+  const text = await autond('query', 'txs', ...query, '--limit', '1', '--page', '2', '--order-by', 'desc', ...node());
+  expect(text).toBe(`${first.hash}  height ${first.height}\ntransactions 2 to 2 of 2\n`);
+  expect(await autond('query', 'txs', '--query', `transfer.recipient='${jon.address}'`, ...node())).toBe(
+    'no transactions\n',
+  );
+  expect(await refusal('query', 'txs', '--query', 'nonsense', ...node())).toContain('failed to parse query');
+
+  const block = await json('block', first.height);
+  expect(block.block.header).toMatchObject({ chain_id: CHAIN_ID, height: first.height });
+  expect(await json('block', block.block_id.hash.toLowerCase())).toEqual(block);
+  expect(await autond('query', 'block', ...node())).toMatch(/^chain {9}cli-1\nheight {8}\d+\n/);
+  expect(await refusal('query', 'block', '0'.repeat(64), ...node())).toContain('there is no block with the hash 0000');
+  expect(await refusal('query', 'block', 'first', ...node())).toContain('expected a height of 1 or above');
+  const range = `block.height>=${first.height} AND block.height<=${second.height}`;
+  const blocks = await json('blocks', '--query', range, '--order-by', 'asc');
+  expect(blocks.blocks[0]).toEqual(block);
+  const results = await json('block-results', first.height);
+  expect(results).toMatchObject({ height: first.height, txs_results: expect.any(Array) });
+  const set = await json('validator-set', first.height);
+  expect(set).toMatchObject({ block_height: first.height, validators: [{ voting_power: '10' }] });
+
+  const balance = ['bank', 'balance', '--address', ida.address, '--denom', 'uauton'];
+  expect((await json(...balance, '--height', first.height)).balance.amount).toBe('5000');
+  expect((await json(...balance)).balance.amount).toBe('10000');
+  expect(await refusal('query', ...balance, '--height', '999999999', ...node())).toMatch(/height/);
+}, 240_000);
+
+test('a fee payer signs second, and pays the whole fee', async () => {
+  const [kim, lou] = await Promise.all([newKey('kim', 'payer'), newKey('lou', 'payer')]);
+  for (const [{ address }, coins] of [
+    [kim, '70uauton'],
+    [lou, '1000000uauton'],
+  ] as const)
+    await autond('tx', 'bank', 'send', 'faucet', address, coins, '-y', ...faucet(), ...node());
+  const send = ['tx', 'bank', 'send', 'kim', lou.address, '70uauton', '--fee-payer', lou.address];
+  const at = [...home('payer'), ...node()];
+  expect(await refusal(...send, '-y', ...at)).toContain(`${lou.address} signs too: say --generate-only`);
+  writeFileSync(file('paid.json'), await autond(...send, '--generate-only', '--fees', '4000uauton', ...at));
+  const sign = (name: string, from: string, to: string) =>
+    autond('tx', 'sign', file(from), '--from', name, '--sign-mode', 'amino-json', '--output-document', file(to), ...at);
+  await sign('kim', 'paid.json', 'paid-kim.json');
+  expect(await refusal('tx', 'broadcast', file('paid-kim.json'), ...node())).toContain('expected 2, got 1');
+  await sign('lou', 'paid-kim.json', 'paid-both.json');
+  const outcome = JSON.parse(await autond('tx', 'broadcast', file('paid-both.json'), '-o', 'json', ...node()));
+  expect(outcome.code).toBe(0);
+  expect(BigInt(outcome.gasUsed)).toBeLessThanOrEqual(BigInt(outcome.gasWanted));
+  expect(await balanceOf(kim.address)).toBe('no coins');
+  expect(await balanceOf(lou.address)).toBe(`${1_000_000 + 70 - 4_000}uauton`);
+}, 240_000);

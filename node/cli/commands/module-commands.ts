@@ -24,6 +24,7 @@ import {
 } from '../context.ts';
 import { type FlagValues, fieldOptions, kebab, messageJson } from '../message-flags.ts';
 import { sendMessages, type TxFlags, txOptions } from '../send-messages.ts';
+import { unsigned } from '../unsigned.ts';
 
 /** `cosmos.bank.v1beta1` → `bank`. */
 function moduleOf(packageName: string): string {
@@ -63,6 +64,10 @@ function jsonOf(flags: FlagValues, fromFlags: { readonly [name: string]: Json })
   return { ...given, ...fromFlags };
 }
 
+/** Where a request has a height of its own, `--height` is that. */
+const stateHeightOption = () =>
+  new Option('--height <height>', 'ask the state after this block; by default the newest').argParser(unsigned);
+
 export function addModuleQueries(parent: Command): void {
   for (const handler of TX_TABLE.queries.values()) {
     const match = /^\/([\w.]+)\.Query\/(\w+)$/.exec(handler.path);
@@ -75,13 +80,15 @@ export function addModuleQueries(parent: Command): void {
 
 function moduleQuery(name: string, handler: QueryHandler): Command {
   const { path, request, response } = handler;
-  const shared = [nodeOption(), outputOption(), jsonOption()];
+  const asked = request.fields.some((field) => kebab(field.name) === 'height') ? [] : [stateHeightOption()];
+  const shared = [nodeOption(), outputOption(), jsonOption(), ...asked];
   const command = new Command(name).description(`${path}; the answer is JSON`);
   withOptions(command, [...fieldOptions(request, namesOf(shared)), ...shared]);
   return command.action(async (flags: NodeFlags & OutputFlags & FlagValues) => {
     const json = jsonOf(flags, orFail(messageJson(request, flags)));
     const init = orFail(sdkFromJson(request, json, 'request', TX_TYPES));
-    const answer = await chainClientOf(flags).query(path, request, init, response);
+    const height = typeof flags.height === 'bigint' ? flags.height : 0n;
+    const answer = await chainClientOf(flags).query(path, request, init, response, height);
     const shown = sdkToJson(response, answer, TX_TYPES);
     createOutput(flags.output).result(shown, [JSON.stringify(shown, undefined, 2)]);
   });

@@ -11,6 +11,7 @@ import {
 } from '../context.ts';
 import { outcomeLines } from '../send-messages.ts';
 import { addModuleQueries } from './module-commands.ts';
+import { chainQueries } from './query-chain.ts';
 
 type Flags = NodeFlags & OutputFlags;
 
@@ -23,6 +24,7 @@ export function queryCommand(): Command {
     .addCommand(new Command('bank').description('coins').addCommand(balancesCommand()))
     .addCommand(new Command('auth').description('accounts').addCommand(accountCommand()))
     .addCommand(txCommand());
+  for (const one of chainQueries()) command.addCommand(one);
   addModuleQueries(command);
   return command;
 }
