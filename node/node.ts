@@ -122,7 +122,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   const { genesisBytes, document, nodeKey } = await readHome(paths);
   const genesisRequest = toInitChain(document);
 
-  const stores = await openStores(paths, config, parts.kv, closers);
+  const stores = await openStores(paths, config, { logger, wrap: parts.kv }, closers);
   if (await discardUnfinishedSync(stores.chain, [stores.application, ...(stores.index ? [stores.index] : [])]))
     logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);

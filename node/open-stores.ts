@@ -1,15 +1,16 @@
 /** The databases of a node. */
-import { defined } from '#core/assert.ts';
 import type { Kv } from '#core/ports/kv.ts';
+import type { Logger } from '#core/ports/logger.ts';
 import type { Closers } from './closers.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { HomePaths } from './config/home.ts';
 import type { HeldWrites } from './driver/write-group.ts';
+import { openIndex } from './indexer/open-index.ts';
 import { NODE_LIMITS } from './limits.ts';
 import { openLevelKv } from './storage/level-kv.ts';
 import { createRangeReader } from './storage/range-reader.ts';
 import { settleFolder } from './storage/replaced-folder.ts';
-import { type StagingKv, stagingKv } from './storage/staging-kv.ts';
+import { stagingKv } from './storage/staging-kv.ts';
 
 export interface Stores {
   /** Blocks, states and evidence. */
@@ -20,31 +21,32 @@ export interface Stores {
   readonly index: Kv | undefined;
 }
 
-/** @param wrap what stands before each database, for tests. */
 export async function openStores(
   paths: HomePaths,
   config: NodeConfig,
-  wrap: ((own: Kv) => Kv) | undefined,
+  parts: {
+    readonly logger: Logger;
+    /** What stands before each database, for tests. */
+    readonly wrap?: ((own: Kv) => Kv) | undefined;
+  },
   closers: Closers,
 ): Promise<Stores> {
   await settleFolder(paths.application);
   const rangeReader = createRangeReader();
   closers.push(() => rangeReader.close());
   const { cacheBytes, indexBufferBytes } = config.storage;
-  const open = async (path: string, arrange = (own: Kv) => own, writeBufferBytes?: number): Promise<Kv> => {
-    const buffer = writeBufferBytes === undefined ? {} : { writeBufferBytes };
-    const kv = arrange(await openLevelKv({ path, cacheBytes, ...buffer }, { rangeReader }));
+  const open = (path: string): Promise<Kv> => openLevelKv({ path, cacheBytes }, { rangeReader });
+  const openIndexDatabase = (): Promise<Kv> =>
+    openLevelKv({ path: paths.index, cacheBytes, writeBufferBytes: indexBufferBytes }, { rangeReader });
+  const own = (kv: Kv): Kv => {
     closers.push(() => kv.close());
-    return wrap?.(kv) ?? kv;
+    return parts.wrap?.(kv) ?? kv;
   };
   // Block and state wait for the results' batch, which is the one that is waited for.
-  const chain = await open(paths.blockStore, (kv) => stagingKv(kv, { maxStagedBytes: NODE_LIMITS.maxStagedBytes }));
-  let held: StagingKv | undefined;
+  const chain = own(stagingKv(await open(paths.blockStore), { maxStagedBytes: NODE_LIMITS.maxStagedBytes }));
   // Nothing waits here but what block sync holds.
-  const application = await open(paths.application, (kv) => {
-    held = stagingKv(kv, { maxStagedBytes: 0 });
-    return held;
-  });
-  const index = config.txIndex ? await open(paths.index, undefined, indexBufferBytes) : undefined;
-  return { chain, application, held: defined(held, 'the database of the application'), index };
+  const held = stagingKv(await open(paths.application), { maxStagedBytes: 0 });
+  const application = own(held);
+  const index = config.txIndex ? own(await openIndex(paths.index, openIndexDatabase, parts.logger)) : undefined;
+  return { chain, application, held, index };
 }

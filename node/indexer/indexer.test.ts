@@ -10,8 +10,9 @@ import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { eventValues } from '#rpc/backend.ts';
 import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
 import { matchesQuery, parseQuery, type Query } from '#rpc/query.ts';
+import { txResult } from '#test/arbitrary/result.ts';
 import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
-import { type CommittedResults, clearIndex, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
+import { type CommittedResults, createIndexer, type Indexer, type IndexSource } from './indexer.ts';
 import {
   heightOfPosition,
   INDEX_PREFIXES,
@@ -178,17 +179,6 @@ test('catches up after a restart, and with what a crash lost', async () => {
   expect(reopened.indexer.indexedHeight()).toBe(1n);
   await reopened.indexer.catchUp();
   expect(reopened.kv.dump()).toEqual(whole.kv.dump());
-});
-
-test('cleared, it is made anew', async () => {
-  const chain = sampleChain();
-  const index = open(sourceOf(chain));
-  await index.indexer.catchUp();
-  const before = index.kv.dump();
-  await clearIndex(index.kv);
-  expect(index.kv.size).toBe(0);
-  await open(sourceOf(chain), index.kv).indexer.catchUp();
-  expect(index.kv.dump()).toEqual(before);
 });
 
 test('indexes what commits tell it, in order, and fills the gaps from the source', async () => {
@@ -468,19 +458,9 @@ test.each([
 });
 
 test('each result is found again among those of its block, whatever is asked first', () => {
-  const anyResult = fc.record({
-    code: fc.nat(0xffffffff),
-    data: fc.uint8Array({ maxLength: 20 }),
-    log: fc.string(),
-    info: fc.string(),
-    gasWanted: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
-    gasUsed: fc.bigInt(0n, 2n ** 63n - 1n),
-    events: fc.array(anyEvent),
-    codespace: fc.string(),
-  });
   fc.assert(
     fc.property(
-      fc.array(anyResult, { maxLength: 4 }),
+      fc.array(txResult, { maxLength: 4 }),
       fc.array(anyEvent),
       fc.array(fc.nat(5)),
       (txResults, events, asked) => {

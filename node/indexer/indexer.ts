@@ -199,15 +199,6 @@ function lastRead<T>(read: (height: bigint) => T | undefined): (height: bigint) 
   };
 }
 
-/** Empties the index, so that the next catch-up makes it anew. No indexer may be open over `kv`. */
-export async function clearIndex(kv: Kv): Promise<void> {
-  for (;;) {
-    const keys = [...kv.entries({ limit: INDEX_LIMITS.scanChunkEntries })].map(([key]) => key);
-    if (keys.length === 0) return;
-    await kv.write(keys.map((key) => ({ type: 'del', key })));
-  }
-}
-
 /** What the work on an index needs that nobody has open. */
 export interface ClosedIndex {
   readonly kv: Kv;

@@ -13,7 +13,7 @@ import type { KvRange } from '#core/ports/kv.ts';
 import { INDEX_LIMITS } from './limits.ts';
 import type { Span } from './stored-fields.ts';
 
-/** 0 to 16 were those of earlier builds: what has them is made anew. */
+/** Each build with other entries has its own, one after the other; 0 to 16 were those of earlier ones. */
 export const INDEX_PREFIXES = {
   /** hash → position, and 1 when the transaction succeeded. */
   txByHash: 17,

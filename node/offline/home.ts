@@ -49,7 +49,7 @@ export async function withStoppedHome<T>(home: string, use: (home: OfflineHome) 
     // Opened, it would be made.
     if (!(await exists(paths.blockStore)))
       throw new OfflineError(`${home} has no blocks: a node has not run there yet`);
-    const stores = await openStores(paths, config, undefined, closers);
+    const stores = await openStores(paths, config, { logger: silentLogger }, closers);
     if (stores.chain.get(storeKey('stateSync')) !== undefined)
       throw new OfflineError(`state sync was interrupted in ${home}: start the node, which begins anew`);
     const [blocks, states] = [openBlockStore(stores.chain), openStateStore(stores.chain)];

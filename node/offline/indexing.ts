@@ -1,8 +1,8 @@
-import { rename, rm } from 'node:fs/promises';
 import { silentLogger } from '#core/ports/logger.ts';
 import { homePaths } from '../config/home.ts';
 import { createIndexer, indexedHeightOf, reindex } from '../indexer/indexer.ts';
 import { folderBytes } from '../storage/compact.ts';
+import { dropFolder, finishDrop } from '../storage/dropped-folder.ts';
 import { injectionTest, lockStoppedHome, OfflineError, withStoppedHome } from './home.ts';
 
 export interface IndexStatus {
@@ -80,13 +80,9 @@ export async function dropIndex(home: string): Promise<number> {
   const { index } = homePaths(home);
   const lock = await lockStoppedHome(home);
   try {
-    const gone = `${index}.dropped`;
-    // Of a call that was interrupted.
-    await rm(gone, { recursive: true, force: true });
+    await finishDrop(index);
     const bytes = await folderBytes(index);
-    if (bytes === 0) return 0;
-    await rename(index, gone);
-    await rm(gone, { recursive: true, force: true });
+    if (bytes > 0) await dropFolder(index);
     return bytes;
   } finally {
     await lock.release();
