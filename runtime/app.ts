@@ -312,11 +312,7 @@ class App implements RuntimeApplication {
   }
 
   processProposal(request: abci.ProcessProposalRequest): abci.ProcessProposalResponse {
-    const decode = (tx: Uint8Array) => {
-      const decoded = this.#txs.decode(tx);
-      if (decoded.ok) this.#txs.keep(tx, decoded.value);
-      return decoded;
-    };
+    const decode = (tx: Uint8Array) => this.#txs.decodeToKeep(tx);
     const environment = { ...this.#environment(request), decode };
     const judged = processProposal(environment, new StateBranch(this.#committed), request);
     return judged.ok ? { accept: true, reason: '' } : { accept: false, reason: judged.error };

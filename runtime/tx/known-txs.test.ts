@@ -101,6 +101,25 @@ test('what is kept is found by its bytes until two blocks pass without a questio
   expect(keep(tx)).toBe(true);
 });
 
+test('what is asked for to be kept is kept at once, takes no room of what is held, and is what it was the next time', async () => {
+  const { known, chain } = await keeper();
+  const [tx, second, third] = [1n, 2n, 3n].map((amount) => send(chain, amount)) as [Uint8Array, Uint8Array, Uint8Array];
+  const ask = (bytes: Uint8Array) => {
+    const answer = known.decodeToKeep(bytes);
+    return answer.ok ? answer.value : undefined;
+  };
+  const first = decoded(known, tx);
+  known.hold(tx, first);
+  expect(ask(tx)).toBe(first);
+  for (let block = 0; block < 4; block++) {
+    expect(ask(tx.slice())).toBe(first);
+    known.committed();
+  }
+  expect(ask(second)).toBe(ask(second));
+  expect(ask(third), 'there is room for two').not.toBe(ask(third));
+  expect(known.decodeToKeep(Uint8Array.of(1)).ok).toBe(false);
+});
+
 test('there is room for so many transactions and bytes; the first stay', async () => {
   const byCount = await keeper();
   const txs = [1n, 2n, 3n].map((amount) => send(byCount.chain, amount));

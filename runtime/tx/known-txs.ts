@@ -13,6 +13,8 @@ export interface KnownTxs {
   decode(bytes: Uint8Array): Result<DecodedTx>;
   /** Keeps one while there is room, and says whether it did. @param decoded what {@link KnownTxs.decode} has answered for these bytes. */
   keep(bytes: Uint8Array, decoded: DecodedTx): boolean;
+  /** {@link KnownTxs.decode}, and then {@link KnownTxs.keep}: one that is kept already is looked up once. */
+  decodeToKeep(bytes: Uint8Array): Result<DecodedTx>;
   /** Keeps one for a moment, whatever becomes of it: the next of them push it out. */
   hold(bytes: Uint8Array, decoded: DecodedTx): void;
   /** A block is committed: transactions go that nobody has asked for since the one before the last, those in it at last too. */
@@ -94,14 +96,28 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
     const found = among.get(name);
     return found !== undefined && isSame(found, bytes) ? found : undefined;
   };
-  return {
+  const ask = (name: number, bytes: Uint8Array): Kept | undefined => {
+    const found = findIn(kept, name, bytes);
+    if (found !== undefined) found.asked = blocks;
+    return found;
+  };
+  const txs: KnownTxs = {
     decode(bytes) {
       if (bytes.length > limits.txBytes || kept.size + held.size === 0) return decodeTx(bytes, types);
       const name = endOf(bytes);
-      const found = findIn(kept, name, bytes);
-      if (found !== undefined) found.asked = blocks;
-      const known = found ?? findIn(held, name, bytes);
+      const known = ask(name, bytes) ?? findIn(held, name, bytes);
       return known === undefined ? decodeTx(bytes, types) : ok(known.decoded);
+    },
+    decodeToKeep(bytes) {
+      const name = endOf(bytes);
+      const found = ask(name, bytes);
+      if (found !== undefined) {
+        held.delete(name);
+        return ok(found.decoded);
+      }
+      const decoded = txs.decode(bytes);
+      if (decoded.ok) txs.keep(bytes, decoded.value);
+      return decoded;
     },
     keep(bytes, decoded) {
       // What came first is wanted first: when there is no room the new one is not kept.
@@ -137,4 +153,5 @@ export function knownTxs(types: TxTypes, limits: KnownTxLimits = DEFAULT_LIMITS)
       for (const [name, { asked }] of held) if (asked + IDLE_BLOCKS <= blocks) held.delete(name);
     },
   };
+  return txs;
 }
