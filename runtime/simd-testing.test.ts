@@ -12,6 +12,7 @@ import * as q from '#proto/gen/cosmos/staking/v1beta1/query_pb.ts';
 import * as tx from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
 import { SimulateRequestSchema, SimulateResponseSchema } from '#proto/gen/cosmos/tx/v1beta1/service_pb.ts';
 import { decodeStrict, encode, pack } from '#proto/message.ts';
+import { sdkMint } from './modules/mint/sdk-genesis.test-util.ts';
 import { operatorText, type StakingChain, startStakingChain } from './modules/staking/test-network.ts';
 import { testKey } from './test-chain.ts';
 import { buildSimulation } from './tx/build.ts';
@@ -31,19 +32,7 @@ function startSimd(): Promise<StakingChain> {
       { denom: 'ustake', amount: 2_000_000_000n },
     ],
     params: { bond_denom: 'ustake', unbonding_time: '1814400s', max_validators: 100, historical_entries: 10 },
-    moduleState: {
-      mint: {
-        minter: { inflation: '0.13', annual_provisions: '0' },
-        params: {
-          mint_denom: 'ustake',
-          inflation_rate_change: '0.13',
-          inflation_max: '0.20',
-          inflation_min: '0.07',
-          goal_bonded: '0.67',
-          blocks_per_year: '6311520',
-        },
-      },
-    },
+    moduleState: { mint: sdkMint('ustake') },
   });
 }
 

@@ -19,6 +19,7 @@ import { prepareHome, writeHomeFiles } from '#node/localnet/home.ts';
 import { waitForHeight } from '#node/localnet/localnet.ts';
 import { type NodeProcess, spawnNode } from '#node/localnet/node-process.ts';
 import { freePorts } from '#node/localnet/ports.ts';
+import { sdkMint } from '#runtime/modules/mint/sdk-genesis.test-util.ts';
 import { everyQuery } from './support/cosmjs-chain.ts';
 import { until } from './support/network.ts';
 
@@ -78,17 +79,7 @@ beforeAll(async () => {
           },
         ],
       },
-      mint: {
-        minter: { inflation: '0.13', annual_provisions: '0' },
-        params: {
-          mint_denom: 'ustake',
-          inflation_rate_change: '0.13',
-          inflation_max: '0.20',
-          inflation_min: '0.07',
-          goal_bonded: '0.67',
-          blocks_per_year: '6311520',
-        },
-      },
+      mint: sdkMint('ustake'),
     },
   });
   if (!genesis.ok) throw new Error(genesis.error);

@@ -2,18 +2,9 @@ import { expect, test } from 'vitest';
 import { fromUtf8 } from '#core/bytes.ts';
 import * as q from '#proto/gen/cosmos/mint/v1beta1/query_pb.ts';
 import { startStakingChain } from '../staking/test-network.ts';
+import { sdkMint } from './sdk-genesis.test-util.ts';
 
-const MINT = {
-  minter: { inflation: '0.130000000000000000', annual_provisions: '0.000000000000000000' },
-  params: {
-    mint_denom: 'uauton',
-    inflation_rate_change: '0.13',
-    inflation_max: '0.20',
-    inflation_min: '0.07',
-    goal_bonded: '0.67',
-    blocks_per_year: '6311520',
-  },
-};
+const MINT = sdkMint('uauton');
 
 test('without it in the genesis document nothing is minted, and the queries say so', async () => {
   const net = await startStakingChain();

@@ -18,6 +18,7 @@ import { BondStatus } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
 import * as tx from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { startTestChain, testKey } from '../../test-chain.ts';
+import { sdkMint } from '../mint/sdk-genesis.test-util.ts';
 import {
   consensusHex,
   consensusKey,
@@ -30,14 +31,6 @@ import {
 
 const [alice, bob, carol] = [testKey(5), testKey(6), testKey(7)];
 const SERVICE = '/cosmos.staking.v1beta1.Query';
-
-const MINT_PARAMS = {
-  inflation_rate_change: '0.13',
-  inflation_max: '0.20',
-  inflation_min: '0.07',
-  goal_bonded: '0.67',
-  blocks_per_year: '6311520',
-};
 
 function delegate(net: StakingChain, from: typeof alice, to: number, amount: bigint) {
   return pack(tx.MsgDelegateSchema, {
@@ -304,7 +297,7 @@ test('another prefix, another denomination for stake than for fees, and the gas 
       { denom: 'ustake', amount: 2_000_000_000n },
     ],
     params: { bond_denom: 'ustake' },
-    moduleState: { mint: { params: { ...MINT_PARAMS, mint_denom: 'ustake' } } },
+    moduleState: { mint: { params: sdkMint('ustake').params } },
   });
   await net.block();
   const to = (denom: string) =>

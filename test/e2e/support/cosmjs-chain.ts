@@ -23,6 +23,7 @@ import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
 import { defined } from '#core/assert.ts';
 import { toBase64 } from '#core/bytes.ts';
 import type { ConfigValues } from '#node/config/config.ts';
+import { sdkMint } from '#runtime/modules/mint/sdk-genesis.test-util.ts';
 import { startSharedChain } from './shared-chain.ts';
 
 export const CHAIN_ID = 'cosmjs-1';
@@ -81,15 +82,6 @@ export function everyQuery(comet: Comet38Client) {
   );
 }
 
-const MINT_PARAMS = {
-  mint_denom: DENOM,
-  inflation_rate_change: '0.13',
-  inflation_max: '0.20',
-  inflation_min: '0.07',
-  goal_bonded: '0.67',
-  blocks_per_year: '6311520',
-};
-
 /** The stake of the one validator, as the genesis document has it. */
 function stakingState(operator: string, validatorKey: Uint8Array) {
   return {
@@ -133,7 +125,7 @@ export async function startCosmjsChain(count: number, config: ConfigValues = {})
         accounts: [...addresses, operator].map((address) => ({ address, coins: [{ denom: DENOM, amount: FUNDS }] })),
         moduleState: {
           staking: stakingState(operator, defined(validatorKeys[0], 'a validator key')),
-          mint: { params: MINT_PARAMS },
+          mint: { params: sdkMint(DENOM).params },
         },
       };
     },
