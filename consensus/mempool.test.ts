@@ -76,6 +76,8 @@ test('the order of proposal is the same where transactions came in that order, a
       expect(order).toEqual(keys(pool.reap(Number.POSITIVE_INFINITY, 1n << 60n)));
       if (order.length > 5 && order.every((key, i) => key === admitted[i])) inOrder++;
     }),
+    // One of thirteen is in order.
+    { numRuns: 400 },
   );
   expect(inOrder).toBeGreaterThan(0);
 });
