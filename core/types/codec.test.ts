@@ -55,18 +55,17 @@ describe('round trips', () => {
 
 describe('refusals', () => {
   test('millions of empty elements are refused before they become objects', () => {
-    const empties = (tag: number) => new Uint8Array(2_000_000).map((_, i) => (i % 2 === 0 ? tag : 0));
+    // Whoever reads on to the end finds a field that is cut off, and says that instead.
+    const empties = (tag: number) => new Uint8Array(2_000_001).map((_, i) => (i % 2 === 0 ? tag : 0));
+    expect(decode(() => readCommit('x', Uint8Array.of(0x22)))).toMatchObject({ error: 'x field 4: truncated varint' });
     const block = new ProtoWriter().message(2, empties(0x0a)).finish();
     const cases: [Uint8Array, (title: string, bytes: Uint8Array) => unknown, string][] = [
       [block, readBlock, 'x.data: more than 100001 fields'],
       [empties(0x22), readCommit, 'x: more than 10004 fields'],
       [empties(0x22), readExtendedCommit, 'x: more than 10004 fields'],
     ];
-    for (const [bytes, read, sentence] of cases) {
-      const start = performance.now();
+    for (const [bytes, read, sentence] of cases)
       expect(decode(() => read('x', bytes))).toEqual({ ok: false, error: sentence });
-      expect(performance.now() - start).toBeLessThan(500);
-    }
   });
 
   const sample = fc.sample(arbitrary.vote, { seed: 7, numRuns: 1 })[0] as Vote;
