@@ -100,7 +100,7 @@ test('what was refused here is not fetched from the next peer; what is not hashe
   const b = await start(2, [a.host]);
   await vi.waitFor(() => expect([a, b].map(({ peers }) => peers.size)).toEqual([1, 1]), { timeout: 10_000 });
   b.host.sendTx(a.host.id, utf8('bad'));
-  await vi.waitFor(() => expect(a.received).toEqual(['bad']));
+  await vi.waitFor(() => expect(a.received).toEqual(['bad']), { timeout: 10_000 });
   expect(a.mempool.count()).toBe(0);
   for (let i = 0; i < 25; i++) b.host.send(a.host.id, Uint8Array.of((12 << 3) | 2, i));
   await vi.waitFor(() => expect(a.peers.size).toBe(0), { timeout: 10_000 });

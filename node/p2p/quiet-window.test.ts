@@ -20,7 +20,7 @@ async function transfer(count: number, bytes: number, quiet: boolean) {
   const stream = await client.createStream();
   for (let i = 0; i < count; i++) {
     if (!stream.send(new Uint8Array(bytes))) await new Promise((resolve) => stream.addEventListener('drain', resolve));
-    await vi.waitFor(() => expect(stream.writableNeedsDrain).toBe(false));
+    await vi.waitFor(() => expect(stream.writableNeedsDrain).toBe(false), { timeout: 5_000 });
   }
   await vi.waitFor(() => expect(seen.received).toBe(count * bytes), { timeout: 5_000 });
   seen.writes = writes.mock.calls.length;

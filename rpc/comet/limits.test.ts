@@ -177,6 +177,6 @@ test('Limit: maxConnections, one more is closed unread, those that are there are
   expect(await answers(await opened())).toBe(false);
   expect(await answers(first)).toBe(true);
   second.destroy();
-  await vi.waitFor(async () => expect(await answers(await opened())).toBe(true));
+  await vi.waitFor(async () => expect(await answers(await opened())).toBe(true), { timeout: 10_000 });
   await server.close();
 });
