@@ -79,13 +79,18 @@ function pixelsOf(file: Uint8Array, name: string, format: PictureFormat, { input
   const [height = 0, width = 0, channels = 0] = only?.shape ?? [];
   if (only?.dtype !== 'uint8' || inputs.length !== 1 || only.shape.length !== 3 || ![1, 3, 4].includes(channels))
     throw new CliError(
-      `--input: the model does not take a picture but ${inputs.map((input) => input.name).join(', ')}`,
+      `${name}: a picture goes to a model whose one input is uint8 of height, width and 1, 3 or 4 channels; this one takes ${inputs.map(shapeText).join(', ')}`,
     );
   const pixels = decodePicture(file, name, format, { width, height });
   const out = new Uint8Array(width * height * channels);
   for (let i = 0; i < width * height; i++)
     for (let c = 0; c < channels; c++) out[i * channels + c] = channelOf(pixels, i, c);
   return out;
+}
+
+/** `photo (float32 of 1 x 3 x 32 x 32)`. */
+function shapeText({ name, dtype, shape }: Description['inputs'][number]): string {
+  return `${name} (${dtype} of ${shape.join(' x ')})`;
 }
 
 /** Grey counts for every colour; what is not transparent says nothing of it. */

@@ -87,6 +87,10 @@ test('a component is run: its example, and what JSON asks for, into a picture', 
   expect(errors).toContain('the model ended in out-of-gas after 1000 gas');
   expect(await runProgram(['model', 'run', sprites, '--input', '{"species":"cow"}'])).toBe(1);
   expect(errors).toContain('"cow" is none of');
+  expect(await runProgram(['model', 'run', sprites, '--input', at('owl.png')])).toBe(1);
+  expect(errors).toContain(
+    `${at('owl.png')}: a picture goes to a model whose one input is uint8 of height, width and 1, 3 or 4 channels; this one takes species (uint8 of 1), `,
+  );
 });
 
 test('a component is measured', async () => {
