@@ -321,6 +321,30 @@ test('what may run out of gas with longer balances is not repeated', () => {
   expect([least, least - 1n].map((gasLimit) => isRepeated(lastTx(alice, { gasLimit })))).toEqual([true, false]);
 });
 
+test('a state that cannot be read is answered as the checks answer it, and left as it was', () => {
+  const { state, height } = defined(stages.at(-1), 'a stage');
+  const bytes = lastTx(alice);
+  const tx = defined(read(bytes), 'a transaction');
+  const environment = environmentAt(height + 1n);
+  expect(answerOf(environment, new StateBranch(state), tx, 'check').shown.code).toBe(0);
+  const broken = new StateBranch({
+    store(name) {
+      const store = state.store(name);
+      const get = (): never => {
+        throw new Error('no balance');
+      };
+      return name === BANK_STORE
+        ? { get, has: (key) => store.has(key), entries: (range) => store.entries(range) }
+        : store;
+    },
+  });
+  const answer = answerOf(environment, broken, tx, 'recheck');
+  const fresh = defined(read(bytes), 'a transaction');
+  expect(answer.shown).toEqual(answerOf(environment, broken, fresh, 'recheck').shown);
+  expect(answer.shown).toMatchObject({ code: 35, log: 'ante checks failed: internal logic error' });
+  expect(entriesOf(broken)).toEqual(entriesOf(state));
+});
+
 test('what waits for long keeps few pieces of memory that its records were cut from', () => {
   const { state, height } = defined(stages.at(-1), 'a stage');
   const check = new StateBranch(state);

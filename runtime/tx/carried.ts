@@ -116,10 +116,11 @@ export function repeatPass(chain: ChainParams, state: StateBranch, tx: DecodedTx
   // As then, none begins and none ends.
   if (have <= fee || collected === 0n || collected + fee > RUNTIME_LIMITS.maxAmount) return undefined;
   gas.consume(pass.gas, 'ante checks');
-  from.set(bank, have - fee, have);
-  to.set(bank, collected + fee, collected);
   const after = records.take(pass.after.length);
   after.set(pass.after);
+  // From here on nothing is read: what fails has failed before it has written.
+  from.set(bank, have - fee, have);
+  to.set(bank, collected + fee, collected);
   auth.set(pass.account, after);
   pass.before = account;
   pass.after = after;

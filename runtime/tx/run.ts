@@ -115,8 +115,11 @@ interface AnteInput {
 function passAnte(environment: TxEnvironment, state: StateBranch, input: AnteInput): Result<Admitted> {
   const { tx, meter, mode, events } = input;
   const { chain } = environment;
-  const repeated = mode === 'recheck' ? repeatPass(chain, state, tx, meter) : undefined;
-  if (repeated !== undefined) return ok(repeated);
+  if (mode === 'recheck') {
+    const repeated = guarded('ante checks', environment.logger, () => ok(repeatPass(chain, state, tx, meter)));
+    if (!repeated.ok) return repeated;
+    if (repeated.value !== undefined) return ok(repeated.value);
+  }
   const branch = state.branch();
   const passed = guarded('ante checks', environment.logger, () =>
     runAnte(
