@@ -159,6 +159,16 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
   };
 }
 
+/** For `signers`: the owner of this address, and nobody else. */
+export function signedBy(address: Result<Uint8Array>): Result<readonly Uint8Array[]> {
+  return address.ok ? { ok: true, value: [address.value] } : address;
+}
+
+/** For `validate`: whether what can be read without state can be read. */
+export function readable<T>(read: Result<T>): Result<void> {
+  return read.ok ? { ok: true, value: undefined } : read;
+}
+
 /** A query with its types erased; made by {@link queryHandler}. */
 export interface QueryHandler {
   /** `/cosmos.bank.v1beta1.Query/Balance`. */

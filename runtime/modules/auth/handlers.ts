@@ -2,7 +2,7 @@ import { ok, type Result } from '#core/result.ts';
 import * as tx from '#proto/gen/cosmos/auth/v1beta1/tx_pb.ts';
 import { authoritySigners, requireAuthority } from '../../authority.ts';
 import { failSdk } from '../../errors.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, readable } from '../../module.ts';
 import { AUTH_STORE, type AuthParams, authParams } from './state.ts';
 
 function readParams(message: tx.MsgUpdateParams): Result<AuthParams> {
@@ -25,10 +25,7 @@ export const authMessages: readonly MessageHandler[] = [
     schema: tx.MsgUpdateParamsSchema,
     response: tx.MsgUpdateParamsResponseSchema,
     signers: ({ authority }, chain) => authoritySigners(chain, authority),
-    validate(message) {
-      const params = readParams(message);
-      return params.ok ? ok(undefined) : params;
-    },
+    validate: (message) => readable(readParams(message)),
     handle(context, message) {
       const allowed = requireAuthority(context.chain, message.authority);
       if (!allowed.ok) return allowed;

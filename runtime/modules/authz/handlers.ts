@@ -6,7 +6,7 @@ import * as tx from '#proto/gen/cosmos/authz/v1beta1/tx_pb.ts';
 import { formatAddress, parseAddress } from '../../address.ts';
 import type { AnyMessage, ChainParams, EventSink, MessageContext, OpenMessage } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, readable, signedBy } from '../../module.ts';
 import { AUTH_STORE, createAccount, getAccount } from '../auth/state.ts';
 import { kindOf } from './authorizations.ts';
 import {
@@ -197,27 +197,18 @@ function useGrant(context: MessageContext, key: GrantKey, message: OpenMessage):
   return ok(undefined);
 }
 
-function signer(chain: ChainParams, text: string, title: string): Result<readonly Uint8Array[]> {
-  const address = parseAddress(chain, text, title);
-  return address.ok ? ok([address.value]) : address;
-}
-
-function check<T>(result: Result<T>): Result<void> {
-  return result.ok ? ok(undefined) : result;
-}
-
 export const authzMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgGrantSchema,
     response: tx.MsgGrantResponseSchema,
-    signers: (message, chain) => signer(chain, message.granter, 'granter'),
-    validate: (message, chain) => check(readGrant(message, chain)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.granter, 'granter')),
+    validate: (message, chain) => readable(readGrant(message, chain)),
     handle: grant,
   }),
   messageHandler({
     schema: tx.MsgExecSchema,
     response: tx.MsgExecResponseSchema,
-    signers: (message, chain) => signer(chain, message.grantee, 'grantee'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.grantee, 'grantee')),
     validate: ({ msgs }) => (msgs.length === 0 ? failSdk('invalidRequest', 'messages cannot be empty') : ok(undefined)),
     nested: ({ msgs }) => msgs,
     handle: exec,
@@ -225,8 +216,8 @@ export const authzMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgRevokeSchema,
     response: tx.MsgRevokeResponseSchema,
-    signers: (message, chain) => signer(chain, message.granter, 'granter'),
-    validate: (message, chain) => check(readRevoke(message, chain)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.granter, 'granter')),
+    validate: (message, chain) => readable(readRevoke(message, chain)),
     handle: revoke,
   }),
 ];

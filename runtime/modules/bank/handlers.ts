@@ -7,7 +7,7 @@ import { addCoins, type Coin, formatCoins, parseCoins } from '../../coins.ts';
 import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, readable, signedBy } from '../../module.ts';
 import { type UsualFields, usualCoins } from '../../usual-fields.ts';
 import { isBlocked, type Ledger, ledgerOf, type Output, requireSendEnabled, sendCoins, sendToMany } from './ledger.ts';
 
@@ -109,15 +109,6 @@ function handleMultiSend(context: MessageContext, message: MsgMultiSend): Result
   return sent.ok ? ok({}) : sent;
 }
 
-function check<T>(result: Result<T>): Result<void> {
-  return result.ok ? ok(undefined) : result;
-}
-
-function signer(chain: ChainParams, text: string, title: string): Result<readonly Uint8Array[]> {
-  const address = parseAddress(chain, text, title);
-  return address.ok ? ok([address.value]) : address;
-}
-
 function usualSend(fields: UsualFields): MsgSend | undefined {
   const fromAddress = fields.text(0x0a);
   const toAddress = fields.text(0x12);
@@ -131,16 +122,16 @@ export const bankMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgSendSchema,
     response: tx.MsgSendResponseSchema,
-    signers: (message, chain) => signer(chain, message.fromAddress, 'from_address'),
-    validate: (message, chain) => check(readSend(message, chain)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.fromAddress, 'from_address')),
+    validate: (message, chain) => readable(readSend(message, chain)),
     usual: usualSend,
     handle: handleSend,
   }),
   messageHandler({
     schema: tx.MsgMultiSendSchema,
     response: tx.MsgMultiSendResponseSchema,
-    signers: (message, chain) => signer(chain, message.inputs[0]?.address ?? '', 'inputs[0].address'),
-    validate: (message, chain) => check(readMultiSend(message, chain)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.inputs[0]?.address ?? '', 'inputs[0].address')),
+    validate: (message, chain) => readable(readMultiSend(message, chain)),
     handle: handleMultiSend,
   }),
 ];

@@ -3,7 +3,7 @@ import * as q from '#proto/gen/autonomy/credits/v1/query_pb.ts';
 import * as tx from '#proto/gen/autonomy/credits/v1/tx_pb.ts';
 import { parseAddress } from '../../address.ts';
 import { failSdk } from '../../errors.ts';
-import { messageHandler, queryHandler, type RuntimeModule } from '../../module.ts';
+import { messageHandler, queryHandler, type RuntimeModule, signedBy } from '../../module.ts';
 import { BANK_STORE, supplyOf } from '../bank/state.ts';
 import { creditInvariants, exportCredits, initCredits } from './genesis.ts';
 import { buyCredits } from './settlement.ts';
@@ -19,10 +19,7 @@ export const creditsModule: RuntimeModule = {
     messageHandler({
       schema: tx.MsgBuyCreditsSchema,
       response: tx.MsgBuyCreditsResponseSchema,
-      signers(message, chain) {
-        const buyer = parseAddress(chain, message.buyer, 'buyer');
-        return buyer.ok ? ok([buyer.value]) : buyer;
-      },
+      signers: (message, chain) => signedBy(parseAddress(chain, message.buyer, 'buyer')),
       validate: ({ amount }) =>
         amount > 0n ? ok(undefined) : failSdk('invalidRequest', 'amount: expected more than 0uauton'),
       handle(context, message) {

@@ -3,11 +3,11 @@ import { err, ok, type Result } from '#core/result.ts';
 import type { Params } from '#proto/gen/cosmos/distribution/v1beta1/distribution_pb.ts';
 import * as tx from '#proto/gen/cosmos/distribution/v1beta1/tx_pb.ts';
 import { moduleAddress, parseAddress } from '../../address.ts';
-import { authoritySigners, requireAuthority } from '../../authority.ts';
+import { authoritySigners, authorizedParams, requireAuthority } from '../../authority.ts';
 import { type Coin, parseCoins, toProtoCoin } from '../../coins.ts';
-import type { ChainParams, MessageContext } from '../../context.ts';
+import type { MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, signedBy } from '../../module.ts';
 import { isBlocked, ledgerOf, sendCoins } from '../bank/ledger.ts';
 import { parseOperator } from '../staking/addresses.ts';
 import { failStaking } from '../staking/errors.ts';
@@ -32,11 +32,6 @@ function readCoins(coins: ProtoCoins): Result<readonly Coin[]> {
   const parsed = parseCoins(coins, 'amount');
   if (!parsed.ok) return failSdk('invalidCoins', parsed.error);
   return parsed.value.length === 0 ? failSdk('invalidCoins', 'amount: expected at least one coin') : parsed;
-}
-
-function signer(chain: ChainParams, text: string, title: string): Result<readonly Uint8Array[]> {
-  const address = parseAddress(chain, text, title);
-  return address.ok ? ok([address.value]) : address;
 }
 
 function setWithdrawAddress(context: MessageContext, message: tx.MsgSetWithdrawAddress): Result<Empty> {
@@ -140,12 +135,9 @@ export function checkParams(params: Params): Result<void, string> {
 }
 
 function updateParams(context: MessageContext, message: tx.MsgUpdateParams): Result<Empty> {
-  const allowed = requireAuthority(context.chain, message.authority);
-  if (!allowed.ok) return allowed;
-  if (message.params === undefined) return failSdk('invalidRequest', 'params: missing');
-  const checked = checkParams(message.params);
-  if (!checked.ok) return failSdk('invalidRequest', checked.error);
-  distributionParams.set(context.state.store(DISTRIBUTION_STORE), message.params);
+  const params = authorizedParams(context.chain, message, checkParams);
+  if (!params.ok) return params;
+  distributionParams.set(context.state.store(DISTRIBUTION_STORE), params.value);
   return ok({});
 }
 
@@ -153,34 +145,31 @@ export const distributionMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgSetWithdrawAddressSchema,
     response: tx.MsgSetWithdrawAddressResponseSchema,
-    signers: (message, chain) => signer(chain, message.delegatorAddress, 'delegator_address'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.delegatorAddress, 'delegator_address')),
     handle: setWithdrawAddress,
   }),
   messageHandler({
     schema: tx.MsgWithdrawDelegatorRewardSchema,
     response: tx.MsgWithdrawDelegatorRewardResponseSchema,
-    signers: (message, chain) => signer(chain, message.delegatorAddress, 'delegator_address'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.delegatorAddress, 'delegator_address')),
     handle: withdrawReward,
   }),
   messageHandler({
     schema: tx.MsgWithdrawValidatorCommissionSchema,
     response: tx.MsgWithdrawValidatorCommissionResponseSchema,
-    signers({ validatorAddress }, chain) {
-      const operator = parseOperator(chain, validatorAddress, 'validator_address');
-      return operator.ok ? ok([operator.value]) : operator;
-    },
+    signers: (message, chain) => signedBy(parseOperator(chain, message.validatorAddress, 'validator_address')),
     handle: withdrawOwnCommission,
   }),
   messageHandler({
     schema: tx.MsgFundCommunityPoolSchema,
     response: tx.MsgFundCommunityPoolResponseSchema,
-    signers: (message, chain) => signer(chain, message.depositor, 'depositor'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.depositor, 'depositor')),
     handle: fundCommunityPool,
   }),
   messageHandler({
     schema: tx.MsgDepositValidatorRewardsPoolSchema,
     response: tx.MsgDepositValidatorRewardsPoolResponseSchema,
-    signers: (message, chain) => signer(chain, message.depositor, 'depositor'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.depositor, 'depositor')),
     handle: depositRewards,
   }),
   messageHandler({

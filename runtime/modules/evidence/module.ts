@@ -17,7 +17,7 @@ import { create, decodeStrict, encode, pack, typeUrlOf } from '#proto/message.ts
 import { parseAddress } from '../../address.ts';
 import type { BlockContext, GenesisContext, QueryContext } from '../../context.ts';
 import { failGrpc } from '../../errors.ts';
-import { type Json, messageHandler, queryHandler, type RuntimeModule } from '../../module.ts';
+import { type Json, messageHandler, queryHandler, type RuntimeModule, signedBy } from '../../module.ts';
 import { paginate } from '../../pagination.ts';
 import { sdkFromJson, sdkToJson } from '../../sdk-json.ts';
 import { bytesKey } from '../../state/codecs.ts';
@@ -111,10 +111,7 @@ export const evidenceModule: RuntimeModule = {
     messageHandler({
       schema: tx.MsgSubmitEvidenceSchema,
       response: tx.MsgSubmitEvidenceResponseSchema,
-      signers({ submitter }, chain) {
-        const address = parseAddress(chain, submitter, 'submitter');
-        return address.ok ? ok([address.value]) : address;
-      },
+      signers: (message, chain) => signedBy(parseAddress(chain, message.submitter, 'submitter')),
       // Double signing comes from consensus, and there is no other evidence that anybody could submit.
       handle(_context, { evidence: any }) {
         const { noEvidenceHandlerExists, invalidEvidence } = ERRORS.evidence;

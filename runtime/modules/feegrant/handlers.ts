@@ -5,7 +5,7 @@ import * as tx from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
 import { parseAddress } from '../../address.ts';
 import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, readable, signedBy } from '../../module.ts';
 import { AUTH_STORE, createAccount, getAccount } from '../auth/state.ts';
 import { type Allowance, expirationOf, readAllowance } from './allowance.ts';
 import { addAllowance, FEEGRANT_STORE, getAllowance, type Parties, removeAllowance, removeExpired } from './state.ts';
@@ -70,34 +70,25 @@ function revoke(context: MessageContext, message: tx.MsgRevokeAllowance): Result
   return ok({});
 }
 
-function signer(chain: ChainParams, text: string, title: string): Result<readonly Uint8Array[]> {
-  const address = parseAddress(chain, text, title);
-  return address.ok ? ok([address.value]) : address;
-}
-
-function check<T>(result: Result<T>): Result<void> {
-  return result.ok ? ok(undefined) : result;
-}
-
 export const feegrantMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgGrantAllowanceSchema,
     response: tx.MsgGrantAllowanceResponseSchema,
-    signers: (message, chain) => signer(chain, message.granter, 'granter'),
-    validate: (message, chain) => check(readGrant(message, chain)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.granter, 'granter')),
+    validate: (message, chain) => readable(readGrant(message, chain)),
     handle: grant,
   }),
   messageHandler({
     schema: tx.MsgRevokeAllowanceSchema,
     response: tx.MsgRevokeAllowanceResponseSchema,
-    signers: (message, chain) => signer(chain, message.granter, 'granter'),
-    validate: (message, chain) => check(readParties(message, chain, 'addresses must be different')),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.granter, 'granter')),
+    validate: (message, chain) => readable(readParties(message, chain, 'addresses must be different')),
     handle: revoke,
   }),
   messageHandler({
     schema: tx.MsgPruneAllowancesSchema,
     response: tx.MsgPruneAllowancesResponseSchema,
-    signers: (message, chain) => signer(chain, message.pruner, 'pruner'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.pruner, 'pruner')),
     handle(context, message) {
       removeExpired(context.state.store(FEEGRANT_STORE), context.block.time, PRUNED_PER_MESSAGE);
       context.events.emit('prune_feegrant', [['pruner', message.pruner]]);

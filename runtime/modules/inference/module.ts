@@ -2,9 +2,8 @@ import { inferenceError } from '#core/errors.ts';
 import { HASH_BYTES } from '#core/poi/formats.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import * as tx from '#proto/gen/autonomy/inference/v1/tx_pb.ts';
-import type { ChainParams } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
-import { messageHandler, type RuntimeModule } from '../../module.ts';
+import { messageHandler, type RuntimeModule, signedBy } from '../../module.ts';
 import { exportInference, inferenceInvariants, initInference } from './genesis.ts';
 import {
   bondProvider,
@@ -20,11 +19,6 @@ import { INFERENCE_LIMITS } from './limits.ts';
 import { inferenceQueries } from './queries.ts';
 import { BOND_ACCOUNT, ESCROW_ACCOUNT, INFERENCE_STORE } from './state.ts';
 
-function signer(chain: ChainParams, text: string, title: string): Result<readonly Uint8Array[]> {
-  const address = readAccount(chain, text, title);
-  return address.ok ? ok([address.value]) : address;
-}
-
 function positive(amount: bigint): Result<void> {
   return amount > 0n ? ok(undefined) : failSdk('invalidRequest', 'amount: expected more than 0');
 }
@@ -39,21 +33,21 @@ export const inferenceModule: RuntimeModule = {
     messageHandler({
       schema: tx.MsgBondProviderSchema,
       response: tx.MsgBondProviderResponseSchema,
-      signers: (message, chain) => signer(chain, message.provider, 'provider'),
+      signers: (message, chain) => signedBy(readAccount(chain, message.provider, 'provider')),
       validate: ({ amount }) => positive(amount),
       handle: bondProvider,
     }),
     messageHandler({
       schema: tx.MsgUnbondProviderSchema,
       response: tx.MsgUnbondProviderResponseSchema,
-      signers: (message, chain) => signer(chain, message.provider, 'provider'),
+      signers: (message, chain) => signedBy(readAccount(chain, message.provider, 'provider')),
       validate: ({ amount }) => positive(amount),
       handle: unbondProvider,
     }),
     messageHandler({
       schema: tx.MsgRequestInferenceSchema,
       response: tx.MsgRequestInferenceResponseSchema,
-      signers: (message, chain) => signer(chain, message.requester, 'requester'),
+      signers: (message, chain) => signedBy(readAccount(chain, message.requester, 'requester')),
       validate: ({ input }) =>
         input.length <= INFERENCE_LIMITS.inlineBytes
           ? ok(undefined)
@@ -68,7 +62,7 @@ export const inferenceModule: RuntimeModule = {
     messageHandler({
       schema: tx.MsgSealResultSchema,
       response: tx.MsgSealResultResponseSchema,
-      signers: (message, chain) => signer(chain, message.provider, 'provider'),
+      signers: (message, chain) => signedBy(readAccount(chain, message.provider, 'provider')),
       validate: ({ seal }) =>
         seal.length === HASH_BYTES
           ? ok(undefined)
@@ -78,7 +72,7 @@ export const inferenceModule: RuntimeModule = {
     messageHandler({
       schema: tx.MsgOpenResultSchema,
       response: tx.MsgOpenResultResponseSchema,
-      signers: (message, chain) => signer(chain, message.provider, 'provider'),
+      signers: (message, chain) => signedBy(readAccount(chain, message.provider, 'provider')),
       validate: checkOpened,
       handle: openResult,
     }),

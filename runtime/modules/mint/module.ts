@@ -17,7 +17,7 @@ import * as q from '#proto/gen/cosmos/mint/v1beta1/query_pb.ts';
 import * as tx from '#proto/gen/cosmos/mint/v1beta1/tx_pb.ts';
 import { create } from '#proto/message.ts';
 import { moduleAddress } from '../../address.ts';
-import { authoritySigners, requireAuthority } from '../../authority.ts';
+import { authoritySigners, authorizedParams } from '../../authority.ts';
 import { isDenom } from '../../coins.ts';
 import type { BlockContext, ChainParams, GenesisContext, QueryContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
@@ -169,16 +169,12 @@ export const mintModule: RuntimeModule = {
       response: tx.MsgUpdateParamsResponseSchema,
       signers: (message, chain) => authoritySigners(chain, message.authority),
       handle(context, message) {
-        const allowed = requireAuthority(context.chain, message.authority);
-        if (!allowed.ok) return allowed;
-        if (message.params === undefined) return failSdk('invalidRequest', 'params: missing');
-        const checked = checkParams(message.params);
-        if (!checked.ok) return failSdk('invalidRequest', checked.error);
+        const params = authorizedParams(context.chain, message, checkParams);
+        if (!params.ok) return params;
         const now = mintParams.get(context.state.store(MINT_STORE));
         if (now === undefined) return failSdk('notSupported', 'this chain does not have the standard inflation');
-        if (now.mintDenom !== message.params.mintDenom)
-          return failSdk('invalidRequest', 'mint_denom: cannot be changed');
-        mintParams.set(context.state.store(MINT_STORE), message.params);
+        if (now.mintDenom !== params.value.mintDenom) return failSdk('invalidRequest', 'mint_denom: cannot be changed');
+        mintParams.set(context.state.store(MINT_STORE), params.value);
         return ok({});
       },
     }),

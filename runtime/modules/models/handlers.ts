@@ -8,7 +8,7 @@ import { create, type MessageInitShape, type MessageShape } from '#proto/message
 import { type AdmittedModel, admit } from '#vm/admission.ts';
 import { formatAddress, parseAddress } from '../../address.ts';
 import type { ChainParams, MessageContext } from '../../context.ts';
-import { messageHandler } from '../../module.ts';
+import { messageHandler, signedBy } from '../../module.ts';
 import { MODEL_LIMITS } from './limits.ts';
 import { components, getParams, MODELS_STORE, models, nextId } from './state.ts';
 
@@ -132,10 +132,7 @@ function register(
 export const registerModel = messageHandler({
   schema: tx.MsgRegisterModelSchema,
   response: tx.MsgRegisterModelResponseSchema,
-  signers(message, chain) {
-    const creator = parseAddress(chain, message.creator, 'creator');
-    return creator.ok ? ok([creator.value]) : creator;
-  },
+  signers: (message, chain) => signedBy(parseAddress(chain, message.creator, 'creator')),
   validate,
   handle: register,
 });

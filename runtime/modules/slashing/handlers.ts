@@ -3,10 +3,9 @@ import { err, ok, type Result } from '#core/result.ts';
 import { compareTime } from '#core/types/timestamp.ts';
 import type { Params } from '#proto/gen/cosmos/slashing/v1beta1/slashing_pb.ts';
 import * as tx from '#proto/gen/cosmos/slashing/v1beta1/tx_pb.ts';
-import { authoritySigners, requireAuthority } from '../../authority.ts';
+import { authoritySigners, authorizedParams } from '../../authority.ts';
 import type { MessageContext } from '../../context.ts';
-import { failSdk } from '../../errors.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, signedBy } from '../../module.ts';
 import { parseOperator } from '../staking/addresses.ts';
 import { failStaking } from '../staking/errors.ts';
 import { consensusAddressOf } from '../staking/records.ts';
@@ -71,10 +70,7 @@ export const slashingMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgUnjailSchema,
     response: tx.MsgUnjailResponseSchema,
-    signers({ validatorAddr }, chain) {
-      const operator = parseOperator(chain, validatorAddr, 'validator_addr');
-      return operator.ok ? ok([operator.value]) : operator;
-    },
+    signers: (message, chain) => signedBy(parseOperator(chain, message.validatorAddr, 'validator_addr')),
     handle: unjail,
   }),
   messageHandler({
@@ -82,14 +78,11 @@ export const slashingMessages: readonly MessageHandler[] = [
     response: tx.MsgUpdateParamsResponseSchema,
     signers: (message, chain) => authoritySigners(chain, message.authority),
     handle(context, message) {
-      const allowed = requireAuthority(context.chain, message.authority);
-      if (!allowed.ok) return allowed;
-      if (message.params === undefined) return failSdk('invalidRequest', 'params: missing');
-      const checked = checkParams(message.params);
-      if (!checked.ok) return failSdk('invalidRequest', checked.error);
+      const params = authorizedParams(context.chain, message, checkParams);
+      if (!params.ok) return params;
       const store = context.state.store(SLASHING_STORE);
-      if (message.params.signedBlocksWindow < getParams(store).signedBlocksWindow) restartWindows(store);
-      slashingParams.set(store, message.params);
+      if (params.value.signedBlocksWindow < getParams(store).signedBlocksWindow) restartWindows(store);
+      slashingParams.set(store, params.value);
       return ok({});
     },
   }),

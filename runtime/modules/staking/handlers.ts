@@ -3,12 +3,12 @@ import { ok, type Result } from '#core/result.ts';
 import { compareTime, formatTime, type Timestamp } from '#core/types/timestamp.ts';
 import * as tx from '#proto/gen/cosmos/staking/v1beta1/tx_pb.ts';
 import { parseAddress } from '../../address.ts';
-import { authoritySigners, requireAuthority } from '../../authority.ts';
+import { authoritySigners, authorizedParams } from '../../authority.ts';
 import { parseAmount } from '../../coins.ts';
 import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
 import { RUNTIME_LIMITS } from '../../limits.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, readable, signedBy } from '../../module.ts';
 import { parseOperator } from './addresses.ts';
 import { createValidator, editValidator, readCreation } from './create.ts';
 import { delegate, redelegate, setUnbondings, sharesToUnbond, undelegate } from './delegate.ts';
@@ -183,32 +183,19 @@ function handleCancel(
 }
 
 function updateParams(context: MessageContext, message: tx.MsgUpdateParams): Result<Record<string, never>> {
-  const allowed = requireAuthority(context.chain, message.authority);
-  if (!allowed.ok) return allowed;
-  if (message.params === undefined) return failSdk('invalidRequest', 'params: missing');
-  const checked = checkParams(message.params);
-  if (!checked.ok) return failSdk('invalidRequest', checked.error);
+  const params = authorizedParams(context.chain, message, checkParams);
+  if (!params.ok) return params;
   const store = context.state.store(STAKING_STORE);
   // Every token that is staked is of this denomination.
-  if (message.params.bondDenom !== getParams(store, context.chain).bondDenom)
+  if (params.value.bondDenom !== getParams(store, context.chain).bondDenom)
     return failSdk('invalidRequest', 'bond_denom: cannot be changed');
-  stakingParams.set(store, message.params);
+  stakingParams.set(store, params.value);
   return ok({});
-}
-
-function account(chain: ChainParams, text: string, title: string): Result<readonly Uint8Array[]> {
-  const address = parseAddress(chain, text, title);
-  return address.ok ? ok([address.value]) : address;
 }
 
 /** The operator signs with its account's key. */
 function operatorSigner(chain: ChainParams, text: string): Result<readonly Uint8Array[]> {
-  const address = parseOperator(chain, text, 'validator_address');
-  return address.ok ? ok([address.value]) : address;
-}
-
-function check<T>(result: Result<T>): Result<void> {
-  return result.ok ? ok(undefined) : result;
+  return signedBy(parseOperator(chain, text, 'validator_address'));
 }
 
 function requireActive(context: MessageContext): Result<void> {
@@ -222,7 +209,7 @@ export const stakingMessages: readonly MessageHandler[] = [
     schema: tx.MsgCreateValidatorSchema,
     response: tx.MsgCreateValidatorResponseSchema,
     signers: (message, chain) => operatorSigner(chain, message.validatorAddress),
-    validate: (message, chain) => check(readCreation(message, chain)),
+    validate: (message, chain) => readable(readCreation(message, chain)),
     handle(context, message) {
       const active = requireActive(context);
       if (!active.ok) return active;
@@ -242,28 +229,28 @@ export const stakingMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgDelegateSchema,
     response: tx.MsgDelegateResponseSchema,
-    signers: (message, chain) => account(chain, message.delegatorAddress, 'delegator_address'),
-    validate: (message, chain) => check(readParties(chain, message)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.delegatorAddress, 'delegator_address')),
+    validate: (message, chain) => readable(readParties(chain, message)),
     handle: handleDelegate,
   }),
   messageHandler({
     schema: tx.MsgUndelegateSchema,
     response: tx.MsgUndelegateResponseSchema,
-    signers: (message, chain) => account(chain, message.delegatorAddress, 'delegator_address'),
-    validate: (message, chain) => check(readParties(chain, message)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.delegatorAddress, 'delegator_address')),
+    validate: (message, chain) => readable(readParties(chain, message)),
     handle: handleUndelegate,
   }),
   messageHandler({
     schema: tx.MsgBeginRedelegateSchema,
     response: tx.MsgBeginRedelegateResponseSchema,
-    signers: (message, chain) => account(chain, message.delegatorAddress, 'delegator_address'),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.delegatorAddress, 'delegator_address')),
     handle: handleRedelegate,
   }),
   messageHandler({
     schema: tx.MsgCancelUnbondingDelegationSchema,
     response: tx.MsgCancelUnbondingDelegationResponseSchema,
-    signers: (message, chain) => account(chain, message.delegatorAddress, 'delegator_address'),
-    validate: (message, chain) => check(readParties(chain, message)),
+    signers: (message, chain) => signedBy(parseAddress(chain, message.delegatorAddress, 'delegator_address')),
+    validate: (message, chain) => readable(readParties(chain, message)),
     handle: handleCancel,
   }),
   messageHandler({

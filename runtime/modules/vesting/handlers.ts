@@ -6,7 +6,7 @@ import { formatAddress, parseAddress } from '../../address.ts';
 import { type Coin, parseCoins } from '../../coins.ts';
 import type { ChainParams, MessageContext } from '../../context.ts';
 import { failSdk } from '../../errors.ts';
-import { type MessageHandler, messageHandler } from '../../module.ts';
+import { type MessageHandler, messageHandler, readable, signedBy } from '../../module.ts';
 import { createAccount, hasAccount, setAccount } from '../auth/state.ts';
 import { isBlocked, ledgerOf, requireSendEnabled, sendCoins } from '../bank/ledger.ts';
 import { readPeriods } from './rules.ts';
@@ -87,28 +87,23 @@ function createVesting(context: MessageContext, message: tx.MsgCreateVestingAcco
   return create(context, creation.value, { kind: 'continuous', startTime, endTime });
 }
 
-function check<T>(result: Result<T>): Result<void> {
-  return result.ok ? ok(undefined) : result;
-}
-
-function signer(message: Parties, chain: ChainParams): Result<readonly Uint8Array[]> {
-  const from = parseAddress(chain, message.fromAddress, 'from_address');
-  return from.ok ? ok([from.value]) : from;
+function signers(message: Parties, chain: ChainParams): Result<readonly Uint8Array[]> {
+  return signedBy(parseAddress(chain, message.fromAddress, 'from_address'));
 }
 
 export const vestingMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgCreateVestingAccountSchema,
     response: tx.MsgCreateVestingAccountResponseSchema,
-    signers: signer,
-    validate: (message, chain) => check(readVesting(message, chain)),
+    signers,
+    validate: (message, chain) => readable(readVesting(message, chain)),
     handle: createVesting,
   }),
   messageHandler({
     schema: tx.MsgCreatePermanentLockedAccountSchema,
     response: tx.MsgCreatePermanentLockedAccountResponseSchema,
-    signers: signer,
-    validate: (message, chain) => check(readCreation(message, chain)),
+    signers,
+    validate: (message, chain) => readable(readCreation(message, chain)),
     handle(context, message) {
       const creation = readCreation(message, context.chain);
       return creation.ok ? create(context, creation.value, { kind: 'permanent' }) : creation;
@@ -117,8 +112,8 @@ export const vestingMessages: readonly MessageHandler[] = [
   messageHandler({
     schema: tx.MsgCreatePeriodicVestingAccountSchema,
     response: tx.MsgCreatePeriodicVestingAccountResponseSchema,
-    signers: signer,
-    validate: (message, chain) => check(readPeriodic(message, chain)),
+    signers,
+    validate: (message, chain) => readable(readPeriodic(message, chain)),
     handle(context, message) {
       const creation = readPeriodic(message, context.chain);
       return creation.ok ? create(context, creation.value, creation.value.schedule) : creation;
