@@ -33,6 +33,7 @@ export interface TestNode extends NetworkNode {
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<ProcessExit>;
   stop(signal?: 'SIGTERM' | 'SIGINT'): Promise<ProcessExit>;
+  /** Waits for an answer: on a busy machine it may take its time. */
   height(): Promise<bigint>;
   waitForHeight(height: bigint, timeoutMs?: number): Promise<void>;
   /** The JSON lines of its log since the process began. */
@@ -112,6 +113,8 @@ function testNode(generated: NetworkNode, place: Place | undefined): TestNode {
     if (process === undefined) throw new Error(`${node.name} was never started`);
     return process.exited;
   };
+  const hasEnded = async (exit: ProcessExit): Promise<Error> =>
+    new Error(`${node.name} has ended with ${JSON.stringify(exit)}:\n${await process?.logTail(5)}`);
   return {
     ...node,
     rpc,
@@ -131,21 +134,37 @@ function testNode(generated: NetworkNode, place: Place | undefined): TestNode {
       process?.kill(signal);
       return ended();
     },
-    height: () => heightOf(node),
+    async height() {
+      let height = -1n;
+      await until(`${node.name} tells its height`, async () => {
+        const exit = process?.exit();
+        if (exit !== undefined) throw await hasEnded(exit);
+        height = await heightOf(node);
+        return height >= 0n;
+      });
+      return height;
+    },
     async waitForHeight(height, timeoutMs = WAIT_MS) {
       const gone = ended().then(async (exit) => {
-        throw new Error(`${node.name} has ended with ${JSON.stringify(exit)}:\n${await process?.logTail(5)}`);
+        throw await hasEnded(exit);
       });
       await Promise.race([waitForHeight([node], height, timeoutMs), gone]);
     },
     async log() {
       const text = await readFile(join(node.home, 'node.log'), 'utf8');
-      return text
-        .split('\n')
-        .filter((line) => line.startsWith('{') && line.endsWith('}'))
-        .map((line) => JSON.parse(line) as LogLine);
+      return text.split('\n').flatMap(logLine);
     },
   };
+}
+
+/** None of what is no JSON object: other output, and a line that is still being written, or that a kill has cut off. */
+function logLine(text: string): readonly LogLine[] {
+  if (!text.startsWith('{')) return [];
+  try {
+    return [JSON.parse(text) as LogLine];
+  } catch {
+    return [];
+  }
 }
 
 /** Sets values of one section in a node's config.toml; `''` is what stands above all sections. */
