@@ -29,8 +29,8 @@ const UNBONDING = '5s';
 /** Consensus asks the new set two blocks after the one that chose it. */
 const DELAY = 2n;
 
-async function balanceOf(node: TestNode, address: string): Promise<bigint> {
-  return (await chainOf(node).balances(address))[0]?.amount ?? 0n;
+async function balanceOf(node: TestNode, address: string, height?: bigint): Promise<bigint> {
+  return (await chainOf(node, height).balances(address))[0]?.amount ?? 0n;
 }
 
 test('validators join and leave by stake, powers shift, and nodes join late by block sync and by state sync', async () => {
@@ -88,8 +88,10 @@ test('validators join and leave by stake, powers shift, and nodes join late by b
   const leaving = await senderOf(net, 'operator3');
   const left = await leaving.send([undelegate(leaving.address, operators[3], STAKE)]);
   const gone = await powersFrom(left.height, { [v0]: 10, [v1]: 12, [v2]: 10, [v4]: 25 });
-  expect(await unbonding(observer, leaving.address, operators[3])).toEqual([{ initial: STAKE, balance: STAKE }]);
-  const before = await balanceOf(observer, leaving.address);
+  // As it was in that block: the time of unbonding is short, and the machine may be slow.
+  const begun = BigInt(left.height);
+  expect(await unbonding(observer, leaving.address, operators[3], begun)).toEqual([{ initial: STAKE, balance: STAKE }]);
+  const before = await balanceOf(observer, leaving.address, begun);
   await until('the unbonding is complete', async () => (await balanceOf(observer, leaving.address)) > before);
   expect(await balanceOf(observer, leaving.address)).toBe(before + STAKE);
   await until('the validator is removed', async () => (await stakedValidator(observer, operators[3])) === undefined);

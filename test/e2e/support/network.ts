@@ -182,8 +182,12 @@ export async function configure(
   await writeFile(path, text.slice(0, at) + body);
 }
 
-export function chainOf(node: TestNode) {
-  return createChainClient(node.rpc);
+/** @param height whose state is asked, in the place of the newest: it is the same however late the question comes. */
+export function chainOf({ rpc }: TestNode, height?: bigint) {
+  if (height === undefined) return createChainClient(rpc);
+  const call: RpcClient['call'] = (method, params) =>
+    rpc.call(method, method === 'abci_query' ? { ...params, height: String(height) } : params);
+  return createChainClient({ ...rpc, call });
 }
 
 /** Resolves when `condition` does to true. @throws Error that names what was waited for. */

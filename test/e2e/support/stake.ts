@@ -171,14 +171,15 @@ export async function delegation(
   return { shares: BigInt(response.delegation?.shares ?? ''), balance: BigInt(response.balance?.amount ?? '') };
 }
 
-/** Balances of what is on its way back, oldest first. */
+/** Balances of what is on its way back, oldest first; after the block of `height`, or now. */
 export async function unbonding(
   node: TestNode,
   delegatorAddr: string,
   validatorAddr: string,
+  height?: bigint,
 ): Promise<readonly { readonly initial: bigint; readonly balance: bigint }[]> {
   const answer = await found(
-    chainOf(node).query(
+    chainOf(node, height).query(
       `${STAKING}/UnbondingDelegation`,
       q.QueryUnbondingDelegationRequestSchema,
       { delegatorAddr, validatorAddr },
