@@ -7,7 +7,8 @@ import { lastSignFile } from '#node/privval/last-sign-file.ts';
 import { Rng } from '../sim/rng.ts';
 import { expectNoDoubleSigns, expectSameBlocks } from './support/agreement.ts';
 import { autondJson, refusalOf, runAutond } from './support/autond.ts';
-import { blockFacts, createTestNetwork, type TestNode } from './support/network.ts';
+import { blockFacts, configure, createTestNetwork, type TestNode } from './support/network.ts';
+import { waitForSignature } from './support/stake.ts';
 
 interface RolledBack {
   readonly height: string;
@@ -45,6 +46,8 @@ test('the last block is executed again, with or without being removed, and leads
   // The block waits: there is nothing more to take back.
   expect(await rollback(node)).toEqual(soft);
   expect(await lastSigned(node)).toEqual(signed);
+  // It stands still between two heights, so that it is stopped there: bound in one that has begun, it would lose no block.
+  await configure(node, 'consensus', { timeout_commit: '5s' });
   node.start();
   await node.waitForHeight(last + 1n);
   const facts = await blockFacts(node, last);
@@ -54,6 +57,7 @@ test('the last block is executed again, with or without being removed, and leads
   const hard = await rollback(node, '--hard');
   const removed = BigInt(hard.height) + 1n;
   expect(hard).toMatchObject({ removed_block: String(removed), pending_block: null });
+  await configure(node, 'consensus', { timeout_commit: '200ms' });
   node.start();
   await node.waitForHeight(removed + 2n);
   expect((await blockFacts(node, removed)).appHash).toBe(hard.hash);
@@ -72,6 +76,8 @@ test('killed at any moment of it, a validator comes back among the others, at wh
   for (const node of net.nodes) node.start();
   await Promise.all(net.nodes.map((node) => node.waitForHeight(3n)));
   const victim = net.node(3);
+  // The first blocks are made without the one that starts last, which takes them from the others.
+  await waitForSignature(net.node(0), victim, 1n);
   let whole = 0;
   for (const flags of [['--hard'], [], ['--hard']]) {
     await victim.stop();
