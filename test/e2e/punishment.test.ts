@@ -41,14 +41,18 @@ const HONEST = 'honest';
 const [ALICE, BOB, MALLORY] = [namedKey('punished alice'), namedKey('punished bob'), namedKey('punished mallory')];
 /** Blocks. Half of them may be missed: a node on a busy machine is late for one now and then. */
 const WINDOW = 12n;
+/** Of a test in which nobody is to be jailed for it. */
+const LONG_WINDOW = 1_000n;
 const JAIL_SECONDS = 6n;
-const SLASHING = {
-  signed_blocks_window: String(WINDOW),
+/** Far longer than a test takes, on whatever machine. */
+const UNBONDING = '3600s';
+const slashing = (window: bigint) => ({
+  signed_blocks_window: String(window),
   min_signed_per_window: '0.5',
   downtime_jail_duration: `${JAIL_SECONDS}s`,
   slash_fraction_double_sign: '0.05',
   slash_fraction_downtime: '0.01',
-};
+});
 const UNIT = 1_000_000n;
 const DEC = 10n ** 18n;
 
@@ -80,7 +84,7 @@ test('who is down is jailed and comes back; who signs twice is slashed with all 
   const net = await createTestNetwork({
     validators: 4,
     config: { 'consensus.timeout_commit': '500ms' },
-    genesis: stakedGenesis({ wallets: [ALICE, BOB, MALLORY], unbondingTime: '120s', slashing: SLASHING }),
+    genesis: stakedGenesis({ wallets: [ALICE, BOB, MALLORY], unbondingTime: UNBONDING, slashing: slashing(WINDOW) }),
   });
   const [observer, down, twofold] = [net.node(0), net.node(2), net.node(3)];
   const honest = join(twofold.home, HONEST);
@@ -104,11 +108,15 @@ test('who is down is jailed and comes back; who signs twice is slashed with all 
   await bob.send([undelegate(bob.address, twofoldOperator, 500_001n)]);
   const twofoldTokens = STAKE + 1_000_001n + 2_000_003n - 500_001n;
   const downTokens = STAKE + 3_333_333n;
+  const downSender = await senderOf(net, 'operator2');
+  const release = pack(MsgUnjailSchema, { validatorAddr: downOperator });
   expect((await present(observer, twofoldOperator)).tokens).toBe(twofoldTokens);
 
   // Down for more than half of the window.
   await down.kill();
   await until('who is down is jailed', async () => (await present(observer, downOperator)).jailed);
+  // Asked at once: the time is short.
+  await expect(downSender.send([release])).rejects.toThrow(/still jailed/);
   const jailed = await present(observer, downOperator);
   expect(jailed).toMatchObject({
     tokens: slashed(downTokens, 1n),
@@ -120,9 +128,6 @@ test('who is down is jailed and comes back; who signs twice is slashed with all 
   );
   const info = await signingInfo(observer, await validatorKeyOf(down));
   expect(info).toMatchObject({ tombstoned: false, missedBlocksCounter: 0n });
-  const downSender = await senderOf(net, 'operator2');
-  const release = pack(MsgUnjailSchema, { validatorAddr: downOperator });
-  await expect(downSender.send([release])).rejects.toThrow(/still jailed/);
 
   // Back after its time: it signs again, and is not counted for what was before.
   down.start();
@@ -190,7 +195,7 @@ test('who is down is jailed and comes back; who signs twice is slashed with all 
 test('a crime of before is paid for by all stake that stood behind it then: also what is on its way back, and what has moved', async () => {
   const net = await createTestNetwork({
     validators: 4,
-    genesis: stakedGenesis({ wallets: [ALICE, BOB], unbondingTime: '120s', slashing: SLASHING }),
+    genesis: stakedGenesis({ wallets: [ALICE, BOB], unbondingTime: UNBONDING, slashing: slashing(LONG_WINDOW) }),
   });
   for (const node of net.nodes) node.start();
   await Promise.all(net.nodes.map((node) => node.waitForHeight(2n)));
