@@ -11,11 +11,11 @@ import { toBase64, utf8 } from '#core/bytes.ts';
 import { keyFromMnemonic } from '#core/crypto/keys.ts';
 import { heightOf, waitForHeight } from '#node/localnet/localnet.ts';
 import type { NetworkNode } from '#node/localnet/network.ts';
-import { freePorts } from '#node/localnet/ports.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
 import { buildTx } from '#runtime/tx/build.ts';
 import { blockFacts, chainOf, createTestNetwork, type TestNode, until } from './support/network.ts';
+import { freeBasePort } from './support/ports.ts';
 import { connectFaucet, connectWallet } from './support/wallet.ts';
 
 const autond = (...args: string[]) =>
@@ -52,8 +52,9 @@ test('four validators finalise, a wallet sends, a late node replays everything, 
   assertIsDeliverTxSuccess(sent);
   await net.node(1).waitForHeight(BigInt(sent.height) + 1n);
   expect((await alice.client.getBalance(alice.address, 'uauton')).amount).toBe('1000000');
-  const found = await alice.client.searchTx([{ key: 'transfer.recipient', value: alice.address }]);
-  expect(found.map((tx) => tx.hash)).toEqual([sent.transactionHash]);
+  const toAlice = () => alice.client.searchTx([{ key: 'transfer.recipient', value: alice.address }]);
+  await until('the block is indexed', async () => (await toAlice()).length > 0);
+  expect((await toAlice()).map((tx) => tx.hash)).toEqual([sent.transactionHash]);
   const back = await alice.client.sendTokens(alice.address, faucet.address, [{ denom: 'uauton', amount: '1' }], 'auto');
   assertIsDeliverTxSuccess(back);
 
@@ -177,8 +178,7 @@ test('a node stops with 0 on SIGTERM and SIGINT, also while it waits for its pee
 
 test('autond localnet: Ctrl-C stops it cleanly, and nodes do not outlive a launcher that is killed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'autonomy-localnet-'));
-  const [ports] = await freePorts(1);
-  const base = ports?.p2p ?? 0;
+  const base = await freeBasePort(1);
   const node = { name: 'validator0', rpcUrl: `http://127.0.0.1:${base + 1}` } as NetworkNode;
   const launch = (home: string) =>
     spawn(

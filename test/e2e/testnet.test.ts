@@ -6,10 +6,9 @@ import { afterAll, expect, test } from 'vitest';
 import { createRpcClient } from '#node/client/rpc-client.ts';
 import { parseConfig } from '#node/config/config.ts';
 import { waitForHeight } from '#node/localnet/localnet.ts';
-import { documentedPorts } from '#node/localnet/network.ts';
 import { spawnNode } from '#node/localnet/node-process.ts';
-import { expectFreePorts, freePorts } from '#node/localnet/ports.ts';
 import { autond, autondJson, refusalOf } from './support/autond.ts';
+import { freeBasePort } from './support/ports.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'autonomy-testnet-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -65,9 +64,7 @@ test('homes for machines of their own know each other, have one genesis, and eac
 });
 
 test('on one host the homes are a network that makes blocks', async () => {
-  let base: number;
-  do base = (await freePorts(1))[0]?.p2p ?? 0;
-  while (!(await expectFreePorts(documentedPorts(2, base))).ok);
+  const base = await freeBasePort(2);
   const where = ['--single-host', '--base-port', String(base), '--output-dir', join(root, 'one')];
   const flags = [
     '--validators',
