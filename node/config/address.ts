@@ -25,6 +25,8 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
   return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+const PEER_FORM = 'id@host:port with the id that `autond comet show-node-id` prints there, 12D3KooW…';
+
 /** Comma-separated `id@host:port`; the empty text is the empty list. */
 export function parsePeers(text: string): Result<readonly PeerAddress[], string> {
   const peers: PeerAddress[] = [];
@@ -32,8 +34,9 @@ export function parsePeers(text: string): Result<readonly PeerAddress[], string>
     if (item === '') continue;
     const at = item.indexOf('@');
     const id = item.slice(0, Math.max(at, 0));
-    if (!/^[1-9A-HJ-NP-Za-km-z]{40,60}$/.test(id))
-      return err(`expected peers as id@host:port with a libp2p peer id, got ${JSON.stringify(item)}`);
+    // Some of these are base58 too. `status` and net_info show ids in this form, for clients of CometBFT's RPC.
+    if (/^[0-9a-f]{40}$/i.test(id)) return err(`${id} is an id as status shows it; expected ${PEER_FORM}`);
+    if (!/^[1-9A-HJ-NP-Za-km-z]{40,60}$/.test(id)) return err(`expected ${PEER_FORM}, got ${JSON.stringify(item)}`);
     const address = parseListenAddress(item.slice(at + 1));
     if (!address.ok) return err(`peer ${id}: ${address.error}`);
     peers.push({ id, ...address.value });

@@ -72,7 +72,16 @@ test('a wrong setting is named with what was expected', () => {
 test('addresses', () => {
   expect(parseListenAddress('tcp://[::1]:80')).toEqual({ ok: true, value: { host: '::1', port: 80 } });
   expect(parsePeers('').ok).toBe(true);
-  expect(parsePeers('nobody@127.0.0.1:1').ok).toBe(false);
+  expect(parsePeers('nobody@127.0.0.1:1')).toEqual({
+    ok: false,
+    error:
+      'expected id@host:port with the id that `autond comet show-node-id` prints there, 12D3KooW…, got "nobody@127.0.0.1:1"',
+  });
+  const ofComet = '748d69b1c433375c7b7d277ece8ae345f8a747e3'; // without a 0 it is base58 too
+  expect(parsePeers(`${ofComet}@127.0.0.1:1`)).toMatchObject({
+    ok: false,
+    error: expect.stringMatching(/^748d69\S+ is an id as status shows it; expected id@host:port with the id that/),
+  });
   expect(parsePeers(`${peer}@127.0.0.1`).ok).toBe(false);
 });
 
