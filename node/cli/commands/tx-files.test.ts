@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
-import { bech32Address, keyFromPrivate } from '#core/crypto/keys.ts';
+import { accountAddress, bech32Address, keyFromPrivate } from '#core/crypto/keys.ts';
 import { pureVerifier } from '#core/crypto/verify.ts';
 import { MsgSendSchema } from '#proto/gen/cosmos/bank/v1beta1/tx_pb.ts';
 import { pack } from '#proto/message.ts';
@@ -10,6 +10,7 @@ import { decodeTx } from '#runtime/tx/decode.ts';
 import { directSignBytes } from '#runtime/tx/sign-bytes.ts';
 import { signPart, withSigners } from '../../client/signatures.ts';
 import { encodeTxParts, TX_TABLE, txFromJson, txToJson } from '../../client/tx-json.ts';
+import { expectTurn, readTx } from './tx-files.ts';
 
 const key = keyFromPrivate(sha256(utf8('signer')));
 const address = bech32Address(key.publicKey, 'auton');
@@ -20,6 +21,11 @@ const plan: TxPlan = {
   gasLimit: 80_000n,
   memo: 'a note',
 };
+
+interface Who {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
 
 test('a transaction that was written unsigned and signed elsewhere is the one that is signed here', () => {
   const written = txToJson(buildTx(plan, 'files-1', []));
@@ -37,4 +43,28 @@ test('a transaction that was written unsigned and signed elsewhere is the one th
   const verdict = (chainId: string) =>
     pureVerifier.secp256k1(key.publicKey, directSignBytes(raw, chainId, 4n), raw.signatures[0] as Uint8Array);
   expect([verdict('files-1'), verdict('files-2')]).toEqual([true, false]);
+});
+
+test('whoever signs out of turn is told who is next, and what became of his own turn', () => {
+  const [first, second, other] = ['first', 'second', 'other'].map((name) => {
+    const { publicKey } = keyFromPrivate(sha256(utf8(name)));
+    return { bytes: accountAddress(publicKey), text: bech32Address(publicKey, 'auton') };
+  }) as [Who, Who, Who];
+  const messages = [first, second].map(({ text }) =>
+    pack(MsgSendSchema, { ...message, fromAddress: text, toAddress: text }),
+  );
+  const json = txToJson(buildTx({ ...plan, messages }, 'files-1', []));
+  const parts = txFromJson(json.ok ? JSON.stringify(json.value) : '');
+  if (!parts.ok) throw new Error(parts.error);
+  const turn = (signed: number, who: Who) => () => expectTurn(parts.value, signed, who.bytes, 'auton');
+  expect(turn(0, first)).not.toThrow();
+  expect(turn(1, second)).not.toThrow();
+  expect(turn(0, second)).toThrow(`the next to sign is ${first.text}; ${second.text} signs later`);
+  expect(turn(1, first)).toThrow(`the next to sign is ${second.text}; ${first.text} has signed already`);
+  expect(turn(1, other)).toThrow(`the next to sign is ${second.text}; ${other.text} is no signer of it`);
+  expect(turn(2, first)).toThrow('all 2 signers have signed: --overwrite begins anew');
+});
+
+test('a file that is not there is named with what is wrong with it', async () => {
+  await expect(readTx('/no/such/tx.json')).rejects.toThrow('/no/such/tx.json cannot be read: ENOENT: no such file');
 });

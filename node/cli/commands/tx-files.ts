@@ -1,5 +1,4 @@
 /** Transactions in files: made here, signed where the key is, sent from somewhere else. */
-import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { equal, fromBase64, toBase64 } from '#core/bytes.ts';
 import { decodeAddress, encodeAddress } from '#core/codec/bech32.ts';
@@ -34,6 +33,7 @@ import {
   outputOption,
   withOptions,
 } from '../context.ts';
+import { readBytes } from '../read-bytes.ts';
 import { outcomeLines, signModeOption } from '../send-messages.ts';
 import { unsigned } from '../unsigned.ts';
 
@@ -50,9 +50,7 @@ export async function writeText(text: string, file: string | undefined): Promise
 }
 
 export async function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch(() => {
-    throw new CliError(`${file} cannot be read`);
-  });
+  return new TextDecoder().decode(await readBytes(file));
 }
 
 export async function readTx(file: string): Promise<RawTx> {
@@ -154,15 +152,14 @@ function signCommand(): Command {
 }
 
 /** Signatures stand in the order in which the messages name their signers. @throws CliError when it is another's turn. */
-function expectTurn(parts: RawTx, signed: number, signer: Uint8Array, prefix: string): void {
+export function expectTurn(parts: RawTx, signed: number, signer: Uint8Array, prefix: string): void {
   const needed = orFail(neededSigners(parts, prefix));
   const next = needed[signed];
   if (next === undefined) throw new CliError(`all ${needed.length} signers have signed: --overwrite begins anew`);
   if (equal(next, signer)) return;
-  const isOne = needed.some((address) => equal(address, signer));
-  throw new CliError(
-    `the next to sign is ${encodeAddress(prefix, next)}; ${encodeAddress(prefix, signer)} ${isOne ? 'has another turn' : 'is no signer of it'}`,
-  );
+  const turn = needed.findIndex((address) => equal(address, signer));
+  const who = turn < 0 ? 'is no signer of it' : turn < signed ? 'has signed already' : 'signs later';
+  throw new CliError(`the next to sign is ${encodeAddress(prefix, next)}; ${encodeAddress(prefix, signer)} ${who}`);
 }
 
 function broadcastCommand(): Command {
