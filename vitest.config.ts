@@ -39,7 +39,8 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: unitFolders.map((folder) => `${folder}/**/*.test.ts`),
-          testTimeout: 20_000,
+          // Against hangs: some start processes or networks, which takes them seconds on two quiet cores.
+          testTimeout: minute,
         },
       },
       {
