@@ -83,3 +83,30 @@ test('what is wrong is named', () => {
     error: expect.stringMatching(/^app_state.auth.accounts\[0\].address/),
   });
 });
+
+test('metadata of a denomination are what wallets can count with, as the Cosmos SDK checks them', () => {
+  const unit = (denom: string, exponent: number, aliases: string[] = []) => ({ denom, exponent, aliases });
+  const units = [unit('uatom', 0, ['microatom']), unit('atom', 6)];
+  const atom = { base: 'uatom', display: 'atom', name: 'Atom', symbol: 'ATOM', denom_units: units };
+  const build = (...denomMetadata: object[]) => {
+    const made = buildGenesis({ ...plan, denomMetadata: denomMetadata as GenesisPlan['denomMetadata'] & object });
+    return made.ok ? 'accepted' : made.error;
+  };
+  const wrong = (change: object) => build({ ...atom, ...change });
+  expect(build(atom, { ...atom, base: 'stake', display: 'stake', denom_units: [unit('stake', 0)] })).toBe('accepted');
+  expect(build(atom, atom)).toBe('app_state.bank.denom_metadata[1].base: uatom is described twice');
+  const at = 'app_state.bank.denom_metadata[0]';
+  expect(wrong({ name: ' ' })).toBe(`${at}.name: expected a text that is not blank`);
+  expect(wrong({ symbol: '' })).toContain(`${at}.symbol: `);
+  expect(wrong({ display: 'x' })).toContain(`${at}.display: "x" is not a denomination`);
+  expect(wrong({ display: 'matom' })).toContain(`${at}.denom_units: no unit is matom`);
+  expect(wrong({ denom_units: [] })).toContain(`${at}.denom_units: no unit is atom`);
+  expect(wrong({ denom_units: units.toReversed() })).toBe(
+    `${at}.denom_units[0]: expected uatom with exponent 0 as the first unit`,
+  );
+  expect(wrong({ denom_units: [...units, unit('katom', 6)] })).toBe(
+    `${at}.denom_units[2].exponent: expected more than 6, got 6`,
+  );
+  expect(wrong({ denom_units: [...units, unit('atom', 9)] })).toContain(`${at}.denom_units[2].denom: atom is listed`);
+  expect(wrong({ denom_units: [unit('uatom', 0, ['m', 'm']), unit('atom', 6)] })).toContain('one is listed twice');
+});

@@ -47,8 +47,10 @@ export function initBank(context: GenesisContext, json: Json | undefined): Resul
 
 function readSendEnabled(store: KvWriter, field: JsonField): void {
   for (const entry of asArrayOrEmpty(field)) {
-    const { denom, enabled } = asObject(entry, ['denom', 'enabled']);
-    sendEnabled.set(store, asDenom(denom), asBoolean(enabled));
+    const fields = asObject(entry, ['denom', 'enabled']);
+    const denom = asDenom(fields.denom);
+    if (sendEnabled.has(store, denom)) throw new JsonError(`${fields.denom.path}: ${denom} is listed twice`);
+    sendEnabled.set(store, denom, asBoolean(fields.enabled));
   }
 }
 
@@ -119,23 +121,46 @@ function readMetadata(store: KvWriter, field: JsonField): void {
   ]);
   const text = (one: JsonField) => (isAbsent(one) ? '' : asString(one));
   const base = asDenom(fields.base);
+  if (metadata.has(store, base)) throw new JsonError(`${fields.base.path}: ${base} is described twice`);
+  const display = asDenom(fields.display);
   metadata.set(store, base, {
     description: text(fields.description),
-    denomUnits: asArrayOrEmpty(fields.denom_units).map((entry) => {
-      const unit = asObject(entry, ['denom', 'exponent', 'aliases']);
-      return {
-        denom: asString(unit.denom),
-        exponent: isAbsent(unit.exponent) ? 0 : Number(asInteger(unit.exponent, 0n, MAX_EXPONENT)),
-        aliases: asArrayOrEmpty(unit.aliases).map(asString),
-      };
-    }),
+    denomUnits: readUnits(fields.denom_units, base, display),
     base,
-    display: text(fields.display),
-    name: text(fields.name),
-    symbol: text(fields.symbol),
+    display,
+    name: asFilled(fields.name),
+    symbol: asFilled(fields.symbol),
     uri: text(fields.uri),
     uriHash: text(fields.uri_hash),
   });
+}
+
+function asFilled(field: JsonField): string {
+  const text = asString(field);
+  if (text.trim() === '') throw new JsonError(`${field.path}: expected a text that is not blank`);
+  return text;
+}
+
+/** What wallets count with, so it must be whole (x/bank/types/metadata.go of v0.50): from the base unit on, each larger. */
+function readUnits(field: JsonField, base: string, display: string) {
+  const denoms = new Set<string>();
+  let last = -1;
+  const units = asArrayOrEmpty(field).map((entry) => {
+    const fields = asObject(entry, ['denom', 'exponent', 'aliases']);
+    const denom = asDenom(fields.denom);
+    const exponent = isAbsent(fields.exponent) ? 0 : Number(asInteger(fields.exponent, 0n, MAX_EXPONENT));
+    if (last === -1 && (denom !== base || exponent !== 0))
+      throw new JsonError(`${entry.path}: expected ${base} with exponent 0 as the first unit`);
+    if (exponent <= last) throw new JsonError(`${entry.path}.exponent: expected more than ${last}, got ${exponent}`);
+    if (denoms.has(denom)) throw new JsonError(`${fields.denom.path}: ${denom} is listed twice`);
+    denoms.add(denom);
+    last = exponent;
+    const aliases = asArrayOrEmpty(fields.aliases).map(asFilled);
+    if (new Set(aliases).size !== aliases.length) throw new JsonError(`${fields.aliases.path}: one is listed twice`);
+    return { denom, exponent, aliases };
+  });
+  if (!denoms.has(display)) throw new JsonError(`${field.path}: no unit is ${display}, which is to be displayed`);
+  return units;
 }
 
 export function exportBank(context: QueryContext): Json {
