@@ -26,9 +26,9 @@ export class FrameReader {
     this.#limitOf = limitOf;
   }
 
-  /** The messages that `chunk` completes. */
+  /** The messages that `chunk` completes: plain arrays, of which none keeps more than twice its own memory. */
   push(chunk: Uint8Array): Result<readonly Uint8Array[], string> {
-    this.#append(chunk);
+    this.#append(plain(chunk));
     const messages: Uint8Array[] = [];
     while (this.#held >= 5) {
       const head = this.#peek(5);
@@ -37,7 +37,9 @@ export class FrameReader {
       const limit = this.#limitOf(head[4] ?? 0);
       if (length > limit) return err(`a message of ${length} bytes exceeds the limit of ${limit}`);
       if (this.#held < 4 + length) break;
-      messages.push(this.#take(4 + length).subarray(4));
+      const message = this.#take(4 + length).subarray(4);
+      // A peer chooses what comes along with it: of a few bytes that somebody keeps it would keep a megabyte.
+      messages.push(2 * length < message.buffer.byteLength ? message.slice() : message);
     }
     return ok(messages);
   }
@@ -70,4 +72,9 @@ export class FrameReader {
     else this.#chunks[0] = first.subarray(length);
     return first.subarray(0, length);
   }
+}
+
+/** Node's ciphers answer with a Buffer, whose slice() does not copy: it must not reach code that relies on copies. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -90,6 +90,27 @@ test('large messages arrive whole and in order over the direct stream', async ()
   expect(a.messages).toEqual(sent);
 });
 
+test('what came over the wire with a long message does not keep it', async () => {
+  const taken: Uint8Array[] = [];
+  const take = (_peer: string, bytes: Uint8Array) => {
+    taken.push(bytes);
+    return ACCEPT;
+  };
+  const host = await createLoopbackHost(1, {});
+  open.push(host);
+  const ignore = () => undefined;
+  await host.start({ message: take, tx: take, txHashes: () => ACCEPT, connected: ignore, disconnected: ignore });
+  const sender = await start(2, { persistentPeers: [addressOf(host)] });
+  await until(() => sender.connected.has(host.id));
+  sender.host.send(host.id, new Uint8Array(50_000).fill(65));
+  expect(sender.host.sendTx(host.id, new Uint8Array(200).fill(66))).toBe(true);
+  await until(() => taken.length === 2);
+  for (const bytes of taken) {
+    expect(Buffer.isBuffer(bytes)).toBe(false);
+    expect(bytes.buffer.byteLength).toBeLessThanOrEqual(2 * bytes.length);
+  }
+});
+
 test('what is rejected is not forwarded, and its sender is banned in the end', async () => {
   const refusing = await start(1, {}, (text) =>
     text.startsWith('wrong') ? { kind: 'reject', reason: 'wrong' } : ACCEPT,
@@ -173,6 +194,31 @@ test('a message that trickles in byte by byte is no crash, and no work that grow
     if (result.value.length > 0) seen = result.value;
   }
   expect(seen.map((one) => equal(one, message))).toEqual([true]);
+});
+
+test('no message keeps much more memory than its own, whatever came with it', () => {
+  const lengths = fc.array(fc.oneof(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 90_000 })), {
+    minLength: 1,
+    maxLength: 20,
+  });
+  fc.assert(
+    fc.property(lengths, fc.integer({ min: 1, max: 100_000 }), (all, size) => {
+      const stream = Buffer.from(concat(...all.map((length) => framed(new Uint8Array(length).fill(7)))));
+      const reader = new FrameReader(() => 90_000);
+      let count = 0;
+      for (let at = 0; at < stream.length; at += size) {
+        const read = reader.push(stream.subarray(at, at + size));
+        for (const message of read.ok ? read.value : []) {
+          count++;
+          // A Buffer's slice() would not be the copy that others take it for.
+          expect(Buffer.isBuffer(message)).toBe(false);
+          expect(message.buffer.byteLength).toBeLessThanOrEqual(2 * message.length);
+        }
+      }
+      expect(count).toBe(all.length);
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test('rates refill, faults are forgotten after a minute, bans end', () => {
