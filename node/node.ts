@@ -38,6 +38,7 @@ import { type Executor, startExecutor } from './driver/executor.ts';
 import { IGNORE } from './driver/intake.ts';
 import type { PeerId, Signer, Wal } from './driver/ports.ts';
 import { createPruner } from './driver/pruner.ts';
+import { isSameGenesis } from './driver/same-genesis.ts';
 import { openStateStore } from './driver/state-store.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
 import { openDuties, queryCommitted } from './duties/open.ts';
@@ -127,6 +128,16 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);
   const states = openStateStore(stores.chain);
+  if (
+    !(await isSameGenesis(
+      stores.chain,
+      genesisBytes,
+      blocks.height > 0n || (states.load()?.lastBlockHeight ?? 0n) > 0n,
+    ))
+  )
+    throw new HomeError(
+      `${paths.genesis} is not the document that the chain in this home began with, to the byte: put that one back; a node that has signed nothing on either chain may also forget its blocks (autond comet unsafe-reset-all)`,
+    );
   const verifier = rememberingVerifier(createNativeVerifier({ keyCacheEntries: NODE_LIMITS.verifierKeyCacheEntries }), {
     entries: NODE_LIMITS.rememberedSignatures,
   });

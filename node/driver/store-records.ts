@@ -28,6 +28,8 @@ export const STORE_PREFIX = {
   stateBase: 0x14,
   /** The lowest height of which the validators are known, below `stateBase`, and of which the header is, below `blockBase`. */
   validatorsBase: 0x15,
+  /** SHA-256 of the genesis document's file that the blocks here began with. */
+  genesisHash: 0x16,
   pendingEvidence: 0x20,
   committedEvidence: 0x21,
   /** There while state sync is under way: nothing else in the node's stores is complete. */

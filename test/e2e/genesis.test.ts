@@ -1,6 +1,6 @@
 /** Where chains begin: a ceremony of several homes, and the state of a chain that was. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -245,6 +245,15 @@ test('a chain goes on from the exported state of another: every balance, stake a
   // While the node runs its state is its own.
   expect(() => autond('genesis', 'export', '--home', first.home)).toThrow(/is already in use by a running node/);
   await localnet.stop();
+
+  // Under another document of the same chain id, its blocks would be of a network of its own.
+  const document = join(first.home, 'config', 'genesis.json');
+  const bytes = readFileSync(document);
+  appendFileSync(document, '\n');
+  expect(() => autond('start', '--home', first.home)).toThrow(
+    /is not the document that the chain in this home began with/,
+  );
+  writeFileSync(document, bytes);
 
   const exported = join(folder, 'exported.json');
   autond('genesis', 'export', '--home', first.home, '--chain-id', 'after-1', '--output-document', exported);
