@@ -13,6 +13,7 @@ import { toHeight, toRound } from '#core/types/brand.ts';
 import { type Vote, voteExtensionSignBytes, voteSignBytes } from '#core/types/vote.ts';
 import { openGuardedSigner } from '../driver/guarded-signer.ts';
 import type { LastSignStore, Signer } from '../driver/ports.ts';
+import { freePorts } from '../localnet/ports.ts';
 import { parseSignerDialAddress, type SignerDialAddress, type SignerListenAddress } from './address.ts';
 import { ed25519KeyFromSeed } from './ed25519-key.ts';
 import { lastSignFile } from './last-sign-file.ts';
@@ -32,7 +33,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const key = (seed: number) => ed25519KeyFromSeed(new Uint8Array(32).fill(seed));
 const validator = key(9);
 let serial = 0;
-const unixPath = () => join(tmpdir(), `autonomy-${process.pid}-${serial++}.sock`);
+const unixPath = () => join(folder, `${serial++}.sock`);
 
 function memoryStore(): LastSignStore {
   let bytes: Uint8Array | undefined;
@@ -65,7 +66,7 @@ async function node(
   options: Partial<RemoteSignerOptions> = {},
 ): Promise<RemoteSigner> {
   const opening = openRemoteSigner(
-    { listen, chainId: CHAIN, timeoutMs: 2_000, startTimeoutMs: 10_000, allowed: [], ...options },
+    { listen, chainId: CHAIN, timeoutMs: 10_000, startTimeoutMs: 10_000, allowed: [], ...options },
     { identity: key(1), verifier: pureVerifier, logger: silentLogger },
   );
   start();
@@ -104,13 +105,9 @@ const proposal = (height: number, block: BlockId) => ({
 });
 
 async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
+  const [ports] = await freePorts(1);
+  if (ports === undefined) throw new Error('no port');
+  return ports.p2p;
 }
 
 test.each(['unix', 'tcp'] as const)('votes, extensions and proposals are signed over %s', async (kind) => {
@@ -147,7 +144,7 @@ test('Adversarial 27: two nodes with one signer never get two signatures for one
   const signer = await guarded({ ...store, save });
   const server = serve(signer, [one, two]);
   const [a, b] = await Promise.all([node(one, () => undefined), node(two, () => undefined)]);
-  await vi.waitFor(() => expect(server.connected).toBe(2));
+  await vi.waitFor(() => expect(server.connected).toBe(2), { timeout: 10_000 });
   for (let height = 1; height <= 20; height++) {
     const answers = await Promise.all([
       a.signVote(CHAIN, vote(height, blockId('a')), false),
@@ -185,8 +182,9 @@ test('without a signer the node gets a refusal in time, and does not start', asy
   const server = serve(await guarded(), [address]);
   const remote = await node(address, () => undefined, { timeoutMs: 200 });
   await server.close();
-  await vi.waitFor(async () =>
-    expect(await remote.signVote(CHAIN, vote(1, blockId('a')), false)).toMatchObject({ ok: false }),
+  await vi.waitFor(
+    async () => expect(await remote.signVote(CHAIN, vote(1, blockId('a')), false)).toMatchObject({ ok: false }),
+    { timeout: 10_000 },
   );
   await expect(node({ kind: 'unix', path: unixPath() }, () => undefined, { startTimeoutMs: 50 })).rejects.toThrow(
     /no signer has connected to unix:.* in 50 ms: start it, or set priv_validator_laddr/,
@@ -284,7 +282,9 @@ test('garbage, unasked answers and too many connections end at the door; the sig
     socket.once('close', () => ended.add(socket));
     socket.resume();
   }
-  await vi.waitFor(() => expect(ended.size).toBeGreaterThanOrEqual(5));
+  // Sooner than silence ends them.
+  const timeout = PRIVVAL_LIMITS.handshakeTimeoutMs - 1_000;
+  await vi.waitFor(() => expect(ended.size).toBeGreaterThanOrEqual(5), { timeout });
   expect((await remote.signVote(CHAIN, vote(1, blockId('a')), false)).ok).toBe(true);
   for (const socket of idle) socket.destroy();
 });
