@@ -1,5 +1,5 @@
 /** Unmodified CosmJS on a live chain: what explorers and indexers read and follow, and how failures reach wallets. */
-import { toBech32 } from '@cosmjs/encoding';
+import { fromBech32, toBech32 } from '@cosmjs/encoding';
 import { assertIsDeliverTxSuccess, BroadcastTxError, coins, type StdFee, TimeoutError } from '@cosmjs/stargate';
 import { Comet38Client, HttpClient, type RpcClient, WebsocketClient } from '@cosmjs/tendermint-rpc';
 import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
@@ -134,6 +134,12 @@ test.each([
     per_page: 2,
   });
   expect(search.totalCount).toBe(3);
+  const all = await client.blockSearchAll({
+    query: `block.height>=${latest - 3} AND block.height<${latest}`,
+    per_page: 1,
+  });
+  expect(all.blocks.map(({ block: { header } }) => header.height)).toEqual([latest - 3, latest - 2, latest - 1]);
+  expect(await client.genesis()).toMatchObject({ chainId: CHAIN_ID, appHash: new Uint8Array(0) });
   const info = await client.abciInfo();
   expect(info.lastBlockHeight).toBeGreaterThanOrEqual(latest);
   expect((await client.numUnconfirmedTxs()).total).toBeGreaterThanOrEqual(0);
@@ -159,6 +165,32 @@ test('blocks: the state of a past height, and proofs of it', async () => {
   const proven = await comet.abciQuery({ path: '/store/bank/key', data: fromHex('00'), height, prove: true });
   expect(proven.proof?.ops.map(({ type }) => type)).toEqual(['ics23:iavl', 'ics23:simple']);
   expect(proven.height).toBe(height);
+});
+
+test('blocks: what a wallet sends and does not wait for, sends until it is in its block, and reads again', async () => {
+  const person = chain.person(1);
+  const { client, address } = person;
+  // The three ways of the RPC, one after the other: each stands in a block before the next is signed.
+  const asynchronous = await signedSend(person);
+  const { hash } = await comet.broadcastTxAsync({ tx: asynchronous });
+  expect(hash).toEqual(sha256(asynchronous));
+  await until('the transaction is in a block', async () => (await client.getTx(toHexUpper(hash))) !== null);
+  const committed = await comet.broadcastTxCommit({ tx: await signedSend(person) });
+  expect(committed).toMatchObject({ checkTx: { code: 0 }, txResult: { code: 0 }, height: expect.any(Number) });
+  const synchronous = await client.signAndBroadcastSync(address, [send(address, ABSENT, 3)], FEE);
+  expect(synchronous).toMatch(/^[0-9A-F]{64}$/);
+  await until('the transaction is in a block', async () => (await client.getTx(synchronous)) !== null);
+  await expect(client.broadcastTxSync(asynchronous)).rejects.toBeInstanceOf(BroadcastTxError);
+
+  const found = await comet.tx({ hash: committed.hash, prove: true });
+  expect(found).toMatchObject({ height: committed.height, hash: committed.hash, result: { code: 0 } });
+  const block = await client.getBlock(committed.height);
+  expect(block.header).toMatchObject({ chainId: CHAIN_ID, height: committed.height });
+  expect(block.txs.map(toBase64)).toContain(toBase64(found.tx));
+  expect(found.proof?.rootHash).toEqual((await comet.block(committed.height)).block.header.dataHash);
+  const { tx, txResponse } = await everyQuery(comet).tx.getTx(synchronous);
+  expect(txResponse).toMatchObject({ txhash: synchronous, code: 0, codespace: '' });
+  expect(tx?.body?.messages.map(({ typeUrl }) => typeUrl)).toEqual(['/cosmos.bank.v1beta1.MsgSend']);
 });
 
 test('subscriptions: transactions, all and by an attribute, blocks and headers, as long as somebody listens', async () => {
@@ -339,5 +371,14 @@ test('queries: every one that CosmJS makes of bank, staking, distribution, mint 
   expect((await mint.params()).mintDenom).toBe(DENOM);
   expect((await mint.annualProvisions()).toFloatApproximation()).toBeGreaterThan(0);
   expect((await slashing.params()).params).toBeDefined();
-  expect((await slashing.signingInfos()).info).toHaveLength(1);
+  const { info } = await slashing.signingInfos();
+  expect(info).toHaveLength(1);
+  const one = await slashing.signingInfo(defined(info[0], 'a signing info').address);
+  expect(one.valSigningInfo).toMatchObject({ tombstoned: false, missedBlocksCounter: 0n });
+  // Who operates the validator has staked for it.
+  const operator = toBech32('auton', fromBech32(validator).data);
+  expect((await staking.delegatorValidator(operator, validator)).validator.operatorAddress).toBe(validator);
+  expect((await distribution.delegationRewards(operator, validator)).rewards.map(({ denom }) => denom)).toEqual([
+    DENOM,
+  ]);
 });
