@@ -1,7 +1,10 @@
 /** What may be verified before a transaction's turn comes. */
 import { equal } from '#core/bytes.ts';
 import type { SignatureCheck } from '#core/ports/crypto.ts';
+import type { Logger } from '#core/ports/logger.ts';
+import { ok } from '#core/result.ts';
 import type { ChainParams } from '../context.ts';
+import { guarded } from '../guard.ts';
 import type { ModuleTable } from '../module-table.ts';
 import { AUTH_STORE, getAccount, getAuthParams } from '../modules/auth/state.ts';
 import { idOf } from '../state/key-id.ts';
@@ -34,9 +37,19 @@ export interface PendingCheck {
 /**
  * The signatures that the ante checks of `tx` would verify on `state`, as far as they are well-formed; empty when the
  * transaction would be refused before. Whether a key owns its account is left to those checks. `sequences` is what the
- * transactions before this one have used.
+ * transactions before this one have used. As in those checks, what a handler throws stops nobody.
  */
 export function pendingChecks(
+  environment: { readonly table: ModuleTable; readonly chain: ChainParams; readonly logger: Logger },
+  state: StateView,
+  tx: DecodedTx,
+  sequences: ExpectedSequences,
+): readonly PendingCheck[] {
+  const found = guarded('verifying ahead', environment.logger, () => ok(checksOf(environment, state, tx, sequences)));
+  return found.ok ? found.value : [];
+}
+
+function checksOf(
   { table, chain }: { readonly table: ModuleTable; readonly chain: ChainParams },
   state: StateView,
   tx: DecodedTx,

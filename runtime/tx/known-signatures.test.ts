@@ -4,6 +4,10 @@ import { concat, utf8 } from '#core/bytes.ts';
 import { signSecp256k1 } from '#core/crypto/keys.ts';
 import { pureVerifier } from '#core/crypto/verify.ts';
 import type { Verifier } from '#core/ports/crypto.ts';
+import { MsgRevokeAllowanceSchema } from '#proto/gen/cosmos/feegrant/v1beta1/tx_pb.ts';
+import { pack } from '#proto/message.ts';
+import type { MessageHandler } from '../module.ts';
+import { MODULES } from '../module-table.ts';
 import { startTestChain, testKey } from '../test-chain.ts';
 import { knownSignatures } from './known-signatures.ts';
 
@@ -191,4 +195,40 @@ test('what is known already is not asked for again', async () => {
   expect(await chain.app.checkTx({ tx, type: 'new' })).toMatchObject({ code: 0 });
   await chain.app.verifyAhead([tx]);
   expect(asked).toBe(0);
+});
+
+test('a message that its handler cannot read fails in its block, and stops nobody who verifies ahead of it', async () => {
+  const throwing = (handler: MessageHandler): MessageHandler => ({
+    ...handler,
+    signers() {
+      throw new Error('no signer');
+    },
+  });
+  const modules = MODULES.map((module) =>
+    module.name === 'bank' ? { ...module, messages: (module.messages ?? []).map(throwing) } : module,
+  );
+  const asked: number[] = [];
+  const chain = await startTestChain({
+    modules,
+    batch: {
+      secp256k1: async (checks) => {
+        asked.push(checks.length);
+        return checks.map(() => true);
+      },
+    },
+  });
+  await chain.block();
+  const [alice, bob] = [testKey(1), testKey(2)];
+  const revoke = pack(MsgRevokeAllowanceSchema, { granter: chain.address(bob), grantee: chain.address(alice) });
+  const txs = [
+    chain.sign(alice, { messages: [chain.send(alice, chain.address(bob), 1n)] }),
+    chain.sign(bob, { messages: [revoke] }),
+  ];
+  await chain.app.verifyAhead(txs);
+  expect(asked).toEqual([1]);
+  const { txResults } = await chain.block(txs);
+  expect(txResults.map(({ log }) => log)).toEqual([
+    'ante checks failed: internal logic error',
+    expect.stringContaining('not found'),
+  ]);
 });
