@@ -2,7 +2,7 @@
 import { assert } from '#core/assert.ts';
 import { DEC_ONE, type Dec, decMul, decMulTruncate, decOf, decQuoTruncate, decTruncate } from '#core/dec.ts';
 import { minBig } from '#core/int.ts';
-import type { Coin } from '../../coins.ts';
+import { addCoins, amountOf, type Coin } from '../../coins.ts';
 
 export interface DecAmount {
   readonly denom: string;
@@ -15,27 +15,17 @@ export function decCoinsOf(coins: readonly Coin[]): DecCoins {
   return coins.map(({ denom, amount }) => ({ denom, amount: decOf(amount) }));
 }
 
-function decAmountOf(coins: DecCoins, denom: string): Dec {
-  return coins.find((coin) => coin.denom === denom)?.amount ?? 0n;
-}
-
 function mapped(coins: DecCoins, change: (coin: DecAmount) => Dec): DecCoins {
   return coins.map((coin) => ({ denom: coin.denom, amount: change(coin) })).filter(({ amount }) => amount !== 0n);
 }
 
-export function addDecCoins(a: DecCoins, b: DecCoins): DecCoins {
-  const sums = new Map(a.map((coin) => [coin.denom, coin.amount]));
-  for (const { denom, amount } of b) sums.set(denom, (sums.get(denom) ?? 0n) + amount);
-  return [...sums]
-    .map(([denom, amount]) => ({ denom, amount }))
-    .filter(({ amount }) => amount !== 0n)
-    .sort((x, y) => (x.denom < y.denom ? -1 : x.denom > y.denom ? 1 : 0));
-}
+/** As whole coins are: what an amount counts does not matter to a sum. */
+export const addDecCoins: (a: DecCoins, b: DecCoins) => DecCoins = addCoins;
 
 /** @throws AssertionError when `b` has more of a denomination than `a`. */
 export function subtractDecCoins(a: DecCoins, b: DecCoins): DecCoins {
-  for (const { denom, amount } of b) assert(decAmountOf(a, denom) >= amount, `more ${denom} is taken than there is`);
-  return mapped(a, ({ denom, amount }) => amount - decAmountOf(b, denom));
+  for (const { denom, amount } of b) assert(amountOf(a, denom) >= amount, `more ${denom} is taken than there is`);
+  return mapped(a, ({ denom, amount }) => amount - amountOf(b, denom));
 }
 
 export function mulDecCoins(coins: DecCoins, factor: Dec): DecCoins {
@@ -52,7 +42,7 @@ export function quoDecCoinsTruncate(coins: DecCoins, divisor: Dec): DecCoins {
 
 /** The smaller amount of each denomination. */
 export function intersectDecCoins(a: DecCoins, b: DecCoins): DecCoins {
-  return mapped(a, ({ denom, amount }) => minBig(amount, decAmountOf(b, denom)));
+  return mapped(a, ({ denom, amount }) => minBig(amount, amountOf(b, denom)));
 }
 
 /** Whole coins, and what is left of them. */
