@@ -31,7 +31,7 @@ export function log(out: Effects, message: string, fields: Readonly<Record<strin
   out.push({ kind: 'log', message, fields });
 }
 
-export function setStep(state: EngineState, step: Step, out: Effects): void {
+function setStep(state: EngineState, step: Step, out: Effects): void {
   state.step = step;
   out.push({ kind: 'status-changed' });
 }

@@ -121,7 +121,7 @@ function checkLastCommit(
   return verified.ok ? undefined : `last_${verified.error}`;
 }
 
-export function sizeOfEvidence(evidence: readonly Evidence[]): number {
+function sizeOfEvidence(evidence: readonly Evidence[]): number {
   let size = 0;
   for (const item of evidence) size += encodeEvidence(item).length;
   return size;

@@ -172,7 +172,7 @@ export function votesOfCommit(commit: ExtendedCommit): VerifiedVote[] {
   return out;
 }
 
-export function voteSetOfCommit(commit: ExtendedCommit, validators: ValidatorSet): VoteSet {
+function voteSetOfCommit(commit: ExtendedCommit, validators: ValidatorSet): VoteSet {
   const votes = new VoteSet(commit.height, commit.round, PRECOMMIT, validators);
   for (const vote of votesOfCommit(commit)) votes.add(vote);
   return votes;

@@ -34,7 +34,7 @@ import { HeightVotes } from './height-votes.ts';
 import type { Input } from './input.ts';
 import { CONSENSUS_LIMITS } from './limits.ts';
 import { applyRules, onSignRefused, onTimeout } from './rules.ts';
-import { type EngineState, ownIndex } from './state.ts';
+import type { EngineState } from './state.ts';
 import type { VerifiedVote } from './verify-message.ts';
 
 export interface Stepped {
@@ -325,9 +325,4 @@ function onCommitted(
   const { skipTimeoutCommit, timeoutCommitMs } = state.env.config;
   schedule(state, 'new-height', skipTimeoutCommit && state.lastCommit.hasAll ? 0 : timeoutCommitMs, out);
   return true;
-}
-
-/** Whether this node has a place in the validator set of its height. */
-export function isValidator(state: EngineState): boolean {
-  return ownIndex(state) >= 0;
 }

@@ -277,9 +277,7 @@ export interface SnapshotApplication {
 }
 
 /** The part of a transaction's result that consensus covers (types/results.go deterministicExecTxResult). */
-export function encodeDeterministicResult(
-  result: Pick<ExecTxResult, 'code' | 'data' | 'gasWanted' | 'gasUsed'>,
-): Uint8Array {
+function encodeDeterministicResult(result: Pick<ExecTxResult, 'code' | 'data' | 'gasWanted' | 'gasUsed'>): Uint8Array {
   return new ProtoWriter()
     .varint(1, result.code)
     .bytes(2, result.data)

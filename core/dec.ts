@@ -10,7 +10,7 @@ import { err, ok, type Result } from './result.ts';
 /** In 10^-18. */
 export type Dec = bigint;
 
-export const DEC_PLACES = 18;
+const DEC_PLACES = 18;
 export const DEC_ONE: Dec = 1_000_000_000_000_000_000n;
 /** LegacyDec's 256 bits and 18 places. */
 const MAX_BITS = 315n;

@@ -44,7 +44,7 @@ export function merkleLeafHash(leaf: Uint8Array): Uint8Array {
   return hashScratch(1 + leaf.length);
 }
 
-export function merkleInnerHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+function merkleInnerHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   if (left.length !== HASH_BYTES || right.length !== HASH_BYTES) return sha256(concat(INNER, left, right));
   scratch[0] = INNER_BYTE;
   scratch.set(left, 1);

@@ -6,7 +6,7 @@ import { err, ok, type Result } from '#core/result.ts';
 import { encodeLightBlock, type LightBlock, readLightBlock } from '#core/types/light-block.ts';
 
 /** First byte of every key. */
-export const LIGHT_STORE_PREFIX = { chain: 0x01, block: 0x02 } as const;
+const LIGHT_STORE_PREFIX = { chain: 0x01, block: 0x02 } as const;
 
 export interface LightStore {
   get(height: bigint): LightBlock | undefined;

@@ -71,7 +71,7 @@ export function verify(
 }
 
 /** The next height: its validators are those that the trusted header has announced, and two thirds of them signed. */
-export function verifyAdjacent(
+function verifyAdjacent(
   trusted: Header,
   untrusted: LightBlock,
   now: Timestamp,
@@ -92,7 +92,7 @@ export function verifyAdjacent(
 }
 
 /** A height further on: enough of the trusted validators signed it, and two thirds of its own. */
-export function verifyNonAdjacent(
+function verifyNonAdjacent(
   trusted: TrustedState,
   untrusted: LightBlock,
   now: Timestamp,

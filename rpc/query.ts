@@ -229,7 +229,7 @@ export function holds(operator: Comparison, order: -1 | 0 | 1): boolean {
 }
 
 /** The event type of a composite key: everything before the last dot. */
-export function eventTypeOf(key: string): string {
+function eventTypeOf(key: string): string {
   const dot = key.lastIndexOf('.');
   return dot < 0 ? '' : key.slice(0, dot);
 }

@@ -118,7 +118,7 @@ export interface RuntimeApplication extends abci.Application, abci.SnapshotAppli
 }
 
 /** Protocol version of the state machine, in the header of each block. */
-export const APP_VERSION = 1n;
+const APP_VERSION = 1n;
 
 /** @throws RangeError when an option is malformed, or the database belongs to other modules. */
 export async function openApplication(options: ApplicationOptions, deps: ApplicationDeps): Promise<RuntimeApplication> {

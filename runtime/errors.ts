@@ -1,5 +1,5 @@
 /** Failures with the Cosmos SDK's sentences: `<detail>: <sentence of the code>`, which wallets match on. */
-import { ERRORS, type SdkError, sdkError } from '#core/errors.ts';
+import { type SdkError, sdkError } from '#core/errors.ts';
 import { err, type Failure } from '#core/result.ts';
 
 /** types/errors/errors.go of v0.50: what each registered code says. */
@@ -70,5 +70,3 @@ export function grpcFailure(status: GrpcStatus, description: string): Failure {
 export function failGrpc(status: GrpcStatus, description: string): { readonly ok: false; readonly error: Failure } {
   return err(grpcFailure(status, description));
 }
-
-export const SDK_CODES = ERRORS.sdk;

@@ -13,7 +13,6 @@
  * (`sendCoins`, `mintCoins`, `burnCoins` of bank). Order within a block: beginBlock of all modules, injection, transactions,
  * endBlock of all modules. A `beginBlock`, injection or `endBlock` that throws loses its own writes, not the block.
  */
-import type { ExecTxResult } from '#core/abci.ts';
 import { EMPTY } from '#core/bytes.ts';
 import type { Duties } from '#core/ports/duties.ts';
 import type { Result } from '#core/result.ts';
@@ -198,6 +197,3 @@ export function queryHandler<Req extends DescMessage, Res extends DescMessage>(d
     },
   };
 }
-
-/** Result of an injection or a begin/end block step, for the block's results. */
-export type StepResult = Pick<ExecTxResult, 'code' | 'log' | 'events'>;

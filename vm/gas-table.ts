@@ -12,7 +12,7 @@ import { MAX_PAGES } from './limits.ts';
 export const GAS_VERSION = 2;
 
 /** The costs of single instructions are in eighths of a gas; the sum over a region is rounded up to whole gas. */
-export const UNITS_PER_GAS_LOG2 = 3;
+const UNITS_PER_GAS_LOG2 = 3;
 
 /** Eighths of a gas, before what the size of the memory adds. */
 const GAS_CLASSES = {

@@ -87,10 +87,10 @@ export interface OpenCall {
 }
 
 /** Thrown by {@link OpenCall} to whoever drives the call: it has ended. */
-export const STOP: unique symbol = Symbol('the call has ended');
+const STOP: unique symbol = Symbol('the call has ended');
 
 /** Reads the exports of an instance of a rewritten module. */
-export function guestOf(instance: WebAssembly.Instance): Guest {
+function guestOf(instance: WebAssembly.Instance): Guest {
   const exports = instance.exports as Record<string, unknown>;
   return {
     memory: exports[RESERVED.memory] as WebAssembly.Memory,

@@ -9,7 +9,7 @@ import { ROUND_CONSTANTS } from './sha256-into.ts';
 /** Messages of one run. */
 export const LANES = 4;
 /** Room for one message and its padding. */
-export const LANE_BYTES = 2048;
+const LANE_BYTES = 2048;
 /** Longest message: a lane less one bit and the length in 64. */
 export const LANE_MESSAGE_BYTES: number = LANE_BYTES - 9;
 

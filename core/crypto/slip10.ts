@@ -19,7 +19,7 @@ const SALTS: Readonly<Record<Slip10Curve, string>> = {
   nist256p1: 'Nist256p1 seed',
 };
 
-export const HARDENED = 0x80000000;
+const HARDENED = 0x80000000;
 
 const MAX_PATH_DEPTH = 255;
 

@@ -16,7 +16,7 @@ import { ICS23_LIMITS } from '../limits.ts';
 import type { Result } from '../result.ts';
 import type { CommitmentProof, ExistenceProof, InnerOp, LeafOp, NonExistenceProof, SingleProof } from './types.ts';
 
-export function encodeLeafOp(op: LeafOp): Uint8Array {
+function encodeLeafOp(op: LeafOp): Uint8Array {
   return new ProtoWriter()
     .varint(1, op.hash)
     .varint(2, op.prehashKey)
@@ -26,11 +26,11 @@ export function encodeLeafOp(op: LeafOp): Uint8Array {
     .finish();
 }
 
-export function encodeInnerOp(op: InnerOp): Uint8Array {
+function encodeInnerOp(op: InnerOp): Uint8Array {
   return new ProtoWriter().varint(1, op.hash).bytes(2, op.prefix).bytes(3, op.suffix).finish();
 }
 
-export function encodeExistenceProof(proof: ExistenceProof): Uint8Array {
+function encodeExistenceProof(proof: ExistenceProof): Uint8Array {
   const writer = new ProtoWriter()
     .bytes(1, proof.key)
     .bytes(2, proof.value)
@@ -39,7 +39,7 @@ export function encodeExistenceProof(proof: ExistenceProof): Uint8Array {
   return writer.finish();
 }
 
-export function encodeNonExistenceProof(proof: NonExistenceProof): Uint8Array {
+function encodeNonExistenceProof(proof: NonExistenceProof): Uint8Array {
   return new ProtoWriter()
     .bytes(1, proof.key)
     .optional(2, proof.left === undefined ? undefined : encodeExistenceProof(proof.left))

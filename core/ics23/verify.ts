@@ -47,7 +47,7 @@ export function checkAgainstSpec(proof: ExistenceProof, spec: ProofSpec): Check 
 }
 
 /** Whether `proof` shows that `key` has `value` under `root`. The error says what does not hold. */
-export function verifyExistence(
+function verifyExistence(
   spec: ProofSpec,
   proof: ExistenceProof,
   root: Uint8Array,
@@ -66,12 +66,7 @@ export function verifyExistence(
 }
 
 /** Whether `proof` shows that `key` has no value under `root`. The error says what does not hold. */
-export function verifyNonExistence(
-  spec: ProofSpec,
-  proof: NonExistenceProof,
-  root: Uint8Array,
-  key: Uint8Array,
-): Check {
+function verifyNonExistence(spec: ProofSpec, proof: NonExistenceProof, root: Uint8Array, key: Uint8Array): Check {
   const { left, right } = proof;
   if (key.length === 0) return err('a key must not be empty');
   for (const [side, neighbour] of [
@@ -142,12 +137,12 @@ function comparer(spec: ProofSpec): (a: Uint8Array, b: Uint8Array) => number {
 }
 
 /** Every step takes the first branch, or those before it are empty. */
-export function isLeftMost(spec: InnerSpec, path: readonly InnerOp[]): boolean {
+function isLeftMost(spec: InnerSpec, path: readonly InnerOp[]): boolean {
   return path.every((step) => branchOf(spec, step) === 0 || leftBranchesAreEmpty(spec, step));
 }
 
 /** Every step takes the last branch, or those after it are empty. */
-export function isRightMost(spec: InnerSpec, path: readonly InnerOp[]): boolean {
+function isRightMost(spec: InnerSpec, path: readonly InnerOp[]): boolean {
   const last = spec.childOrder.length - 1;
   return path.every((step) => branchOf(spec, step) === last || rightBranchesAreEmpty(spec, step));
 }

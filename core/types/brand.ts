@@ -22,11 +22,7 @@ export function nextHeight(height: Height): Height {
   return toHeight(height + 1n);
 }
 
-export function previousHeight(height: Height): Height {
-  return toHeight(height - 1n);
-}
-
-export const MAX_ROUND = 0x7fffffff;
+const MAX_ROUND = 0x7fffffff;
 
 /** @throws RangeError outside −1 … 2^31 − 1. */
 export function toRound(value: number): Round {

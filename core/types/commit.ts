@@ -67,7 +67,7 @@ function writeCommitSig(sig: CommitSig): ProtoWriter {
     .bytes(4, sig.signature);
 }
 
-export function encodeCommitSig(sig: CommitSig): Uint8Array {
+function encodeCommitSig(sig: CommitSig): Uint8Array {
   return writeCommitSig(sig).finish();
 }
 

@@ -1,5 +1,5 @@
 import { assertNever } from '../assert.ts';
-import { compare, equal } from '../bytes.ts';
+import { equal } from '../bytes.ts';
 import { asInt64, asMessage, DecodeError, readFields } from '../codec/proto-reader.ts';
 import { ProtoWriter } from '../codec/proto-writer.ts';
 import { sha256 } from '../crypto/hash.ts';
@@ -24,7 +24,7 @@ export interface DuplicateVoteEvidence {
 export type Evidence = DuplicateVoteEvidence | LightClientAttackEvidence;
 
 /** tendermint.types.DuplicateVoteEvidence: the bytes that are hashed. */
-export function encodeDuplicateVote(evidence: DuplicateVoteEvidence): Uint8Array {
+function encodeDuplicateVote(evidence: DuplicateVoteEvidence): Uint8Array {
   return new ProtoWriter()
     .message(1, encodeVote(evidence.voteA))
     .message(2, encodeVote(evidence.voteB))
@@ -106,9 +106,4 @@ export function contradict(a: Vote, b: Vote): boolean {
     equal(a.validatorAddress, b.validatorAddress) &&
     blockIdKey(a.blockId) !== blockIdKey(b.blockId)
   );
-}
-
-/** Canonical order of evidence within a pool and a block. */
-export function compareEvidence(a: Evidence, b: Evidence): number {
-  return compare(encodeEvidence(a), encodeEvidence(b));
 }

@@ -29,7 +29,7 @@ export function encodeLightBlock(block: LightBlock): Uint8Array {
 }
 
 /** @throws DecodeError; whether header, commit and validators belong together says {@link checkLightBlock}. */
-export function readSignedHeader(title: string, bytes: Uint8Array): SignedHeader {
+function readSignedHeader(title: string, bytes: Uint8Array): SignedHeader {
   let header: Header | undefined;
   let commit: Commit | undefined;
   for (const field of readFields(title, bytes, { known: [1, 2] })) {

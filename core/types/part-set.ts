@@ -48,7 +48,7 @@ export function verifyPart(header: PartSetHeader, part: Part, leafHash?: MerkleL
   return true;
 }
 
-export function encodeMerkleProof(proof: MerkleProof): Uint8Array {
+function encodeMerkleProof(proof: MerkleProof): Uint8Array {
   const writer = new ProtoWriter().varint(1, proof.total).varint(2, proof.index).bytes(3, proof.leafHash);
   for (const aunt of proof.aunts) writer.message(4, aunt);
   return writer.finish();
@@ -86,7 +86,7 @@ export function readPart(title: string, bytes: Uint8Array): Part {
 }
 
 /** tendermint.crypto.Proof. @throws DecodeError */
-export function readMerkleProof(title: string, bytes: Uint8Array): MerkleProof {
+function readMerkleProof(title: string, bytes: Uint8Array): MerkleProof {
   let total = 0n;
   let index = 0n;
   let leafHash: Uint8Array | undefined;

@@ -79,7 +79,7 @@ export async function feeOf(chain: ChainClient, model: Model, gasLimit: bigint):
   return maxBig(model.price, divCeil(gasLimit * (params?.minFeePerGigagas ?? 0n), 1_000_000_000n));
 }
 
-export function isFinal(job: Job): boolean {
+function isFinal(job: Job): boolean {
   return job.status === JobStatus.SETTLED || job.status === JobStatus.REFUNDED;
 }
 

@@ -14,7 +14,7 @@ export class KeyFileError extends Error {
 }
 
 /** priv_validator_key.json in CometBFT's shape (privval/file.go FilePVKey). */
-export function renderValidatorKey(key: Ed25519Key): string {
+function renderValidatorKey(key: Ed25519Key): string {
   const file = {
     address: toHexUpper(consensusAddress(ed25519Key(key.publicKey))),
     pub_key: { type: PUBLIC, value: toBase64(key.publicKey) },
@@ -24,7 +24,7 @@ export function renderValidatorKey(key: Ed25519Key): string {
 }
 
 /** node_key.json in CometBFT's shape (p2p/key.go NodeKey). */
-export function renderNodeKey(key: Ed25519Key): string {
+function renderNodeKey(key: Ed25519Key): string {
   return `${JSON.stringify({ priv_key: { type: PRIVATE, value: toBase64(concat(key.seed, key.publicKey)) } }, undefined, 2)}\n`;
 }
 

@@ -99,12 +99,7 @@ async function takeBatch(
  * its validators by its header, its commit, which the child carries, by the child's hash of it. That hash leaves out
  * the round: a signature proves it.
  */
-export function checkAncestor(
-  chainId: string,
-  child: Header,
-  block: LightBlock,
-  verifier: Verifier,
-): Result<true, string> {
+function checkAncestor(chainId: string, child: Header, block: LightBlock, verifier: Verifier): Result<true, string> {
   const checked = checkLightBlock(chainId, block);
   if (!checked.ok) return checked;
   const { header, commit, validators } = block;

@@ -11,7 +11,7 @@ import { type HostFault, hostFault } from '#vm/outcome.ts';
 import type { OpenCall } from '#vm/run.ts';
 
 /** Of each world, jco 1.35.0 with the options below. A new jco is a new hash, looked at by a person. */
-export const GLUE_SHA256: Readonly<Record<World, string>> = {
+const GLUE_SHA256: Readonly<Record<World, string>> = {
   model: '94c269be2a2298ed7df00d467105e89606464162fff47e8a671d8f410b9f5a89',
   'trainable-model': '13f80fb9130799b1ca8d93bf2c1f40edf29bfe14a27d909cc549aa52538077c4',
 };

@@ -57,7 +57,7 @@ export function proveStore(hashes: ReadonlyMap<string, Uint8Array>, name: string
 export type StoreRoots = ReadonlyMap<string, NodeLink | undefined>;
 
 /** How records are laid out: the first byte of a commit record. Others are refused when the database is opened. */
-export const LAYOUT_VERSION = 0x82;
+const LAYOUT_VERSION = 0x82;
 
 /** Layout version; then for each store: name length u8 ‖ name ‖ 00 when empty, else 01 ‖ link to the root. */
 export function encodeRoots(roots: StoreRoots): Uint8Array {

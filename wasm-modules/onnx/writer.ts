@@ -111,7 +111,7 @@ function valueInfoMessage(info: ValueInfo): Uint8Array {
 }
 
 /** TensorProto.DataType of a type's name. */
-export function dataTypeCode(dtype: DataType): number {
+function dataTypeCode(dtype: DataType): number {
   for (const [code, type] of Object.entries(DATA_TYPES)) if (type.name === dtype) return Number(code);
   throw new Error(`no ONNX code for ${dtype}`);
 }

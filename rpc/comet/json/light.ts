@@ -9,7 +9,7 @@ import { headerJson, readHeaderJson } from './header.ts';
 import { asArray, asInt64, asObject, asTime, JsonError } from './reader.ts';
 import { readValidatorJson, validatorJson } from './validator.ts';
 
-export function validatorSetJson({ validators, proposer }: ValidatorSet) {
+function validatorSetJson({ validators, proposer }: ValidatorSet) {
   return {
     validators: validators.map(validatorJson),
     proposer: proposer === undefined ? null : validatorJson(proposer),
@@ -33,7 +33,7 @@ export function readValidatorSetJson(title: string, value: unknown): ValidatorSe
   return { ...set.value, proposer };
 }
 
-export function lightBlockJson({ header, commit, validators }: LightBlock) {
+function lightBlockJson({ header, commit, validators }: LightBlock) {
   return {
     signed_header: { header: headerJson(header), commit: commitJson(commit) },
     validator_set: validatorSetJson(validators),
@@ -41,7 +41,7 @@ export function lightBlockJson({ header, commit, validators }: LightBlock) {
 }
 
 /** The structure only: whether it is of one piece says checkLightBlock. @throws JsonError, RangeError */
-export function readLightBlockJson(title: string, value: unknown): LightBlock {
+function readLightBlockJson(title: string, value: unknown): LightBlock {
   const object = asObject(title, value);
   const signed = asObject(`${title}.signed_header`, object.signed_header);
   return {

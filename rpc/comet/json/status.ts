@@ -15,7 +15,7 @@ import type {
 import { publicKeyJson, validatorJson } from './validator.ts';
 
 /** Clients choose their dialect by the first two numbers: this node speaks CometBFT v0.38's. */
-export const COMET_VERSION = '0.38.25';
+const COMET_VERSION = '0.38.25';
 /** CometBFT's version/version.go P2PProtocol of v0.38. */
 const P2P_PROTOCOL = '8';
 

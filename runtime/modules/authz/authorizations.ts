@@ -69,7 +69,7 @@ function isAllowed(context: MessageContext, allowList: readonly string[], text: 
   return failSdk('unauthorized', `cannot send to ${text} address`);
 }
 
-export const AUTHORIZATIONS: readonly AuthorizationKind[] = [generic, send, stakeAuthorization];
+const AUTHORIZATIONS: readonly AuthorizationKind[] = [generic, send, stakeAuthorization];
 
 const BY_URL = new Map(AUTHORIZATIONS.map((kind) => [typeUrlOf(kind.schema), kind]));
 

@@ -20,7 +20,7 @@ import { item, storeLayout } from '../../state/collections.ts';
 import type { KvReader } from '../../state/kv-view.ts';
 import { protoValue } from '../../state/proto-value.ts';
 
-export const CONSENSUS_STORE = 'consensus';
+const CONSENSUS_STORE = 'consensus';
 
 const layout = storeLayout(CONSENSUS_STORE, { params: 0x01, changedAt: 0x02 });
 const stored = item(layout.params, protoValue(proto.ConsensusParamsSchema));

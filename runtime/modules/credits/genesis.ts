@@ -62,7 +62,7 @@ export function initCredits(context: GenesisContext, json: Json | undefined): Re
 type Accounts = ReturnType<typeof readPool>;
 
 /** @param supply of the base denomination, but for inflation and slashing, @param credits that exist. */
-export function creditBreaches(accounts: Accounts, supply: bigint, credits: bigint): readonly string[] {
+function creditBreaches(accounts: Accounts, supply: bigint, credits: bigint): readonly string[] {
   const { burned, reminted, destroyed, genesisSupply, outstanding } = accounts;
   const breaches: string[] = [];
   if (supply !== genesisSupply - burned + reminted)

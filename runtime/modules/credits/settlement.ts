@@ -27,7 +27,7 @@ export type Scope = Pick<BlockContext & MessageContext, 'state' | 'events' | 'ch
 const ALL_BASIS_POINTS = 10_000n;
 
 /** Of the backing of settled credits, in percent; the rest is destroyed. */
-export const SHARES = { provider: 60n, creator: 14n, validators: 5n, treasury: 1n } as const;
+const SHARES = { provider: 60n, creator: 14n, validators: 5n, treasury: 1n } as const;
 const PERCENT = 100n;
 
 /** ucredit for `amount` uauton at the fixed price less the spread, rounded down. */

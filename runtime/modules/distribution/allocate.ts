@@ -28,7 +28,7 @@ import {
 } from './state.ts';
 
 /** As the SDK prints DecCoins: `1.500000000000000000uauton`. */
-export function formatDecCoins(coins: DecCoins): string {
+function formatDecCoins(coins: DecCoins): string {
   return coins.map(({ denom, amount }) => `${formatDec(amount)}${denom}`).join(',');
 }
 

@@ -46,7 +46,7 @@ export function addToCommunityPool(scope: Pick<Scope, 'state'>, coins: DecCoins)
   communityPool.set(store, addDecCoins(communityPool.get(store) ?? [], coins));
 }
 
-export function takeFromOutstanding(scope: Pick<Scope, 'state'>, operator: Uint8Array, coins: DecCoins): void {
+function takeFromOutstanding(scope: Pick<Scope, 'state'>, operator: Uint8Array, coins: DecCoins): void {
   const store = scope.state.store(DISTRIBUTION_STORE);
   outstandingRewards.set(store, operator, subtractDecCoins(outstandingRewards.get(store, operator) ?? [], coins));
 }

@@ -8,7 +8,7 @@ const BASE_SECONDS = 2n;
 const SECONDS_PER_GIGAGAS = 3n;
 export const GIGAGAS = 1_000_000_000n;
 
-export function windowSeconds(gas: bigint): bigint {
+function windowSeconds(gas: bigint): bigint {
   return BASE_SECONDS + divCeil(SECONDS_PER_GIGAGAS * gas, GIGAGAS);
 }
 

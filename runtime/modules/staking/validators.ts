@@ -22,7 +22,7 @@ import {
 } from './state.ts';
 
 /** Replaces `before` by `after`, and moves it in the order of power. */
-export function replaceValidator(scope: Scope, before: Validator, after: Validator): Validator {
+function replaceValidator(scope: Scope, before: Validator, after: Validator): Validator {
   const store = scope.state.store(STAKING_STORE);
   dropFromPowerOrder(store, before);
   setValidator(store, after);

@@ -26,7 +26,7 @@ export const TRANSFORMATIONS: readonly string[] = [
 ];
 
 /** The position in the source, a fraction, of position `x` of the result; `single`: each step in single precision. */
-export function originOf(s: Sampling, x: number, single = false): number {
+function originOf(s: Sampling, x: number, single = false): number {
   const r = single ? Math.fround : (v: number): number => v;
   const { over, under } = s.scale;
   const length = r((over * s.from) / under);
