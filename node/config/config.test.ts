@@ -66,6 +66,13 @@ test('a wrong setting is named with what was expected', () => {
   expect(errorOf('log_level = "loud"')).toMatch(/^log_level: expected one of debug, info/);
   expect(errorOf('[p2p]\nladdr = ""')).toMatch(/^p2p.laddr: expected tcp:/);
   expect(errorOf('[p2p]\nladdr = "tcp://0.0.0.0:70000"')).toMatch(/at most 65535/);
+  expect(errorOf('[statesync]\ntrust_hash = "xyz"')).toBe(
+    'statesync.trust_hash: expected the 64 hex digits of a block’s hash, got "xyz"',
+  );
+  expect(errorOf('[statesync]\nrpc_servers = "a.example:26657"')).toMatch(
+    /expected addresses such as http:.*, got "a\.ex/,
+  );
+  expect(errorOf('[statesync]\nrpc_servers = "http://a:1, https://b"')).toBe('accepted');
   expect(errorOf('moniker = ')).toMatch(/^not valid TOML/);
 });
 

@@ -10,6 +10,8 @@ export type Setting = { readonly section: string; readonly key: string; readonly
       readonly oneOf?: readonly string[];
       readonly mayBeEmpty?: true;
       readonly maxCharacters?: number;
+      /** What it must look like, where it is not empty, and how that is said. */
+      readonly form?: readonly [pattern: RegExp, said: string];
     }
   | { readonly kind: 'listen'; readonly fallback: string }
   | { readonly kind: 'peers'; readonly fallback: string }
@@ -361,6 +363,10 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     mayBeEmpty: true,
     maxCharacters: 2_048,
+    form: [
+      /^\s*https?:\/\/[^\s,]+(\s*,\s*https?:\/\/[^\s,]+)*\s*$/,
+      'addresses such as http://a.example:26657, separated by commas',
+    ],
     comment:
       'RPC of at least two different nodes, separated by commas; their headers are verified from the trusted block on.',
   },
@@ -379,6 +385,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     fallback: '',
     mayBeEmpty: true,
+    form: [/^[0-9a-fA-F]{64}$/, 'the 64 hex digits of a block’s hash'],
     comment: '',
   },
   {
