@@ -29,8 +29,8 @@ export function encodeProposal(proposal: Proposal): Uint8Array {
     .finish();
 }
 
-/** Decodes and validates as CometBFT's Proposal.ValidateBasic does. @throws DecodeError */
-export function readProposal(title: string, bytes: Uint8Array): Proposal {
+/** A proposal that may have no signature yet. Whether it makes sense is judged by those who know what was asked. @throws DecodeError */
+export function readUnsignedProposal(title: string, bytes: Uint8Array): Proposal {
   let type = 0;
   let height = 0n;
   let round = 0;
@@ -53,9 +53,6 @@ export function readProposal(title: string, bytes: Uint8Array): Proposal {
   if (round < 0) throw new DecodeError(`${title}.round: expected ≥ 0, got ${round}`);
   if (polRound < -1 || polRound >= round)
     throw new DecodeError(`${title}.pol_round: expected −1 … ${round - 1}, got ${polRound}`);
-  if (!isCompleteBlockId(blockId) || isNilBlockId(blockId))
-    throw new DecodeError(`${title}.block_id: expected a complete id`);
-  if (signature.length === 0) throw new DecodeError(`${title}.signature: missing`);
   return {
     height: toHeight(height),
     round: toRound(round),
@@ -64,6 +61,16 @@ export function readProposal(title: string, bytes: Uint8Array): Proposal {
     timestamp,
     signature: signature.slice(),
   };
+}
+
+/** Decodes and validates as CometBFT's Proposal.ValidateBasic does. @throws DecodeError */
+export function readProposal(title: string, bytes: Uint8Array): Proposal {
+  const proposal = readUnsignedProposal(title, bytes);
+  const { blockId, signature } = proposal;
+  if (!isCompleteBlockId(blockId) || isNilBlockId(blockId))
+    throw new DecodeError(`${title}.block_id: expected a complete id`);
+  if (signature.length === 0) throw new DecodeError(`${title}.signature: missing`);
+  return proposal;
 }
 
 /** Length-delimited CanonicalProposal (CometBFT types/canonical.go). */

@@ -40,8 +40,8 @@ export function encodeVote(vote: Vote): Uint8Array {
     .finish();
 }
 
-/** Decodes and validates as CometBFT's Vote.ValidateBasic does. @throws DecodeError */
-export function readVote(title: string, bytes: Uint8Array): Vote {
+/** A vote that may have no signatures yet. Whether it makes sense is judged by those who know what was asked. @throws DecodeError */
+export function readUnsignedVote(title: string, bytes: Uint8Array): Vote {
   let type = 0;
   let height = 0n;
   let round = 0;
@@ -68,18 +68,9 @@ export function readVote(title: string, bytes: Uint8Array): Vote {
   if (type !== PREVOTE && type !== PRECOMMIT) throw new DecodeError(`${title}.type: expected 1 or 2, got ${type}`);
   if (height <= 0n) throw new DecodeError(`${title}.height: expected ≥ 1, got ${height}`);
   if (round < 0) throw new DecodeError(`${title}.round: expected ≥ 0, got ${round}`);
-  if (!isNilBlockId(blockId) && !isCompleteBlockId(blockId))
-    throw new DecodeError(`${title}.block_id: expected nil or a complete id`);
   if (validatorAddress.length !== 20)
     throw new DecodeError(`${title}.validator_address: expected 20 bytes, got ${validatorAddress.length}`);
-  if (validatorIndex < 0 || validatorIndex >= LIMITS.maxValidators)
-    throw new DecodeError(`${title}.validator_index: expected 0 … ${LIMITS.maxValidators - 1}, got ${validatorIndex}`);
-  if (signature.length === 0) throw new DecodeError(`${title}.signature: missing`);
-  const mayExtend = type === PRECOMMIT && !isNilBlockId(blockId);
-  if (!mayExtend && (extension.length > 0 || extensionSignature.length > 0))
-    throw new DecodeError(`${title}.extension: only a precommit for a block may carry one`);
-  if (extension.length > 0 && extensionSignature.length === 0)
-    throw new DecodeError(`${title}.extension_signature: missing`);
+  if (validatorIndex < 0) throw new DecodeError(`${title}.validator_index: expected ≥ 0, got ${validatorIndex}`);
   return {
     type,
     height: toHeight(height),
@@ -92,6 +83,23 @@ export function readVote(title: string, bytes: Uint8Array): Vote {
     extension: extension.slice(),
     extensionSignature: extensionSignature.slice(),
   };
+}
+
+/** Decodes and validates as CometBFT's Vote.ValidateBasic does. @throws DecodeError */
+export function readVote(title: string, bytes: Uint8Array): Vote {
+  const vote = readUnsignedVote(title, bytes);
+  const { type, blockId, validatorIndex, signature, extension, extensionSignature } = vote;
+  if (!isNilBlockId(blockId) && !isCompleteBlockId(blockId))
+    throw new DecodeError(`${title}.block_id: expected nil or a complete id`);
+  if (validatorIndex >= LIMITS.maxValidators)
+    throw new DecodeError(`${title}.validator_index: expected 0 … ${LIMITS.maxValidators - 1}, got ${validatorIndex}`);
+  if (signature.length === 0) throw new DecodeError(`${title}.signature: missing`);
+  const mayExtend = type === PRECOMMIT && !isNilBlockId(blockId);
+  if (!mayExtend && (extension.length > 0 || extensionSignature.length > 0))
+    throw new DecodeError(`${title}.extension: only a precommit for a block may carry one`);
+  if (extension.length > 0 && extensionSignature.length === 0)
+    throw new DecodeError(`${title}.extension_signature: missing`);
+  return vote;
 }
 
 /** What of a vote is signed. `height`, `round` as in the vote; a nil block id is left out. */

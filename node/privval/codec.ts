@@ -1,9 +1,7 @@
 import { assertNever } from '#core/assert.ts';
 import { EMPTY } from '#core/bytes.ts';
 import {
-  asBytes,
   asInt32,
-  asInt64,
   asMessage,
   asString,
   DecodeError,
@@ -15,11 +13,10 @@ import { ProtoWriter } from '#core/codec/proto-writer.ts';
 import { encodePublicKey, type PublicKey, readPublicKey } from '#core/crypto/pubkey.ts';
 import { LIMITS } from '#core/limits.ts';
 import type { Result } from '#core/result.ts';
-import { encodeBlockId, NIL_BLOCK_ID, readBlockId } from '#core/types/block-id.ts';
-import { toAddress, toHeight, toRound } from '#core/types/brand.ts';
-import { encodeProposal, type Proposal } from '#core/types/proposal.ts';
-import { encodeTimestamp, readTimestamp, ZERO_TIME } from '#core/types/timestamp.ts';
-import { encodeVote, PRECOMMIT, PREVOTE, PROPOSAL_TYPE, type Vote } from '#core/types/vote.ts';
+import { encodeBlockId, NIL_BLOCK_ID } from '#core/types/block-id.ts';
+import { encodeProposal, type Proposal, readUnsignedProposal } from '#core/types/proposal.ts';
+import { encodeTimestamp, ZERO_TIME } from '#core/types/timestamp.ts';
+import { encodeVote, readUnsignedVote, type Vote } from '#core/types/vote.ts';
 import { PRIVVAL_LIMITS } from './limits.ts';
 
 /** tendermint.privval.RemoteSignerError. CometBFT's own signer always says code 0. */
@@ -101,19 +98,22 @@ function readMessage(field: ProtoField): PrivvalMessage {
     case 2:
       return { kind: 'pub-key-response', answer: readAnswer('pub_key_response', content, readPublicKey) };
     case 3: {
-      const vote = readVoteOf('sign_vote_request.vote', part('sign_vote_request', content, 1));
+      const vote = readUnsignedVote('sign_vote_request.vote', part('sign_vote_request', content, 1));
       return { kind: 'sign-vote-request', vote, chainId: readChainId('sign_vote_request', content, 2) };
     }
     case 4:
-      return { kind: 'signed-vote-response', answer: readAnswer('signed_vote_response', content, readVoteOf) };
+      return { kind: 'signed-vote-response', answer: readAnswer('signed_vote_response', content, readUnsignedVote) };
     case 5: {
-      const proposal = readProposalOf('sign_proposal_request.proposal', part('sign_proposal_request', content, 1));
+      const proposal = readUnsignedProposal(
+        'sign_proposal_request.proposal',
+        part('sign_proposal_request', content, 1),
+      );
       return { kind: 'sign-proposal-request', proposal, chainId: readChainId('sign_proposal_request', content, 2) };
     }
     case 6:
       return {
         kind: 'signed-proposal-response',
-        answer: readAnswer('signed_proposal_response', content, readProposalOf),
+        answer: readAnswer('signed_proposal_response', content, readUnsignedProposal),
       };
     default: {
       const title = field.number === 7 ? 'ping_request' : 'ping_response';
@@ -154,84 +154,4 @@ function readError(title: string, bytes: Uint8Array): SignerError {
     else description = asString(`${title}.description`, field, PRIVVAL_LIMITS.maxDescriptionBytes);
   }
   return { code, description };
-}
-
-/** A vote whose signatures may be missing. Whether it makes sense is judged by those who know what was asked. */
-function readVoteOf(title: string, bytes: Uint8Array): Vote {
-  let type = 0;
-  let height = 0n;
-  let round = 0;
-  let blockId = NIL_BLOCK_ID;
-  let timestamp = ZERO_TIME;
-  let address: Uint8Array = EMPTY;
-  let validatorIndex = 0;
-  let signature: Uint8Array = EMPTY;
-  let extension: Uint8Array = EMPTY;
-  let extensionSignature: Uint8Array = EMPTY;
-  for (const field of readFields(title, bytes, { known: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] })) {
-    if (field.number === 1) type = asInt32(`${title}.type`, field);
-    else if (field.number === 2) height = asInt64(`${title}.height`, field);
-    else if (field.number === 3) round = asInt32(`${title}.round`, field);
-    else if (field.number === 4) blockId = readBlockId(`${title}.block_id`, asMessage(`${title}.block_id`, field));
-    else if (field.number === 5)
-      timestamp = readTimestamp(`${title}.timestamp`, asMessage(`${title}.timestamp`, field));
-    else if (field.number === 6) address = asBytes(`${title}.validator_address`, field, 20);
-    else if (field.number === 7) validatorIndex = asInt32(`${title}.validator_index`, field);
-    else if (field.number === 8) signature = asBytes(`${title}.signature`, field, LIMITS.maxSignatureBytes);
-    else if (field.number === 9) extension = asBytes(`${title}.extension`, field, LIMITS.maxExtensionBytes);
-    else extensionSignature = asBytes(`${title}.extension_signature`, field, LIMITS.maxSignatureBytes);
-  }
-  if (type !== PREVOTE && type !== PRECOMMIT) throw new DecodeError(`${title}.type: expected 1 or 2, got ${type}`);
-  expectPlace(title, height, round);
-  if (address.length !== 20) throw new DecodeError(`${title}.validator_address: expected 20 bytes`);
-  if (validatorIndex < 0) throw new DecodeError(`${title}.validator_index: expected ≥ 0, got ${validatorIndex}`);
-  return {
-    type,
-    height: toHeight(height),
-    round: toRound(round),
-    blockId,
-    timestamp,
-    validatorAddress: toAddress(address.slice()),
-    validatorIndex,
-    signature: signature.slice(),
-    extension: extension.slice(),
-    extensionSignature: extensionSignature.slice(),
-  };
-}
-
-function readProposalOf(title: string, bytes: Uint8Array): Proposal {
-  let type = 0;
-  let height = 0n;
-  let round = 0;
-  let polRound = 0;
-  let blockId = NIL_BLOCK_ID;
-  let timestamp = ZERO_TIME;
-  let signature: Uint8Array = EMPTY;
-  for (const field of readFields(title, bytes, { known: [1, 2, 3, 4, 5, 6, 7] })) {
-    if (field.number === 1) type = asInt32(`${title}.type`, field);
-    else if (field.number === 2) height = asInt64(`${title}.height`, field);
-    else if (field.number === 3) round = asInt32(`${title}.round`, field);
-    else if (field.number === 4) polRound = asInt32(`${title}.pol_round`, field);
-    else if (field.number === 5) blockId = readBlockId(`${title}.block_id`, asMessage(`${title}.block_id`, field));
-    else if (field.number === 6)
-      timestamp = readTimestamp(`${title}.timestamp`, asMessage(`${title}.timestamp`, field));
-    else signature = asBytes(`${title}.signature`, field, LIMITS.maxSignatureBytes);
-  }
-  if (type !== PROPOSAL_TYPE) throw new DecodeError(`${title}.type: expected ${PROPOSAL_TYPE}, got ${type}`);
-  expectPlace(title, height, round);
-  if (polRound < -1 || polRound >= round)
-    throw new DecodeError(`${title}.pol_round: expected −1 … ${round - 1}, got ${polRound}`);
-  return {
-    height: toHeight(height),
-    round: toRound(round),
-    polRound: toRound(polRound),
-    blockId,
-    timestamp,
-    signature: signature.slice(),
-  };
-}
-
-function expectPlace(title: string, height: bigint, round: number): void {
-  if (height <= 0n) throw new DecodeError(`${title}.height: expected ≥ 1, got ${height}`);
-  if (round < 0) throw new DecodeError(`${title}.round: expected ≥ 0, got ${round}`);
 }
