@@ -42,7 +42,7 @@ import { isSameGenesis } from './driver/same-genesis.ts';
 import { openStateStore } from './driver/state-store.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
 import { openDuties, queryCommitted } from './duties/open.ts';
-import { createIndexer } from './indexer/indexer.ts';
+import { createIndexer, storedBlocks } from './indexer/indexer.ts';
 import { createSearcher } from './indexer/search.ts';
 import { threadedWriter } from './indexer/threaded-writer.ts';
 import { directWriter, type IndexWriter } from './indexer/writer.ts';
@@ -225,17 +225,11 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   exchange = txs;
   closers.push(async () => txs.close());
 
-  const source = {
-    heights: () => ({ base: blocks.base, latest: blocks.height }),
-    block: (height: bigint) => blocks.block(height),
-    encodedBlock: (height: bigint) => blocks.encodedBlock(height),
-    results: (height: bigint) => states.encodedResponse(height),
-  };
   const indexer =
     stores.index &&
     createIndexer({
       kv: stores.index,
-      source,
+      source: storedBlocks(blocks, states),
       logger,
       isInjection: (tx) => app.isInjection(tx),
       // A thread would write past the test's database.

@@ -26,7 +26,7 @@ import { openBlockStore } from '../driver/block-store.ts';
 import { openEvidencePool } from '../driver/evidence-pool.ts';
 import { handshake } from '../driver/handshake.ts';
 import { openStateStore } from '../driver/state-store.ts';
-import { createIndexer } from '../indexer/indexer.ts';
+import { createIndexer, storedBlocks } from '../indexer/indexer.ts';
 import { createSearcher } from '../indexer/search.ts';
 import { createMempool, type Mempool } from '../mempool/mempool.ts';
 import { createNodeBackend, type NodeBackend } from './node-backend.ts';
@@ -124,14 +124,8 @@ export async function startSoloChain(options: SoloChainOptions): Promise<SoloCha
     onCommitted: ({ block, blockId, response }) => backend?.committed({ block, blockId, results: response }),
   };
   let state: ChainState = await handshake(deps, genesis.info, pureVerifier);
-  const source = {
-    heights: () => ({ base: blocks.base, latest: blocks.height }),
-    block: (height: bigint) => blocks.block(height),
-    encodedBlock: (height: bigint) => blocks.encodedBlock(height),
-    results: (height: bigint) => states.encodedResponse(height),
-  };
   const indexKv = new MemoryKv();
-  const indexer = createIndexer({ kv: indexKv, source, logger });
+  const indexer = createIndexer({ kv: indexKv, source: storedBlocks(blocks, states), logger });
   const made = createNodeBackend(
     { genesisDocument: genesis.document, node: { ...NODE, chainId }, validatorKey: KEY },
     {

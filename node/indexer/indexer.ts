@@ -11,6 +11,8 @@ import type { Block } from '#core/types/block.ts';
 import { toHeight } from '#core/types/brand.ts';
 import type { TxRecord } from '#rpc/backend.ts';
 import { encodeFinalizeResponse } from '../driver/abci-codec.ts';
+import type { BlockStore } from '../driver/block-store.ts';
+import type { StateStore } from '../driver/state-store.ts';
 import { BlockEntries, type IndexedBlock, indexedBlock, sha256 } from './entries.ts';
 import type { EntrySink } from './entry-memory.ts';
 import {
@@ -34,6 +36,16 @@ export interface IndexSource {
   encodedBlock(height: bigint): Uint8Array | undefined;
   /** As `encodeFinalizeResponse` of `driver/abci-codec.ts` makes them. */
   results(height: bigint): Uint8Array | undefined;
+}
+
+/** The stores of a chain as a source. */
+export function storedBlocks(blocks: BlockStore, states: StateStore): IndexSource {
+  return {
+    heights: () => ({ base: blocks.base, latest: blocks.height }),
+    block: (height) => blocks.block(height),
+    encodedBlock: (height) => blocks.encodedBlock(height),
+    results: (height) => states.encodedResponse(height),
+  };
 }
 
 export interface CommittedResults {

@@ -13,7 +13,7 @@ import { type HomePaths, homePaths } from '../config/home.ts';
 import { type BlockStore, openBlockStore } from '../driver/block-store.ts';
 import { openStateStore, type StateStore } from '../driver/state-store.ts';
 import { storeKey } from '../driver/store-records.ts';
-import type { IndexSource } from '../indexer/indexer.ts';
+import { type IndexSource, storedBlocks } from '../indexer/indexer.ts';
 import { openStores, type Stores } from '../open-stores.ts';
 import { type HomeLock, lockHome } from '../storage/home-lock.ts';
 
@@ -60,12 +60,7 @@ export async function withStoppedHome<T>(home: string, use: (home: OfflineHome) 
       stores,
       blocks,
       states,
-      source: {
-        heights: () => ({ base: blocks.base, latest: blocks.height }),
-        block: (height) => blocks.block(height),
-        encodedBlock: (height) => blocks.encodedBlock(height),
-        results: (height) => states.encodedResponse(height),
-      },
+      source: storedBlocks(blocks, states),
       openApplication: (options = {}) =>
         openApplication(
           { ...options, initialHeight: genesis.initialHeight, nodeCacheBytes: config.storage.stateCacheBytes },
