@@ -139,9 +139,13 @@ test('a provider and a validator killed in the middle open the same after their 
   const chain = chainOf(net.node(0));
   // A large gas limit makes for long windows: time to start processes again on a busy machine.
   const job = await requestJob(net, faucet, model, { gasLimit: 20_000_000_000n });
-  await until('all have committed', async () => (await queryJob(chain, job)).job.status === JobStatus.REVEALING);
+  const status = async () => (await queryJob(chain, job)).job.status;
+  const sealed: readonly JobStatus[] = [JobStatus.COMMITTING, JobStatus.REVEALING];
+  await until('the provider has sealed its result', async () => sealed.includes(await status()));
   provider.kill('SIGKILL');
   await provider.exited;
+  // It stays so, without the one that opens first.
+  await until('all have committed', async () => (await status()) === JobStatus.REVEALING);
   await net.node(2).kill();
   const halfway = (await queryJob(chain, job)).job;
   const again = startProvider(net);
