@@ -4,6 +4,8 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { MsgSend } from 'cosmjs-types/cosmos/bank/v1beta1/tx';
 import { TxRaw } from 'cosmjs-types/cosmos/tx/v1beta1/tx';
 import { expect, onTestFinished, test } from 'vitest';
+import { toBase64, toHexUpper } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
 import { blockFacts, createTestNetwork, type TestNetwork, until } from './support/network.ts';
 import { connectFaucet } from './support/wallet.ts';
 
@@ -68,16 +70,16 @@ test('Adversarial 18: duplicates; Adversarial 23: dumps under load; Adversarial 
     fee,
     '',
   );
-  const tx = Buffer.from(TxRaw.encode(signed).finish()).toString('base64');
-  let hash = '';
+  const bytes = TxRaw.encode(signed).finish();
+  const tx = toBase64(bytes);
+  const hash = toHexUpper(sha256(bytes));
   const transactions = async () =>
     (await victim.rpc.call<{ total_count: string }>('tx_search', { query: `tx.hash='${hash}'` })).total_count;
   let end: bigint | undefined;
   await until('its block is there, and two more', async () => {
-    const answers = await Promise.allSettled(
-      net.nodes.flatMap((node) => [1, 2, 3].map(() => node.rpc.call<{ hash: string }>('broadcast_tx_sync', { tx }))),
+    await Promise.allSettled(
+      net.nodes.flatMap((node) => [1, 2, 3].map(() => node.rpc.call('broadcast_tx_sync', { tx }))),
     );
-    for (const answer of answers) if (answer.status === 'fulfilled') hash = answer.value.hash;
     if (end === undefined && (await transactions()) !== '0') end = (await victim.height()) + 2n;
     return end !== undefined && (await victim.height()) >= end;
   });
