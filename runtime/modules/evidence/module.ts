@@ -29,7 +29,7 @@ import { formatConsensus, parseConsensus } from '../staking/addresses.ts';
 import { BondStatus } from '../staking/records.ts';
 import { getValidatorByConsensus, isActive, STAKING_STORE } from '../staking/state.ts';
 
-export const EVIDENCE_STORE = 'evidence';
+const EVIDENCE_STORE = 'evidence';
 
 const layout = storeLayout(EVIDENCE_STORE, { evidence: 0x00 });
 const equivocationValue = protoValue(EquivocationSchema);

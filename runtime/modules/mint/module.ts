@@ -86,7 +86,7 @@ function bondedRatio(state: StateView, chain: ChainParams): Dec {
 }
 
 /** x/mint/types/minter.go NextInflationRate: it moves towards what would bring the ratio to its goal. */
-export function nextInflation(params: Params, inflation: Dec, bonded: Dec): Dec {
+function nextInflation(params: Params, inflation: Dec, bonded: Dec): Dec {
   const gap = DEC_ONE - decQuo(bonded, BigInt(params.goalBonded));
   const change = decQuo(decMul(gap, BigInt(params.inflationRateChange)), decOf(params.blocksPerYear));
   const next = inflation + change;
