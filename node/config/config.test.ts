@@ -76,6 +76,17 @@ test('a wrong setting is named with what was expected', () => {
   expect(errorOf('moniker = ')).toMatch(/^not valid TOML/);
 });
 
+test('ids of signers are taken as logs show them, in upper case too', () => {
+  const id = '69A63F72260B67E45A2C329280F3896CB5D146AC';
+  const config = parseConfig(
+    `priv_validator_laddr = "tcp://127.0.0.1:1"\npriv_validator_signers = "${id}, ${'0'.repeat(40)}"`,
+  );
+  expect(config.ok && config.value.remoteSigner?.allowed).toEqual([id.toLowerCase(), '0'.repeat(40)]);
+  expect(errorOf('priv_validator_signers = "69"')).toBe(
+    'priv_validator_signers: expected ids of 40 hexadecimal digits, got "69"',
+  );
+});
+
 test('addresses', () => {
   expect(parseListenAddress('tcp://[::1]:80')).toEqual({ ok: true, value: { host: '::1', port: 80 } });
   expect(parsePeers('').ok).toBe(true);

@@ -227,7 +227,8 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
     minGasPrices: get('minimum_gas_prices'),
     remoteSigner: signerAddress && {
       listen: signerAddress,
-      allowed: get('priv_validator_signers'),
+      // Logs write hex in upper case.
+      allowed: get<readonly string[]>('priv_validator_signers').map((id) => id.toLowerCase()),
       timeoutMs: get('priv_validator_timeout'),
     },
     rpc: {

@@ -81,7 +81,7 @@ export const SETTINGS: readonly Setting[] = [
     key: 'priv_validator_signers',
     kind: 'ids',
     fallback: '',
-    pattern: /^[0-9a-f]{40}$/,
+    pattern: /^[0-9a-fA-F]{40}$/,
     form: '40 hexadecimal digits',
     comment:
       'Connection ids (40 hex digits, separated by commas) of the signers that may connect over TCP; "" lets any connect.',
