@@ -40,8 +40,9 @@ export interface Place {
   readonly address: string;
   /** From now on what it sends is delayed, and some of it lost. */
   spoil(shaping: Shaping): void;
-  /** Answers how many packets were lost. */
-  mend(): number;
+  /** So many packets have been lost since it was spoilt. */
+  lost(): number;
+  mend(): void;
   /** Nothing goes in or out, and nobody is told. */
   unplug(): void;
   plug(): void;
@@ -73,11 +74,13 @@ function createPlace(i: number): Place {
     spoil(shaping) {
       run('tc', '-n', namespace, 'qdisc', 'add', 'dev', 'eth0', 'root', ...SHAPES[shaping]);
     },
-    mend() {
+    lost() {
       const shown = run('tc', '-n', namespace, '-s', '-j', 'qdisc', 'show', 'dev', 'eth0', 'root');
-      run('tc', '-n', namespace, 'qdisc', 'delete', 'dev', 'eth0', 'root');
       const [queue] = JSON.parse(shown) as [{ readonly drops: number }];
       return queue.drops;
+    },
+    mend() {
+      run('tc', '-n', namespace, 'qdisc', 'delete', 'dev', 'eth0', 'root');
     },
     unplug() {
       ip('-n', HUB, 'link', 'set', port, 'down');
