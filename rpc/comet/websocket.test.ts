@@ -446,7 +446,7 @@ test('Limit: maxQueuedBlocks, blocks that nobody takes out in time end all subsc
 });
 
 test('Limit: pingPeriodMs, an answer keeps the connection, silence ends it', async () => {
-  const { url } = await serve({ pingPeriodMs: 100 });
+  const { url } = await serve({ pingPeriodMs: 500 });
   const lively = await connectClient(url);
   const silent = await deafClient(url);
   // It reads, but answers no ping.
