@@ -93,6 +93,21 @@ test('checks run in order of arrival, also when they arrive at once', async () =
   expect(pool.content()).toEqual(texts);
 });
 
+test('what waits is known and not checked again, however much was seen since', async () => {
+  const pool = setup({ cacheEntries: 2 });
+  for (const text of ['a 0 1', 'b 0 1', 'c 0 1']) await pool.submit(text);
+  await pool.mempool.update(1n, [utf8('d 0 1'), utf8('e 0 1'), utf8('c 0 1')], [0, 0, 0]);
+  pool.checks.length = 0;
+  const waiting = utf8('a 0 1');
+  expect(pool.mempool.knows(txKey(waiting))).toBe(true);
+  expect(pool.mempool.strangers([waiting, utf8('f 0 1')])).toBe(1);
+  expect(await pool.submit('a 0 1')).toBe('sdk 19');
+  expect(await pool.mempool.receive(waiting, txKey(waiting), 'p')).toEqual({ kind: 'ignore' });
+  expect(pool.checks).toEqual([]);
+  expect(pool.refused).toEqual([]);
+  expect(pool.content()).toEqual(['a 0 1', 'b 0 1']);
+});
+
 test('what was seen is not checked again; what was refused may come again', async () => {
   const pool = setup();
   expect(await pool.submit('a 0 1')).toBe(0);

@@ -87,6 +87,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     if (hashed?.txs !== txs) hashed = { txs, keys: txs.map(txKey) };
     return hashed.keys;
   }
+  /** What waits may have been seen so long ago that it is forgotten there. */
+  const knows = (key: string): boolean => seen.has(key) || order.has(key);
   const queue = new CheckQueue({ verifyAhead: dependencies.verifyAhead, nextTurn: () => setImmediate() });
 
   /** The outcome at once where the application is not asked. */
@@ -94,7 +96,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     if (tx.length > options.maxTxBytes)
       return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
     const key = known ?? txKey(tx);
-    if (!seen.add(key)) return refused('txInMempoolCache', 'tx already exists in cache');
+    if (!seen.add(key) || order.has(key)) return refused('txInMempoolCache', 'tx already exists in cache');
     if (pending >= NODE_LIMITS.maxPendingChecks) {
       seen.delete(key);
       return refused('mempoolIsFull', `${pending} transactions are waiting to be checked`);
@@ -188,8 +190,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       return undecodable ? { kind: 'reject', reason: outcome.response.log } : IGNORE;
     },
     find: (key) => order.get(key)?.bytes,
-    knows: (key) => seen.has(key),
-    strangers: (txs) => keysOf(txs).reduce((sum, key) => (seen.has(key) ? sum : sum + 1), 0),
+    knows,
+    strangers: (txs) => keysOf(txs).reduce((sum, key) => (knows(key) ? sum : sum + 1), 0),
     count: () => order.count,
     bytes: () => order.bytes,
     list: (limit) =>
