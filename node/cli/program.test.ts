@@ -178,6 +178,17 @@ test('init makes a home once, and start explains what is wrong with one', SLOW, 
   expect((await autond(['init', 'second', '--overwrite', '--home', home])).code).toBe(0);
   expect(readFileSync(join(home, 'config/priv_validator_key.json'), 'utf8')).toBe(key);
 
+  // A chain of the Cosmos kind: its prefix, what fees are paid in and what is staked.
+  const cosmos = join(root, 'cosmos');
+  const kind = ['--prefix', 'cosmos', '--base-denom', 'ucosm', '--bond-denom', 'ustake', '--home', cosmos];
+  expect((await autond(['init', 'third', '--chain-id', 'simd-testing', ...kind])).code).toBe(0);
+  expect(JSON.parse(readFileSync(join(cosmos, 'config/genesis.json'), 'utf8')).app_state).toMatchObject({
+    chain: { bech32_prefix: 'cosmos', base_denom: 'ucosm' },
+    staking: { params: { bond_denom: 'ustake', unbonding_time: '1814400s' } },
+  });
+  const wrong = await autond(['init', 'third', '--overwrite', '--bond-denom', '5', '--home', cosmos]);
+  expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('bond_denom: "5" is not a denomination') });
+
   const setting = await autond(['start', '--home', home, '--set', 'consensus.timeout_comit=1s']);
   expect(setting).toMatchObject({ code: 1, err: expect.stringContaining('did you mean consensus.timeout_commit?') });
   writeFileSync(join(home, 'config/genesis.json'), '{"chain_id": 5}');

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { plainText } from '#wasm-modules/text.ts';
 import { applyClientConfig } from './client-defaults.ts';
+import { homeOption } from './context.ts';
 
 /**
  * The commands in the order of the help text. Each is loaded when it is asked for: reading a key should not wait for
@@ -44,11 +45,15 @@ export async function createProgram(wanted?: string): Promise<Command> {
   for (const load of one === undefined ? Object.values(COMMANDS) : [one]) program.addCommand(await load());
   forEachCommand(program, (command) => {
     command.exitOverride();
+    // Which node is asked may stand in a home's client.toml, also where nothing else of a home is needed.
+    if (has(command, '--node') && !has(command, '--home')) command.addOption(homeOption());
     showDefaults(command);
   });
   program.hook('preAction', (_, command) => applyClientConfig(command));
   return program;
 }
+
+const has = (command: Command, flag: string): boolean => command.options.some(({ long }) => long === flag);
 
 /** Help shows defaults as JSON, which has no large integers: it is given their digits. */
 function showDefaults(command: Command): void {

@@ -108,8 +108,12 @@ test('client.toml stands for flags that are not given; flags and the environment
   expect([await run('keys', 'add', 'alice'), JSON.parse(out).name]).toEqual([0, 'alice']);
   expect(readFileSync(join(home, 'keyring-test/alice.json'), 'utf8')).toContain('plain');
   expect([await run('keys', 'show', 'alice', '-o', 'text'), out.startsWith('alice\n')]).toEqual([0, true]);
-  vi.stubEnv('AUTOND_HOME', home);
   expect(await run('config', 'set', 'client', 'node', 'http://127.0.0.1:9')).toBe(0);
+  for (const asked of [['status'], ['query', 'mint', 'params'], ['query', 'block']]) {
+    expect(await run(...asked)).toBe(1);
+    expect(err).toContain('no answer from http://127.0.0.1:9');
+  }
+  vi.stubEnv('AUTOND_HOME', home);
   expect(await runProgram(['status'])).toBe(1);
   expect(err).toContain('no answer from http://127.0.0.1:9');
   vi.stubEnv('AUTOND_NODE', 'http://127.0.0.1:7');

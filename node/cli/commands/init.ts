@@ -4,6 +4,12 @@ import { ed25519Key } from '#core/crypto/pubkey.ts';
 import { fromMillis } from '#core/types/timestamp.ts';
 import { buildGenesis, type GenesisAccount } from '#genesis/builder.ts';
 import { formatGenesis } from '#genesis/document.ts';
+import { ParamsSchema } from '#proto/gen/cosmos/staking/v1beta1/staking_pb.ts';
+import { create } from '#proto/message.ts';
+import type { Json } from '#runtime/module.ts';
+import { DEFAULT_DENOM, DEFAULT_PREFIX } from '#runtime/modules/chain/module.ts';
+import { defaultParams } from '#runtime/modules/staking/state.ts';
+import { sdkToJson } from '#runtime/sdk-json.ts';
 import { parseCoins } from '../../client/amounts.ts';
 import { homePaths } from '../../config/home.ts';
 import { exists, prepareHome, writeHomeFiles } from '../../localnet/home.ts';
@@ -15,6 +21,21 @@ interface Flags extends OutputFlags {
   readonly overwrite: boolean;
   readonly account: readonly GenesisAccount[];
   readonly operator?: string;
+  readonly prefix: string;
+  readonly baseDenom: string;
+  readonly bondDenom?: string;
+}
+
+/** `app_state` of the modules that are not as by default. */
+function moduleState(
+  { operator, baseDenom, bondDenom }: Flags,
+  publicKey: Uint8Array,
+): { readonly [name: string]: Json } {
+  const params = create(ParamsSchema, { ...defaultParams({ baseDenom }), bondDenom: bondDenom ?? baseDenom });
+  return {
+    ...(operator === undefined ? {} : { poi: { operators: [{ pub_key: toBase64(publicKey), account: operator }] } }),
+    ...(bondDenom === undefined ? {} : { staking: { params: sdkToJson(ParamsSchema, params, []) } }),
+  };
 }
 
 function readAccount(text: string, before: readonly GenesisAccount[]): readonly GenesisAccount[] {
@@ -31,6 +52,9 @@ export function initCommand(): Command {
     .option('--chain-id <id>', 'id of the new chain', 'autonomy-local')
     .option('--account <address=coins>', 'an account that has coins at genesis; may be repeated', readAccount, [])
     .option('--operator <address>', 'account that the validator is paid to for verifying')
+    .option('--prefix <text>', 'prefix of addresses', DEFAULT_PREFIX)
+    .option('--base-denom <denom>', 'what fees are paid in', DEFAULT_DENOM)
+    .option('--bond-denom <denom>', 'what validators stake; by default what fees are paid in')
     .option('--overwrite', 'replace configuration and genesis that are there; keys stay', false);
   return withOptions(command, [homeOption(), outputOption()]).action(async (moniker: string, flags: Flags) => {
     const { genesis: genesisPath, config } = homePaths(flags.home);
@@ -44,13 +68,9 @@ export function initCommand(): Command {
         genesisTime: fromMillis(BigInt(Date.now())),
         validators: [{ publicKey: ed25519Key(validator.publicKey), power: 10n, name: moniker }],
         accounts: flags.account,
-        ...(flags.operator === undefined
-          ? {}
-          : {
-              moduleState: {
-                poi: { operators: [{ pub_key: toBase64(validator.publicKey), account: flags.operator }] },
-              },
-            }),
+        bech32Prefix: flags.prefix,
+        baseDenom: flags.baseDenom,
+        moduleState: moduleState(flags, validator.publicKey),
       }),
     );
     await writeHomeFiles(paths, { moniker }, formatGenesis(document));
