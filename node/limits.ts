@@ -114,8 +114,9 @@ export const NODE_LIMITS = {
   statusFanout: 4,
   /** Waiting transactions that a newly connected peer is told of. */
   maxTxHandover: 5_000,
-  /** Transactions whose check is running or waiting. */
+  /** Transactions whose check is running or waiting, and their bytes: of large ones fewer wait. */
   maxPendingChecks: 10_000,
+  maxPendingCheckBytes: 67_108_864,
   /** Checks that are run before other work gets its turn. */
   checksPerTurn: 16,
   /** The same after a block, where no signature is verified and consensus waits. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { CheckTxRequest, CheckTxResponse } from '#core/abci.ts';
 import { EMPTY, fromUtf8, utf8 } from '#core/bytes.ts';
 import { silentLogger } from '#core/ports/logger.ts';
+import { NODE_LIMITS } from '../limits.ts';
 import { createMempool, type MempoolOptions, refusalResponse, txKey } from './mempool.ts';
 
 /** An application whose transactions read "sender sequence price", and that refuses what `refuse` names. */
@@ -127,6 +128,17 @@ test('too large and too many are refused with their codes', async () => {
   expect(await pool.submit('b 0 5')).toBe('sdk 20');
   expect(await pool.submit('b 0 6')).toBe(0);
   expect(pool.content()).toEqual(['b 0 6']);
+});
+
+test('of what waits to be checked there is so much in bytes, however few they are', async () => {
+  const size = 1_048_576;
+  const most = NODE_LIMITS.maxPendingCheckBytes / size;
+  const pool = setup({ maxTxs: 1_000, maxTxBytes: size, maxBytes: 1_000 * size });
+  const large = (i: number) => pool.submit(`s${i} 0 1 `.padEnd(size, 'x'));
+  const answers = await Promise.all(Array.from({ length: most + 2 }, (_, i) => large(i)));
+  expect(answers).toEqual([...new Array(most).fill(0), 'sdk 20', 'sdk 20']);
+  expect(pool.checks).toHaveLength(most);
+  expect(await large(most), 'there is room again').toBe(0);
 });
 
 test('events are asked for of what a client submits, not of what a peer sends', async () => {

@@ -80,6 +80,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
   const seen = new SeenCache(options.cacheEntries);
   let height = 0n;
   let pending = 0;
+  let pendingBytes = 0;
   /** Of the block at hand, which is asked about before it is executed, and when it is committed. */
   let hashed: { readonly txs: readonly Uint8Array[]; readonly keys: readonly string[] } | undefined;
 
@@ -97,11 +98,12 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       return refused('txTooLarge', `a transaction of ${tx.length} bytes exceeds the limit of ${options.maxTxBytes}`);
     const key = known ?? txKey(tx);
     if (!seen.add(key) || order.has(key)) return refused('txInMempoolCache', 'tx already exists in cache');
-    if (pending >= NODE_LIMITS.maxPendingChecks) {
+    if (pending >= NODE_LIMITS.maxPendingChecks || pendingBytes + tx.length > NODE_LIMITS.maxPendingCheckBytes) {
       seen.delete(key);
       return refused('mempoolIsFull', `${pending} transactions are waiting to be checked`);
     }
     pending += 1;
+    pendingBytes += tx.length;
     return queue.check(tx, () => admit(tx, key, from));
   }
 
@@ -112,6 +114,7 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
       response = await app.checkTx({ tx, type: 'new', withoutEvents: from !== undefined });
     } finally {
       pending -= 1;
+      pendingBytes -= tx.length;
     }
     if (response.code !== 0) {
       // It may be right later: funds may arrive, a sequence be reached.
