@@ -48,6 +48,22 @@ test('the secret is not in the file of the file backend, and a wrong password op
   expect((await ring.unlock('mallory')).ok).toBe(false);
 });
 
+test('a key file that cannot be read is left out of the list, and said', async () => {
+  const ring = keyring('damaged', 'test');
+  await ring.add('alice', secret);
+  expect(await ring.unreadable()).toEqual([]);
+  for (const [name, text] of [
+    ['cut', readFileSync(join(root, 'damaged', 'alice.json'), 'utf8').slice(0, 60)],
+    ['later', '{"version": 2}'],
+  ] as const)
+    writeFileSync(join(root, 'damaged', `${name}.json`), text);
+  expect((await ring.list()).map(({ name }) => name)).toEqual(['alice']);
+  expect(await ring.unreadable()).toEqual([
+    `${join(root, 'damaged', 'cut.json')} is not valid JSON`,
+    `${join(root, 'damaged', 'later.json')} is no key file of version 1`,
+  ]);
+});
+
 test('public keys and groups are kept without a password, and cannot sign', async () => {
   const ring = openKeyring(
     { backend: 'file', folder: join(root, 'public') },

@@ -30,6 +30,8 @@ export interface KeyInfo {
 
 export interface Keyring {
   list(): Promise<readonly KeyInfo[]>;
+  /** A sentence for each file of the folder that is no key which can be read: {@link Keyring.list} leaves it out. */
+  unreadable(): Promise<readonly string[]>;
   find(name: string): Promise<Result<KeyInfo, string>>;
   /** Fails when the name is taken or is no name. */
   add(name: string, privateKey: Uint8Array): Promise<Result<KeyInfo, string>>;
@@ -163,22 +165,21 @@ export function openKeyring(
     }
   }
 
+  async function readAll(): Promise<{ readonly keys: readonly KeyInfo[]; readonly unreadable: readonly string[] }> {
+    const keys: KeyInfo[] = [];
+    const unreadable: string[] = [];
+    const files = (await readdir(folder).catch(() => [])).filter((entry) => entry.endsWith('.json'));
+    for (const file of files.sort((a, b) => (a < b ? -1 : 1))) {
+      const loaded = await load(file.slice(0, -'.json'.length));
+      if (loaded.ok) keys.push(loaded.value.info);
+      else unreadable.push(loaded.error);
+    }
+    return { keys, unreadable };
+  }
+
   return {
-    async list() {
-      let names: string[];
-      try {
-        names = await readdir(folder);
-      } catch {
-        return [];
-      }
-      const keys: KeyInfo[] = [];
-      for (const file of names.filter((entry) => entry.endsWith('.json')).sort((a, b) => (a < b ? -1 : 1))) {
-        const name = file.slice(0, -'.json'.length);
-        const loaded = await load(name);
-        if (loaded.ok) keys.push(loaded.value.info);
-      }
-      return keys;
-    },
+    list: async () => (await readAll()).keys,
+    unreadable: async () => (await readAll()).unreadable,
     async find(name) {
       const loaded = await load(name);
       return loaded.ok ? ok(loaded.value.info) : loaded;

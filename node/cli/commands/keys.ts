@@ -147,8 +147,11 @@ async function publicKeyOf(ring: Keyring, flags: AddFlags): Promise<AccountKey |
 
 function listCommand(): Command {
   return command('list', 'list the keys').action(async (flags: KeyFlags) => {
-    const keys = await keyringOf(flags).list();
-    createOutput(flags.output).result(
+    const ring = keyringOf(flags);
+    const output = createOutput(flags.output);
+    const keys = await ring.list();
+    for (const sentence of await ring.unreadable()) output.note(`left out: ${sentence}`);
+    output.result(
       keys.map((key) => describe(key, flags.prefix)),
       keys.length === 0
         ? ['no keys; make one with: autond keys add <name>']
