@@ -107,6 +107,7 @@ test('what waits is known and not checked again, however much was seen since', a
   expect(pool.checks).toEqual([]);
   expect(pool.refused).toEqual([]);
   expect(pool.content()).toEqual(['a 0 1', 'b 0 1']);
+  expect(pool.mempool.keys(10)).toEqual(pool.mempool.list(10).map(txKey));
 });
 
 test('what was seen is not checked again; what was refused may come again', async () => {

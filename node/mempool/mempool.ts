@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { MempoolOrder } from '#consensus/mempool.ts';
+import { MempoolOrder, type PoolTx } from '#consensus/mempool.ts';
 import type { Application, CheckTxResponse } from '#core/abci.ts';
 import { EMPTY } from '#core/bytes.ts';
 import { sdkError } from '#core/errors.ts';
@@ -46,6 +46,8 @@ export interface Mempool extends TxSource {
   bytes(): number;
   /** The first `limit` in the order of proposal. */
   list(limit: number): readonly Uint8Array[];
+  /** Their {@link txKey}s: none is hashed for it. */
+  keys(limit: number): readonly string[];
   /** Its bytes, while it waits here. */
   find(key: string): Uint8Array | undefined;
   /** Whether it waits here, is being checked, or was committed lately. */
@@ -176,6 +178,10 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     if (order.count > 0) available();
   }
 
+  function first(limit: number): readonly PoolTx[] {
+    return limit === 0 ? [] : order.reap(Number.POSITIVE_INFINITY, -1n).slice(0, limit);
+  }
+
   return {
     async submit(tx) {
       const outcome = await check(tx);
@@ -197,13 +203,8 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     strangers: (txs) => keysOf(txs).reduce((sum, key) => (knows(key) ? sum : sum + 1), 0),
     count: () => order.count,
     bytes: () => order.bytes,
-    list: (limit) =>
-      limit === 0
-        ? []
-        : order
-            .reap(Number.POSITIVE_INFINITY, -1n)
-            .slice(0, limit)
-            .map((tx) => tx.bytes),
+    list: (limit) => first(limit).map((tx) => tx.bytes),
+    keys: (limit) => first(limit).map((tx) => tx.key),
     reap: (maxBytes, maxGas) => order.reap(maxBytes, maxGas).map((tx) => tx.bytes),
     isEmpty: () => order.count === 0,
     update: (newHeight, txs, codes) => queue.first(() => update(newHeight, txs, codes)),

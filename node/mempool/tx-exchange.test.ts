@@ -111,7 +111,7 @@ test('what comes alone is announced at once, what comes in a crowd together', ()
   try {
     const announced: number[] = [];
     const exchange = createTxExchange({
-      mempool: { find: (key) => utf8(key), knows: () => true, receive: async () => ACCEPT, list: () => [] },
+      mempool: { find: (key) => utf8(key), knows: () => true, receive: async () => ACCEPT, keys: () => [] },
       send: (_, bytes) => announced.push((bytes.length - 1) / 32),
       sendTx: () => true,
       connected: () => false,
@@ -139,4 +139,23 @@ test('what comes alone is announced at once, what comes in a crowd together', ()
   } finally {
     vi.useRealTimers();
   }
+});
+
+test('a new peer is told the names of what waits, and nothing that waits is read for it', async () => {
+  const unread = (): never => {
+    throw new Error('nobody asks for the bytes');
+  };
+  const key = 'k'.repeat(32);
+  const sent: Uint8Array[] = [];
+  const exchange = createTxExchange({
+    mempool: { find: unread, knows: () => true, receive: async () => ACCEPT, keys: () => [key] },
+    send: (_peer, message) => void sent.push(message),
+    sendTx: () => true,
+    connected: () => false,
+    now: () => 0,
+  });
+  exchange.addPeer('p');
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  expect(fromUtf8((sent[0] as Uint8Array).subarray(1))).toBe(key);
+  exchange.close();
 });

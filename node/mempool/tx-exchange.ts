@@ -5,7 +5,7 @@ import { NODE_LIMITS } from '../limits.ts';
 import { type Mempool, txKey } from './mempool.ts';
 
 export interface TxExchangeDeps {
-  readonly mempool: Pick<Mempool, 'find' | 'knows' | 'receive' | 'list'>;
+  readonly mempool: Pick<Mempool, 'find' | 'knows' | 'receive' | 'keys'>;
   readonly send: TxGossipPorts['send'];
   /** False: too much waits for the peer. */
   readonly sendTx: (peer: PeerId, tx: Uint8Array) => boolean;
@@ -82,7 +82,8 @@ export function createTxExchange({ mempool, send, sendTx, connected, now }: TxEx
     refused: (key) => gossip.refused(key),
     committed: () => gossip.committed(),
     addPeer(peer) {
-      gossip.addPeer(peer, mempool.list(NODE_LIMITS.maxTxHandover).map(txKey));
+      // Hashing all that waits would cost more than meeting the peer, who may come and go as often as connections are let in.
+      gossip.addPeer(peer, mempool.keys(NODE_LIMITS.maxTxHandover));
       flushSoon();
     },
     removePeer: (peer) => gossip.removePeer(peer),
