@@ -89,14 +89,17 @@ test.skipIf(!isThere('fish'))('fish completes the same, with what each word is f
   expect(ask(['tx', 's'])).toEqual(["send\tone's coins: all of them"]);
 });
 
-/** Types into a real zsh on a pseudo terminal of zsh's own, presses TAB, and answers the line as it then is. */
+/**
+ * Types into a real zsh on a pseudo terminal of zsh's own, presses TAB, and answers the line as it then is. The word
+ * that says that it is ready is typed in two pieces: a terminal may echo what it has not read yet.
+ */
 const ZSH_DRIVER = `
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PROMPT= PS2= ; stty -echo; unsetopt zle_bracketed_paste 2>/dev/null; source $1"
 zpty -w shell 'zstyle ":completion:*" list-prompt ""; LISTMAX=10000'
 zpty -w shell 'show-line() { print -r -- "<<$BUFFER>>"; zle kill-buffer }; zle -N show-line; bindkey "^G" show-line'
-zpty -w shell 'print -r -- READY'
+zpty -w shell 'print -r -- REA""DY'
 typeset line seen
 until [[ $seen == *READY$'\\r'* ]]; do zpty -r shell line || exit 3; seen+=$line; done
 shift
