@@ -37,7 +37,7 @@ import {
 } from './replicas.ts';
 import { type Actor, actorOf, GENESIS_ACTORS, PREFIX, type Scenario, scenarioOf } from './scenario.ts';
 import { Tally } from './tally.ts';
-import { nextTransaction, type Sent, Signer } from './transactions.ts';
+import { MOST_IN_A_BLOCK, nextTransaction, type Sent, Signer } from './transactions.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -219,12 +219,13 @@ class Life {
     await this.#relive(plan, response);
   }
 
-  #scene(census: Census, rng: Rng): Scene {
+  #scene(census: Census, rng: Rng, signer: Signer): Scene {
     const auth = census.context.state.store(AUTH_STORE);
     return {
       rng,
       census,
       actors: this.#actors.filter(({ address }) => hasAccount(auth, address)),
+      hasSigned: (actor) => signer.hasSigned(actor),
       newcomer: () => {
         const actor = actorOf(this.#nextActor++);
         this.#byAddress.set(toHex(actor.address), actor);
@@ -253,10 +254,10 @@ class Life {
     // Half of the evidence comes alone, so that what it does can be told.
     const isQuiet = rng.chance(0.05) || (frame.misbehavior.length > 0 && rng.chance(0.5));
     if (census !== undefined && !isQuiet) {
-      const scene = this.#scene(census, rng);
       const signer = new Signer(census);
+      const scene = this.#scene(census, rng, signer);
       const isSilent = this.#only?.has(Number(frame.height)) === false;
-      for (let wanted = isSilent ? 0 : rng.chance(0.03) ? 40 : rng.between(1, 10); wanted > 0; wanted--) {
+      for (let wanted = isSilent ? 0 : rng.chance(0.03) ? MOST_IN_A_BLOCK : rng.between(1, 10); wanted > 0; wanted--) {
         const next = nextTransaction(scene, signer, this.#executed);
         if (next !== undefined) sent.push(next);
       }

@@ -33,6 +33,8 @@ interface Signing {
 
 const DEFAULT_GAS = 400_000n;
 const MAX_FEE = 2_000;
+/** Transactions, beside what the validators say. */
+export const MOST_IN_A_BLOCK = 40;
 
 /** Who signs several transactions of one block signs them in a row. */
 export class Signer {
@@ -55,6 +57,11 @@ export class Signer {
       sequence: (account?.sequence ?? 0n) + ahead,
       committed: account?.sequence ?? 0n,
     };
+  }
+
+  /** Whether a transaction that counts bears the actor's signature. */
+  hasSigned({ address }: Actor): boolean {
+    return this.#ahead.has(toHex(address));
   }
 }
 
@@ -85,6 +92,7 @@ interface Making {
   readonly executed: readonly Uint8Array[];
 }
 
+/** Unless it is harmless, it must fail whatever stands before it in its block. */
 interface Fault {
   readonly name: string;
   /** It may succeed all the same. */
@@ -94,7 +102,7 @@ interface Fault {
 
 const uncounted = ({ signer, draft }: Making): Signing => signer.next(draft.signer, false);
 
-const FAULTS: readonly Fault[] = [
+export const FAULTS: readonly Fault[] = [
   {
     name: 'fault: little gas',
     harmless: true,
@@ -110,9 +118,9 @@ const FAULTS: readonly Fault[] = [
     name: 'fault: wrong sequence',
     make(making) {
       const signing = uncounted(making);
-      // One that the account never has in this block, whatever becomes of the transactions before.
+      // One that the account never has in this block, whatever becomes of the transactions before: each raises it by one.
       const { committed } = signing;
-      const off = BigInt(making.scene.rng.between(50, 60));
+      const off = BigInt(making.scene.rng.between(MOST_IN_A_BLOCK + 10, MOST_IN_A_BLOCK + 20));
       const sequence = making.scene.rng.chance(0.5) && committed > 0n ? committed - 1n : committed + off;
       return sign(making.plan, [{ ...signing, sequence }]);
     },
@@ -154,6 +162,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'fault: fee beyond the balance',
     make(making) {
+      // Far more than all that exists, also when the block has brought him all of it.
       const amount = making.scene.census.balance(making.draft.signer) + (1n << 70n);
       return sign({ ...making.plan, fee: [{ denom: DENOM, amount }] }, [uncounted(making)]);
     },
@@ -165,6 +174,7 @@ const FAULTS: readonly Fault[] = [
       const other = scene.actors.find(
         (one) =>
           one !== draft.signer &&
+          !scene.hasSigned(one) &&
           !scene.census.allowances().some(({ granter, grantee }) => granter === one && grantee === draft.signer),
       );
       return other && sign({ ...making.plan, feeGranter: other.text }, [uncounted(making)]);

@@ -335,6 +335,7 @@ const authzOperations: readonly Operation[] = [
       const victim = scene.actors.find(
         (one) =>
           one !== signer &&
+          !scene.hasSigned(one) &&
           !scene.census.grants().some(({ granter, grantee }) => granter === one && grantee === signer),
       );
       if (victim === undefined) return undefined;

@@ -15,6 +15,8 @@ export interface Scene {
   readonly census: Census;
   /** Who may sign. */
   readonly actors: readonly Actor[];
+  /** Whether something of theirs stands before this in the block: what they grant there, the committed state does not know. */
+  hasSigned(actor: Actor): boolean;
   /** Somebody who has no account yet; from now on among the actors. */
   newcomer(): Actor;
   /** A consensus key that was never used before. */
