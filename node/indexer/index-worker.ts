@@ -1,22 +1,10 @@
-import { readlinkSync } from 'node:fs';
-import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import { assertNever, defined } from '#core/assert.ts';
-import { INDEX_LIMITS } from './limits.ts';
+import { giveWay } from './give-way.ts';
 import type { IndexRequest, IndexResponse } from './worker-protocol.ts';
 import { unpackBlock } from './worker-protocol.ts';
 import { type IndexTarget, writeBlocks } from './writer.ts';
-
-/** Where cores are short, blocks go before their index, which follows when it can. Linux alone has a priority of a thread. */
-function giveWay(): void {
-  try {
-    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(thread, Math.min(getPriority() + INDEX_LIMITS.threadNiceness, constants.priority.PRIORITY_LOW));
-  } catch {
-    // It is as any other thread then.
-  }
-}
 
 /** The thread behind {@link ./threaded-writer.ts}: opens the same LevelDB instance and writes to it. */
 const port = defined(parentPort, 'the port of a worker thread');
