@@ -43,6 +43,7 @@ import { openStateStore } from './driver/state-store.ts';
 import type { ExecuteModel } from './duties/execute-job.ts';
 import { openDuties, queryCommitted } from './duties/open.ts';
 import { createIndexer, storedBlocks } from './indexer/indexer.ts';
+import { startPsqlSink } from './indexer/psql/sink.ts';
 import { createSearcher } from './indexer/search.ts';
 import { threadedWriter } from './indexer/threaded-writer.ts';
 import { directWriter, type IndexWriter } from './indexer/writer.ts';
@@ -225,17 +226,25 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
   exchange = txs;
   closers.push(async () => txs.close());
 
+  const source = storedBlocks(blocks, states);
+  const isInjection = (tx: Uint8Array): boolean => app.isInjection(tx);
   const indexer =
     stores.index &&
     createIndexer({
       kv: stores.index,
-      source: storedBlocks(blocks, states),
+      source,
       logger,
-      isInjection: (tx) => app.isInjection(tx),
+      isInjection,
       // A thread would write past the test's database.
       writer: indexWriter(stores.index, parts.kv === undefined ? paths.index : undefined, logger),
     });
   if (indexer !== undefined) closers.push(() => indexer.close());
+  const { psqlUrl: url } = config;
+  const sink =
+    url === undefined
+      ? undefined
+      : startPsqlSink({ url, chainId: document.chainId }, { source, isInjection }, logger.child('psql'));
+  if (sink !== undefined) closers.push(() => sink.close());
   const backend: NodeBackend = createNodeBackend(
     {
       genesisDocument: genesisBytes,
@@ -386,6 +395,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
           appHash: response.appHash,
         });
         backend.committed({ block, blockId, results: response });
+        sink?.committed();
         // What is due after the next block is asked then.
         if (followed === undefined) duties?.committed();
         pruner.committed(state, retainHeight);

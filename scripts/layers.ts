@@ -55,6 +55,7 @@ export const layers: readonly Layer[] = [
     packages: [
       ...serverPackages,
       'classic-level',
+      'pg',
       'libp2p',
       '@libp2p/*',
       '@multiformats/*',

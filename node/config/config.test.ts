@@ -73,6 +73,10 @@ test('a wrong setting is named with what was expected', () => {
     /expected addresses such as http:.*, got "a\.ex/,
   );
   expect(errorOf('[statesync]\nrpc_servers = "http://a:1, https://b"')).toBe('accepted');
+  expect(errorOf('[tx_index]\npsql_conn = "host=db user=autond"')).toMatch(
+    'tx_index.psql_conn: expected an address such as postgres://user:password@host:5432/database',
+  );
+  expect(errorOf('[tx_index]\npsql_conn = "postgresql://u:p@db/explorer?sslmode=verify-full"')).toBe('accepted');
   expect(errorOf('moniker = ')).toMatch(/^not valid TOML/);
 });
 

@@ -72,6 +72,8 @@ export interface NodeConfig {
     readonly snapshotKeepRecent: number;
   };
   readonly txIndex: boolean;
+  /** Undefined: blocks go to no PostgreSQL. */
+  readonly psqlUrl: string | undefined;
 }
 
 /** Values by `section.key`, as they stand in the file or on the command line. */
@@ -302,5 +304,6 @@ function assemble(values: ReadonlyMap<string, unknown>): NodeConfig {
       snapshotKeepRecent: get('statesync.snapshot_keep_recent'),
     },
     txIndex: get('tx_index.enabled'),
+    psqlUrl: get<string>('tx_index.psql_conn') || undefined,
   };
 }

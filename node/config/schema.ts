@@ -429,6 +429,16 @@ export const SETTINGS: readonly Setting[] = [
     fallback: true,
     comment: 'Index transactions and events, for tx, tx_search and block_search.',
   },
+  {
+    section: 'tx_index',
+    key: 'psql_conn',
+    kind: 'text',
+    fallback: '',
+    mayBeEmpty: true,
+    maxCharacters: 2_048,
+    form: [/^postgres(ql)?:\/\/\S+$/, 'an address such as postgres://user:password@host:5432/database'],
+    comment: 'PostgreSQL that gets blocks, results and events as well, in the tables of CometBFT; "" for none.',
+  },
 ];
 
 export type SettingValue = string | number | boolean;

@@ -32,4 +32,14 @@ export const INDEX_LIMITS = {
   minResultBytesForThread: 65_536,
   /** How much the thread gives way to others (nice(2)): a third of their share of a busy core. */
   threadNiceness: 5,
+  /** Of PostgreSQL: milliseconds that a connection, and that a statement may take. */
+  psqlConnectMs: 10_000,
+  psqlStatementMs: 120_000,
+  /** Rows of events, and bytes of results, that one statement writes. */
+  psqlRowsTogether: 2_000,
+  psqlBytesTogether: 4_194_304,
+  /** Milliseconds until a database that has failed is tried again: twice as long each time, up to the second. */
+  psqlRetryMs: [1_000, 60_000],
+  /** Of the thread that writes there: a block is objects in it, several times its results. */
+  psqlHeapMiB: { maxOldGenerationSizeMb: 1_024, maxYoungGenerationSizeMb: 16 },
 } as const;

@@ -33,7 +33,9 @@ function statusCommand(): Command {
 function rebuildCommand(): Command {
   const command = new Command('rebuild')
     .alias('reindex-event')
-    .description('write the entries of blocks anew, from blocks and results')
+    .description(
+      'write the entries of blocks anew, from blocks and results; PostgreSQL gets those that it does not have',
+    )
     .option('--start-height <height>', 'by default the first block that is kept', unsigned)
     .option('--end-height <height>', 'by default the last block', unsigned);
   return withOptions(command, [homeOption(), outputOption()]).action(async (flags: RebuildFlags) => {
@@ -47,12 +49,14 @@ function rebuildCommand(): Command {
       {
         start_height: done.from,
         end_height: done.to,
-        written: done.written,
+        ...(done.written === undefined ? {} : { written: done.written }),
+        ...(done.added === undefined ? {} : { added_to_postgresql: done.added }),
         missing: done.missing,
         indexed_height: done.indexedHeight,
       },
       [
-        `heights ${done.from} to ${done.to}: ${done.written} written`,
+        ...(done.written === undefined ? [] : [`heights ${done.from} to ${done.to}: ${done.written} written`]),
+        ...(done.added === undefined ? [] : [`heights ${done.from} to ${done.to}: ${done.added} added to PostgreSQL`]),
         ...(done.missing === 0 ? [] : [`${done.missing} left out: their block or results are not kept`]),
       ],
     );
