@@ -73,11 +73,30 @@ test('a wrong setting is named with what was expected', () => {
     /expected addresses such as http:.*, got "a\.ex/,
   );
   expect(errorOf('[statesync]\nrpc_servers = "http://a:1, https://b"')).toBe('accepted');
-  expect(errorOf('[tx_index]\npsql_conn = "host=db user=autond"')).toMatch(
-    'tx_index.psql_conn: expected an address such as postgres://user:password@host:5432/database',
-  );
-  expect(errorOf('[tx_index]\npsql_conn = "postgresql://u:p@db/explorer?sslmode=verify-full"')).toBe('accepted');
   expect(errorOf('moniker = ')).toMatch(/^not valid TOML/);
+});
+
+test('the address of PostgreSQL is taken as libpq has it; what is wrong in it is said without its password', () => {
+  const psqlError = (url: string): string => errorOf(`[tx_index]\npsql_conn = "${url}"`);
+  for (const url of [
+    'postgresql://u:p@db/explorer?sslmode=verify-full&user=a@b',
+    'postgres://u:p%40%2F%23%25%3a@[::1]:5432/explorer',
+    'postgres://u:p@ss@db/explorer',
+    'postgres:///explorer?host=/var/run/postgresql',
+    'postgres://db',
+  ])
+    expect(psqlError(url), url).toBe('accepted');
+  for (const url of [
+    'host=db user=autond password=secret',
+    'postgres://u:secret@db/ex plorer',
+    'postgres://u:sec#ret@db/explorer',
+    'postgres://u:sec/ret@db/explorer',
+    'postgres://u:secret%@db/explorer',
+    'postgres://u:secret%zz@db/explorer',
+  ])
+    expect(psqlError(url), url).toBe(
+      'tx_index.psql_conn: expected an address such as postgres://user:password@host:5432/database, special characters as %40 for @',
+    );
 });
 
 test('ids of signers are taken as logs show them, in upper case too', () => {

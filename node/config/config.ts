@@ -195,7 +195,7 @@ function checkText(
       if ((value === '' && setting.mayBeEmpty !== true) || value.length > (setting.maxCharacters ?? 128))
         return err(`expected 1 to ${setting.maxCharacters ?? 128} characters, got ${value.length}`);
       if (value !== '' && setting.form?.[0].test(value) === false)
-        return err(`expected ${setting.form[1]}, got ${JSON.stringify(value)}`);
+        return err(`expected ${setting.form[1]}${setting.secret ? '' : `, got ${JSON.stringify(value)}`}`);
       return ok(value);
     case 'listen':
       return value === '' && setting.section !== 'p2p' ? ok(undefined) : parseListenAddress(value);

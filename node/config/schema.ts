@@ -12,6 +12,8 @@ export type Setting = { readonly section: string; readonly key: string; readonly
       readonly maxCharacters?: number;
       /** What it must look like, where it is not empty, and how that is said. */
       readonly form?: readonly [pattern: RegExp, said: string];
+      /** There may be a password in it: no error repeats it. */
+      readonly secret?: true;
     }
   | { readonly kind: 'listen'; readonly fallback: string }
   | { readonly kind: 'peers'; readonly fallback: string }
@@ -436,7 +438,12 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     mayBeEmpty: true,
     maxCharacters: 2_048,
-    form: [/^postgres(ql)?:\/\/\S+$/, 'an address such as postgres://user:password@host:5432/database'],
+    // A character of a password that would end it early is escaped: what is left of it would be taken for a port.
+    form: [
+      /^postgres(ql)?:\/\/([^\s#%/?]|%[\da-f]{2})*(\/([^\s#%@?]|%[\da-f]{2})*)?(\?([^\s#%]|%[\da-f]{2})*)?$/i,
+      'an address such as postgres://user:password@host:5432/database, special characters as %40 for @',
+    ],
+    secret: true,
     comment: 'PostgreSQL that gets blocks, results and events as well, in the tables of CometBFT; "" for none.',
   },
 ];
