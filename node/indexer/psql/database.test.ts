@@ -178,3 +178,24 @@ test.skipIf(programs === undefined)('who may only write rows writes to tables th
   url.password = 'x';
   await expect(openSinkDatabase(url.href, 'one')).rejects.toThrow('password authentication failed for user "writer"');
 });
+
+test.skipIf(programs === undefined)('a connection that this side refuses is ended by it', async () => {
+  const url = new URL((await emptyDatabase()).url);
+  url.password = '';
+  const open = (): number => process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCPSocket')).length;
+  const before = open();
+  await expect(openSinkDatabase(url.href, 'one')).rejects.toThrow('password must be a string');
+  // The server would end it as well, after a minute.
+  await expect.poll(open, { timeout: 20_000 }).toBeLessThanOrEqual(before);
+});
+
+test.skipIf(programs === undefined)(
+  'a database that cannot hold every text is refused before the first block',
+  async () => {
+    const postgres = await emptyDatabase();
+    await postgres.query(`CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`);
+    const url = new URL(postgres.url);
+    url.pathname = '/latin';
+    await expect(openSinkDatabase(url.href, 'one')).rejects.toThrow("the database's encoding is LATIN1: expected UTF8");
+  },
+);

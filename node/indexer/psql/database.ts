@@ -23,11 +23,13 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
   });
   // A connection that ends while nobody asks: whoever asks next is told.
   db.on('error', () => undefined);
-  await db.connect();
   try {
+    await db.connect();
+    await expectUnicode(db);
     await ensureSchema(db);
   } catch (error) {
-    await db.end();
+    // Who refuses a connection for reasons of its own has to end it; a server that does not answer is not waited for.
+    void db.end();
     throw error;
   }
   return {
@@ -52,6 +54,15 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
     },
     close: () => db.end(),
   };
+}
+
+/** In any other encoding some text has no place: its block, and all after it, could not be written. */
+async function expectUnicode(db: Client): Promise<void> {
+  const { rows } = await db.query<{ server_encoding: string }>('SHOW server_encoding');
+  const found = rows[0]?.server_encoding;
+  // The second takes bytes as they are.
+  if (found !== 'UTF8' && found !== 'SQL_ASCII')
+    throw new Error(`the database's encoding is ${found}: expected UTF8 (CREATE DATABASE … ENCODING 'UTF8')`);
 }
 
 async function writeBlock(db: Client, chainId: string, block: SinkBlock): Promise<boolean> {

@@ -66,7 +66,8 @@ export async function ensureSchema(db: ClientBase): Promise<void> {
     }
     await db.query('COMMIT');
   } catch (error) {
-    await db.query('ROLLBACK');
+    // What was wrong is told, not that the connection is gone by now.
+    await db.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
