@@ -130,6 +130,27 @@ test.skipIf(programs === undefined)('a height is passed over only when it is not
   ]);
 });
 
+test.skipIf(programs === undefined)(
+  'what another node has written above is no reason to leave out heights',
+  async () => {
+    const database = await defined(server, 'the server').createDatabase();
+    const chain = new GrowingChain();
+    const sink = following(database.url, chain, listening().logger);
+    chain.latest = 3n;
+    sink.committed();
+    await expect.poll(() => heights(database).catch(() => []), POLL).toEqual(upTo(3));
+    await database.query("INSERT INTO blocks (height, chain_id, created_at) VALUES (9, 'one', now())");
+    const ended = await database.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'autond one' AND datname = current_database()",
+    );
+    expect(ended).toHaveLength(1);
+    chain.latest = 10n;
+    sink.committed();
+    await expect.poll(() => heights(database), POLL).toEqual(upTo(10));
+    await sink.close();
+  },
+);
+
 test('where nobody listens it tries again, says so once, and is closed at once', async () => {
   const { logger, said } = listening();
   const chain = new GrowingChain();

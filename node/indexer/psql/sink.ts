@@ -27,6 +27,11 @@ export interface SinkOptions {
 export function startPsqlSink(options: SinkOptions, kept: KeptBlocks, logger: Logger): PsqlSink {
   const thread = sinkThread(options);
   let closed = false;
+  /**
+   * The next one; 0: the database is still to be asked. Heights above it that are there by another node, which may have begun
+   * above those that it does not keep, are no reason to leave out the ones between.
+   */
+  let height = 0n;
   /** Of who waits for a block, and of who waits before the next attempt. */
   let waking = Promise.withResolvers<void>();
   let pausing = Promise.withResolvers<void>();
@@ -40,7 +45,8 @@ export function startPsqlSink(options: SinkOptions, kept: KeptBlocks, logger: Lo
 
   /** Writes block after block, until something fails. @param works told when there is nothing left to write, or something is written */
   async function follow(works: () => void): Promise<void> {
-    let height = (await thread.connect()) + 1n;
+    const there = await thread.connect();
+    if (height > there || height === 0n) height = there + 1n;
     while (!closed) {
       waking = Promise.withResolvers();
       const { base, latest } = kept.source.heights();
