@@ -1,7 +1,7 @@
 import { silentLogger } from '#core/ports/logger.ts';
 import { homePaths } from '../config/home.ts';
 import { type ClosedIndex, createIndexer, indexedHeightOf, reindex } from '../indexer/indexer.ts';
-import { openSinkDatabase } from '../indexer/psql/database.ts';
+import { databaseMessage, openSinkDatabase } from '../indexer/psql/database.ts';
 import { type KeptBlocks, readSinkBlock } from '../indexer/psql/rows.ts';
 import type { SinkOptions } from '../indexer/psql/sink.ts';
 import { folderBytes } from '../storage/compact.ts';
@@ -99,19 +99,23 @@ async function fillPsql(
   { from, to }: FullRange,
   told: Told,
 ): Promise<{ readonly read: number; readonly added: number }> {
-  const database = await openSinkDatabase(url, chainId).catch((cause: Error) => {
-    throw new OfflineError(`tx_index.psql_conn: ${cause.message}`, { cause });
-  });
+  const refused = (what: string) => (cause: unknown) => {
+    throw new OfflineError(`${what}: ${databaseMessage(cause)}`, { cause });
+  };
+  const database = await openSinkDatabase(url, chainId).catch(refused('tx_index.psql_conn'));
   let [read, added] = [0, 0];
-  for (let height = from; height <= to; height++) {
-    const block = readSinkBlock(kept, height);
-    if (block !== undefined) {
-      read++;
-      if (await database.write(block)) added++;
+  try {
+    for (let height = from; height <= to; height++) {
+      const block = readSinkBlock(kept, height);
+      if (block !== undefined) {
+        read++;
+        if (await database.write(block).catch(refused(`height ${height} cannot be written to PostgreSQL`))) added++;
+      }
+      told(height - from + 1n, to - from + 1n);
     }
-    told(height - from + 1n, to - from + 1n);
+  } finally {
+    await database.close();
   }
-  await database.close();
   return { read, added };
 }
 

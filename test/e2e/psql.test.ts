@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { postgresFolder, startPostgres } from '../support/postgres.ts';
-import { autondJson } from './support/autond.ts';
+import { autondJson, refusalOf } from './support/autond.ts';
 import { configure, createTestNetwork, type TestNode, until } from './support/network.ts';
 import { connectFaucet, connectWallet } from './support/wallet.ts';
 
@@ -114,6 +114,17 @@ test.skipIf(programs === undefined)(
       });
       const txs = 'SELECT tx_hash, tx_result FROM tx_results ORDER BY rowid';
       expect(await other.query(txs)).toEqual(await database.query(txs));
+
+      // Where it cannot write it says so, and ends.
+      await other.query("ALTER TABLE blocks ADD CHECK (chain_id = '') NOT VALID");
+      expect(await refusalOf('index', 'rebuild', '--home', node.home)).toMatch(
+        /autond: height 1 cannot be written to PostgreSQL: new row for relation "blocks" violates check constraint/,
+      );
+      await postgres.kill();
+      await configure(node, 'tx_index', { psql_conn: other.url.replace('127.0.0.1', 'localhost') });
+      expect(await refusalOf('index', 'rebuild', '--home', node.home)).toMatch(
+        /autond: tx_index\.psql_conn: .*ECONNREFUSED/,
+      );
     } finally {
       await postgres.remove();
     }

@@ -3,7 +3,7 @@ import { INDEX_LIMITS } from '../limits.ts';
 import { type RowGroup, rowsOf, type SinkBlock } from './rows.ts';
 import { ensureSchema } from './schema.ts';
 
-/** A connection to the database, of one chain. What it says that is an Error's message. */
+/** A connection to the database, of one chain. What it throws {@link databaseMessage} says. */
 export interface SinkDatabase {
   /** The greatest height of this chain that is there; 0: none. */
   lastHeight(): Promise<bigint>;
@@ -54,6 +54,12 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
     },
     close: () => db.end(),
   };
+}
+
+/** One that was refused at several addresses has no message of its own. */
+export function databaseMessage(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(databaseMessage).join('; ');
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** In any other encoding some text has no place: its block, and all after it, could not be written. */

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, assertNever, defined } from '#core/assert.ts';
 import { giveWay } from '../give-way.ts';
-import { openSinkDatabase, type SinkDatabase } from './database.ts';
+import { databaseMessage, openSinkDatabase, type SinkDatabase } from './database.ts';
 import type { SinkRequest, SinkResponse } from './sink-protocol.ts';
 
 const port = defined(parentPort, 'the port of a worker thread');
@@ -27,16 +27,10 @@ async function answer(request: SinkRequest): Promise<SinkResponse> {
   }
 }
 
-/** One that was refused at several addresses has no message of its own. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
-}
-
 port.on('message', async (request: SinkRequest) => {
   try {
     port.postMessage(await answer(request));
   } catch (error) {
-    port.postMessage({ kind: 'failed', message: messageOf(error) } satisfies SinkResponse);
+    port.postMessage({ kind: 'failed', message: databaseMessage(error) } satisfies SinkResponse);
   }
 });
