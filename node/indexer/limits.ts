@@ -40,6 +40,8 @@ export const INDEX_LIMITS = {
   psqlBytesTogether: 4_194_304,
   /** Milliseconds until a database that has failed is tried again: twice as long each time, up to the second. */
   psqlRetryMs: [1_000, 60_000],
+  /** That the end of its thread is waited for. */
+  psqlCloseMs: 500,
   /** Of the thread that writes there: a block is objects in it, several times its results. */
   psqlHeapMiB: { maxOldGenerationSizeMb: 1_024, maxYoungGenerationSizeMb: 16 },
 } as const;

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defined } from '#core/assert.ts';
 import { EMPTY, utf8 } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
@@ -162,4 +163,17 @@ test('where nobody listens it tries again, says so once, and is closed at once',
   for (let i = 0; i < 1_000; i++) sink.committed();
   await sink.close();
   expect(said).toHaveLength(1);
+});
+
+test('a thread that does not end, as one that looks up a name, keeps nobody from closing', async () => {
+  const { logger, said } = listening();
+  const chain = new GrowingChain();
+  const sink = following('postgres://nobody@127.0.0.1:9/nothing', chain, logger);
+  await expect.poll(() => said, POLL).toHaveLength(1);
+  const terminate = vi.spyOn(Worker.prototype, 'terminate').mockReturnValueOnce(new Promise(() => undefined));
+  await sink.close();
+  const [thread] = terminate.mock.contexts;
+  terminate.mockRestore();
+  expect(thread).toBeInstanceOf(Worker);
+  await (thread as Worker).terminate();
 });

@@ -169,7 +169,14 @@ function sinkThread(options: SinkOptions): SinkThread {
     },
     async end() {
       ended = true;
-      await thread?.terminate();
+      if (thread === undefined) return;
+      const ends = thread.terminate();
+      settle(thread, { kind: 'failed', message: 'the node is being closed' });
+      // A thread that looks up a name ends when that does: many seconds without a name server, for which no store is kept open.
+      const waited = Promise.withResolvers<void>();
+      const timer = setTimeout(waited.resolve, INDEX_LIMITS.psqlCloseMs);
+      await Promise.race([ends, waited.promise]);
+      clearTimeout(timer);
     },
   };
 }
