@@ -161,6 +161,16 @@ test.skipIf(programs === undefined)(
   },
 );
 
+test.skipIf(programs === undefined)('a connection that ended while nobody asked is told with its reason', async () => {
+  const postgres = await emptyDatabase();
+  const database = await openSinkDatabase(postgres.url, 'one');
+  const others = 'FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+  await postgres.query(`SELECT pg_terminate_backend(pid) ${others}`);
+  await expect.poll(() => postgres.query(`SELECT 1 ${others}`), { timeout: 20_000 }).toEqual([]);
+  await expect(database.write(blockAt(1n, []))).rejects.toThrow('terminating connection due to administrator command');
+  await database.close();
+});
+
 test.skipIf(programs === undefined)('who may only write rows writes to tables that are there', async () => {
   const postgres = await emptyDatabase();
   await (await openSinkDatabase(postgres.url, 'one')).close();

@@ -21,8 +21,11 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
     query_timeout: INDEX_LIMITS.psqlStatementMs,
     keepAlive: true,
   });
-  // A connection that ends while nobody asks: whoever asks next is told.
-  db.on('error', () => undefined);
+  // A connection that ends while nobody asks: whoever writes next is told why.
+  let lost: Error | undefined;
+  db.on('error', (error) => {
+    lost ??= error;
+  });
   try {
     await db.connect();
     await expectUnicode(db);
@@ -41,6 +44,7 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
       return BigInt(rows[0]?.last ?? 0);
     },
     async write(block) {
+      if (lost !== undefined) throw lost;
       await db.query('BEGIN');
       try {
         const isNew = await writeBlock(db, chainId, block);
