@@ -119,7 +119,10 @@ test.skipIf(programs === undefined)(
   'a block is written once, whoever writes it: two nodes, two chains, one database',
   async () => {
     const postgres = await emptyDatabase();
-    const [first, second] = await Promise.all(['one', 'one'].map((chain) => openSinkDatabase(postgres.url, chain)));
+    const url = new URL(postgres.url);
+    // As an administrator may have it for all that does not say otherwise: who comes second would fail instead of waiting.
+    url.searchParams.set('options', '-c default_transaction_isolation=serializable');
+    const [first, second] = await Promise.all(['one', 'one'].map((chain) => openSinkDatabase(url.href, chain)));
     const other = await openSinkDatabase(postgres.url, 'two');
     if (first === undefined || second === undefined) throw new Error('two were opened');
     const blocks = Array.from({ length: 20 }, (_, i) => blockAt(BigInt(i + 1), [3, 1]));

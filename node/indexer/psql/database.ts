@@ -45,7 +45,7 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
     },
     async write(block) {
       if (lost !== undefined) throw lost;
-      await db.query('BEGIN');
+      await db.query('BEGIN ISOLATION LEVEL READ COMMITTED');
       try {
         const isNew = await writeBlock(db, chainId, block);
         await db.query('COMMIT');

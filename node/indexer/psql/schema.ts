@@ -56,7 +56,7 @@ export async function ensureSchema(db: ClientBase): Promise<void> {
   );
   // Who may only write rows need not be allowed to make tables.
   if (there.rows[0]?.tables === '7') return;
-  await db.query('BEGIN');
+  await db.query('BEGIN ISOLATION LEVEL READ COMMITTED');
   try {
     await db.query('SELECT pg_advisory_xact_lock($1)', [SCHEMA_LOCK]);
     for (const statement of TABLES) await db.query(statement);
