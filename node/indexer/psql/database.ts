@@ -60,10 +60,13 @@ export async function openSinkDatabase(url: string, chainId: string): Promise<Si
   };
 }
 
-/** One that was refused at several addresses has no message of its own. */
 export function databaseMessage(error: unknown): string {
+  // One that was refused at several addresses has no message of its own.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(databaseMessage).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return /client password must be a (non-empty )?string/.test(message)
+    ? 'the server asks for a password, and there is none in the address, in PGPASSWORD or in ~/.pgpass'
+    : message;
 }
 
 /** In any other encoding some text has no place: its block, and all after it, could not be written. */
