@@ -17,6 +17,15 @@ const unitFolders = [
 
 const minute = 60_000;
 
+/** Tests that put something else in the place of a module: each has a process of its own. */
+const mocked = '.mocked.test.ts';
+
+/**
+ * To load all that a file imports takes longer than most of the tests: for daily work (`npm run check`) the files that one
+ * process runs share it. The whole suite lets none of them see what another has left behind.
+ */
+const isolate = process.env.AUTONOMY_SHARED_MODULES !== '1';
+
 /**
  * Modules are loaded by Node itself (`viteModuleRunner: false`): tests see the very loader, type stripping and
  * `#layer/` imports that the running chain sees.
@@ -39,6 +48,8 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: unitFolders.map((folder) => `${folder}/**/*.test.ts`),
+          exclude: [`**/*${mocked}`],
+          isolate,
           // Against hangs: some start processes or networks, which takes them seconds on two quiet cores.
           testTimeout: minute,
         },
@@ -46,7 +57,16 @@ export default defineConfig({
       {
         test: {
           ...common,
+          name: 'mocked',
+          include: unitFolders.map((folder) => `${folder}/**/*${mocked}`),
+          testTimeout: minute,
+        },
+      },
+      {
+        test: {
+          ...common,
           name: 'vectors',
+          isolate,
           include: ['test/vectors/**/*.test.ts', 'test/abci/**/*.test.ts', 'test/cross-engine/**/*.test.ts'],
           testTimeout: minute,
         },
@@ -55,6 +75,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'sim',
+          isolate,
           include: ['test/sim/**/*.test.ts', 'test/app-sim/**/*.test.ts'],
           testTimeout: 5 * minute,
         },

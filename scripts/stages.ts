@@ -188,8 +188,8 @@ export const runStages = async (stages: readonly Stage[]): Promise<number> => {
   return failed === 0 && stages.length > 0 ? 0 : 1;
 };
 
-export const vectorsStage = (present: boolean): Stage =>
-  vitestStage('vectors', { timeoutMs: 10 * minute, mayBeEmpty: !present });
+export const vectorsStage = (present: boolean, env: VitestOptions['env'] = {}): Stage =>
+  vitestStage('vectors', { timeoutMs: 10 * minute, mayBeEmpty: !present, env });
 
 /** Pages in a headless browser; without one the stage is left out, and said to be. */
 export const browserStage = (ensureBrowser: () => boolean): Stage => {

@@ -9,6 +9,7 @@ const minute = 60_000;
 process.exitCode = await runStages([
   ...staticStages(),
   vitestStage('unit', { timeoutMs: 15 * minute }),
+  vitestStage('mocked', { timeoutMs: 5 * minute }),
   vectorsStage(existsSync(vectorsRoot())),
   vitestStage('sim', { timeoutMs: 20 * minute }),
   vitestStage('fuzz', { timeoutMs: 15 * minute }),
