@@ -10,15 +10,23 @@ import { freePorts } from '#node/localnet/ports.ts';
 const PASSWORD = 'p@ss/word:%?';
 const WAIT_MS = 30_000;
 
-/** The folder of the newest server's programs on this machine; undefined, and said, where there is none. */
+/** The folder of the newest server's programs on this machine; undefined, and said, where there is none, or no user that may run it. */
 export function postgresFolder(): string | undefined {
   const installed = globSync('/usr/lib/postgresql/*/bin').toSorted((a, b) => versionOf(b) - versionOf(a));
   const folders = [...installed, ...(process.env.PATH ?? '').split(delimiter)];
   const found = folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
-  if (found === undefined)
+  if (found === undefined) {
     console.info(
       'PostgreSQL is not installed (Debian: apt-get install postgresql): what is written there is not tested',
     );
+    return undefined;
+  }
+  try {
+    execFileSync(join(found, 'postgres'), ['--version'], { ...serverUser(), cwd: '/', stdio: 'pipe' });
+  } catch (error) {
+    console.info(`PostgreSQL cannot be started here (${String(error)}): what is written there is not tested`);
+    return undefined;
+  }
   return found;
 }
 
