@@ -129,13 +129,9 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
     logger.warn('state sync was interrupted: what it left is removed');
   const blocks = openBlockStore(stores.chain);
   const states = openStateStore(stores.chain);
-  if (
-    !(await isSameGenesis(
-      stores.chain,
-      genesisBytes,
-      blocks.height > 0n || (states.load()?.lastBlockHeight ?? 0n) > 0n,
-    ))
-  )
+  const genesisHash = sha256(genesisBytes);
+  const hasBegun = blocks.height > 0n || (states.load()?.lastBlockHeight ?? 0n) > 0n;
+  if (!(await isSameGenesis(stores.chain, genesisHash, hasBegun)))
     throw new HomeError(
       `${paths.genesis} is not the document that the chain in this home began with, to the byte: put that one back; a node that has signed nothing on either chain may also forget its blocks (autond comet unsafe-reset-all)`,
     );
@@ -194,7 +190,7 @@ async function compose(options: NodeOptions, parts: NodeParts, closers: Closers)
       seed: nodeKey.seed,
       moniker: config.moniker,
       chainId: document.chainId,
-      genesisHash: sha256(genesisBytes),
+      genesisHash,
       ...config.p2p,
       addressBookFile: paths.addressBook,
     },

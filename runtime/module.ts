@@ -15,7 +15,7 @@
  */
 import { EMPTY } from '#core/bytes.ts';
 import type { Duties } from '#core/ports/duties.ts';
-import type { Result } from '#core/result.ts';
+import { ok, type Result } from '#core/result.ts';
 import type { ConsensusParamsUpdate } from '#core/types/consensus-params.ts';
 import type { ValidatorUpdate } from '#core/types/validator-set.ts';
 import {
@@ -160,12 +160,12 @@ export function messageHandler<Req extends DescMessage, Res extends DescMessage>
 
 /** For `signers`: the owner of this address, and nobody else. */
 export function signedBy(address: Result<Uint8Array>): Result<readonly Uint8Array[]> {
-  return address.ok ? { ok: true, value: [address.value] } : address;
+  return address.ok ? ok([address.value]) : address;
 }
 
 /** For `validate`: whether what can be read without state can be read. */
 export function readable<T>(read: Result<T>): Result<void> {
-  return read.ok ? { ok: true, value: undefined } : read;
+  return read.ok ? ok(undefined) : read;
 }
 
 /** A query with its types erased; made by {@link queryHandler}. */

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { utf8 } from '#core/bytes.ts';
+import { sha256 } from '#core/crypto/hash.ts';
 import { MemoryKv } from '#core/ports/memory-kv.ts';
 import { isSameGenesis } from './same-genesis.ts';
 
-const [own, other] = [utf8('{"chain_id":"one"}'), utf8('{"chain_id":"one"}\n')];
+const [own, other] = [sha256(utf8('{"chain_id":"one"}')), sha256(utf8('{"chain_id":"one"}\n'))];
 
 test('a chain that has begun goes on with the document that it began with, to the byte', async () => {
   const kv = new MemoryKv();

@@ -1,17 +1,15 @@
 /** Blocks and state belong to the genesis document that they began with, and to no other of the same chain id. */
 import { equal } from '#core/bytes.ts';
-import { sha256 } from '#core/crypto/hash.ts';
 import type { Kv } from '#core/ports/kv.ts';
 import { put, storeKey } from './store-records.ts';
 
 /**
  * Answers whether the document is the one with which the chain in this store began. Before a chain has begun any is, and
- * is remembered; so it is where an earlier build has remembered none. By the file's bytes, as peers know each other
- * (CometBFT's node keeps the same hash, genesisDocHashKey).
+ * is remembered; so it is where an earlier build has remembered none.
+ * @param hash SHA-256 of the file's bytes, by which peers know each other too (CometBFT's node keeps the same, genesisDocHashKey).
  */
-export async function isSameGenesis(chain: Kv, document: Uint8Array, hasBegun: boolean): Promise<boolean> {
+export async function isSameGenesis(chain: Kv, hash: Uint8Array, hasBegun: boolean): Promise<boolean> {
   const key = storeKey('genesisHash');
-  const hash = sha256(document);
   const known = chain.get(key);
   if (known !== undefined && equal(known, hash)) return true;
   if (known !== undefined && hasBegun) return false;

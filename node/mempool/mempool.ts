@@ -102,7 +102,11 @@ export function createMempool(options: MempoolOptions, dependencies: MempoolDepe
     if (!seen.add(key) || order.has(key)) return refused('txInMempoolCache', 'tx already exists in cache');
     if (pending >= NODE_LIMITS.maxPendingChecks || pendingBytes + tx.length > NODE_LIMITS.maxPendingCheckBytes) {
       seen.delete(key);
-      return refused('mempoolIsFull', `${pending} transactions are waiting to be checked`);
+      const most = `${NODE_LIMITS.maxPendingChecks} of ${NODE_LIMITS.maxPendingCheckBytes} bytes`;
+      return refused(
+        'mempoolIsFull',
+        `${pending} transactions of ${pendingBytes} bytes wait to be checked, which are to be at most ${most}`,
+      );
     }
     pending += 1;
     pendingBytes += tx.length;

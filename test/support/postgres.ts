@@ -4,6 +4,8 @@ import { chmodSync, chownSync, existsSync, globSync, mkdirSync, mkdtempSync, rmS
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Client, type QueryResultRow } from 'pg';
+import { afterAll, beforeAll, vi } from 'vitest';
+import { defined } from '#core/assert.ts';
 import { freePorts } from '#node/localnet/ports.ts';
 
 /** As tests need it: hard to write in an address, so that all of it must be escaped rightly. */
@@ -47,6 +49,19 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
+/** One server for the tests of a file. Answers an empty database of it, each time. */
+export function sharedPostgres(programs: string | undefined) {
+  let server: TestPostgres | undefined;
+  beforeAll(async () => {
+    if (programs !== undefined) server = await startPostgres(programs);
+  }, 2 * WAIT_MS);
+  afterAll(() => server?.remove());
+  return {
+    server: () => defined(server, 'the server'),
+    emptyDatabase: () => defined(server, 'the server').createDatabase(),
+  };
+}
+
 export async function startPostgres(programs: string): Promise<TestPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'autonomy-postgres-'));
   const data = join(folder, 'data');
@@ -65,17 +80,11 @@ export async function startPostgres(programs: string): Promise<TestPostgres> {
     `postgres://postgres:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${database}`;
 
   let server: ChildProcess | undefined;
-  const isUp = async (): Promise<boolean> => {
+  const answers = async (): Promise<void> => {
     const client = new Client({ connectionString: urlOf('postgres') });
     client.on('error', () => undefined);
-    try {
-      await client.connect();
-      return true;
-    } catch {
-      return false;
-    } finally {
-      await client.end().catch(() => undefined);
-    }
+    await client.connect();
+    await client.end();
   };
   const databaseOf = (name: string): TestDatabase => ({
     url: urlOf(name),
@@ -99,10 +108,7 @@ export async function startPostgres(programs: string): Promise<TestPostgres> {
     async start() {
       const args = ['-D', data, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1', '-F'];
       server = spawn(join(programs, 'postgres'), args, { ...options, stdio: 'ignore' });
-      for (const deadline = Date.now() + WAIT_MS; !(await isUp()); ) {
-        if (Date.now() > deadline || server.exitCode !== null) throw new Error('PostgreSQL does not start');
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      await vi.waitFor(answers, { timeout: WAIT_MS, interval: 50 });
     },
     async kill() {
       if (server === undefined || server.exitCode !== null) return;

@@ -1,24 +1,18 @@
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { ExecTxResult } from '#core/abci.ts';
-import { defined } from '#core/assert.ts';
 import { EMPTY, toHexUpper, utf8 } from '#core/bytes.ts';
 import { sha256 } from '#core/crypto/hash.ts';
 import { encodeBlock } from '#core/types/block.ts';
 import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
-import { postgresFolder, startPostgres, type TestPostgres } from '#test/support/postgres.ts';
+import { postgresFolder, sharedPostgres } from '#test/support/postgres.ts';
 import { encodeFinalizeResponse } from '../../driver/abci-codec.ts';
 import { databaseMessage, openSinkDatabase, type SinkDatabase } from './database.ts';
 import type { SinkBlock } from './rows.ts';
 
 const programs = postgresFolder();
-let server: TestPostgres | undefined;
-beforeAll(async () => {
-  if (programs !== undefined) server = await startPostgres(programs);
-}, 60_000);
-afterAll(() => server?.remove());
-const emptyDatabase = () => defined(server, 'the server').createDatabase();
+const { emptyDatabase } = sharedPostgres(programs);
 
 /** @param payments of each transaction */
 function blockAt(height: bigint, payments: readonly number[]): SinkBlock {

@@ -1,22 +1,17 @@
 import { Worker } from 'node:worker_threads';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { defined } from '#core/assert.ts';
+import { expect, test, vi } from 'vitest';
 import { EMPTY, utf8 } from '#core/bytes.ts';
 import type { Logger } from '#core/ports/logger.ts';
 import { encodeBlock } from '#core/types/block.ts';
 import { EMPTY_COMMIT } from '#core/types/commit.ts';
 import { headerAt } from '#rpc/comet/fake-chain.test-util.ts';
-import { postgresFolder, startPostgres, type TestDatabase, type TestPostgres } from '#test/support/postgres.ts';
+import { postgresFolder, sharedPostgres, type TestDatabase } from '#test/support/postgres.ts';
 import { encodeFinalizeResponse } from '../../driver/abci-codec.ts';
 import type { IndexSource } from '../indexer.ts';
 import { type PsqlSink, startPsqlSink } from './sink.ts';
 
 const programs = postgresFolder();
-let server: TestPostgres | undefined;
-beforeAll(async () => {
-  if (programs !== undefined) server = await startPostgres(programs);
-}, 60_000);
-afterAll(() => server?.remove());
+const { server, emptyDatabase } = sharedPostgres(programs);
 const POLL = { timeout: 30_000, interval: 50 };
 
 const result = { code: 0, data: EMPTY, log: '', info: '', gasWanted: 1n, gasUsed: 1n, events: [], codespace: '' };
@@ -74,8 +69,8 @@ const upTo = (last: number, first = 1): number[] => Array.from({ length: last - 
 test.skipIf(programs === undefined)(
   'it follows the chain through the death of the database, and after its own',
   async () => {
-    const postgres = defined(server, 'the server');
-    const database = await postgres.createDatabase();
+    const postgres = server();
+    const database = await emptyDatabase();
     const chain = new GrowingChain();
     const { logger, said } = listening();
     const sink = following(database.url, chain, logger);
@@ -106,7 +101,7 @@ test.skipIf(programs === undefined)(
 );
 
 test.skipIf(programs === undefined)('a height is passed over only when it is not kept, and that is said', async () => {
-  const database = await defined(server, 'the server').createDatabase();
+  const database = await emptyDatabase();
   const chain = new GrowingChain();
   const { logger, said } = listening();
   const sink = following(database.url, chain, logger);
@@ -134,7 +129,7 @@ test.skipIf(programs === undefined)('a height is passed over only when it is not
 test.skipIf(programs === undefined)(
   'what another node has written above is no reason to leave out heights',
   async () => {
-    const database = await defined(server, 'the server').createDatabase();
+    const database = await emptyDatabase();
     const chain = new GrowingChain();
     const sink = following(database.url, chain, listening().logger);
     chain.latest = 3n;
