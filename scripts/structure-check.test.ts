@@ -135,6 +135,12 @@ const examples: readonly Example[] = [
     good: { 'core/types/vote.ts': 'export const a = 1;' },
   },
   {
+    rule: 'mocked',
+    name: 'a test that replaces a module has a process of its own',
+    bad: { 'core/a.test.ts': `vi.${'mock'}('./a.ts');` },
+    good: { 'core/a.mocked.test.ts': `vi.${'mock'}('./a.ts');`, 'core/b.test.ts': 'vi.fn();' },
+  },
+  {
     rule: 'cycles',
     name: 'a cycle over three files, one edge a type',
     bad: {

@@ -215,11 +215,13 @@ const checkFile = (
   }
   const barrel = barrelProblem(file.path, program);
   if (barrel) report('barrels', barrel, 0);
+  if (test && file.text.includes('vi.mock(') && !file.path.endsWith('.mocked.test.ts'))
+    report('mocked', 'replaces a module: name the file *.mocked.test.ts, so that it has a process of its own', 0);
   if (!test) for (const token of bannedTokens(layer, file.path, program)) report('tokens', token.message, token.offset);
   return { violations, targets };
 };
 
-/** Layers, paths, packages, built-ins, barrels, banned tokens and cycles of the TypeScript files. */
+/** Layers, paths, packages, built-ins, barrels, banned tokens, names of tests and cycles of the TypeScript files. */
 export const checkSources = (files: readonly SourceFile[], manifest: Manifest): Violation[] => {
   const declared = declaredPackages(manifest);
   const known = new Set(files.map((file) => file.path));
